@@ -1,0 +1,40 @@
+# The door to everything: `make serve` and `make test` work on a fresh machine with Python 3.11 and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: serve test lint fmt bench soak docs clean
+
+serve: $(STAMP)
+	$(BIN)/pydaemonwsgi serve examples/hello.wsgi --processes 2 --threads 25
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks.soak $(SOAK)
+
+docs: $(STAMP)
+	$(BIN)/python -m pydaemonwsgi.config.reference > docs/reference/options.md
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info

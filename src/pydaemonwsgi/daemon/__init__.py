@@ -1,0 +1,1 @@
+"""The process that runs user code: the thread pool, the WSGI adapter, the script. Standard library only."""

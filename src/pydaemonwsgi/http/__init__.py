@@ -1,0 +1,1 @@
+"""HTTP/1.x rules for heads and bodies. Sans-I/O."""

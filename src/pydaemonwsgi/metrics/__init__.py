@@ -1,0 +1,1 @@
+"""What the processes know about themselves: the scoreboard's layout."""

@@ -1,0 +1,1 @@
+"""The process that may be root: binds, forks, reaps, replaces. Runs no user code, parses no client byte."""

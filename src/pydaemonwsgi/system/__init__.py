@@ -1,0 +1,1 @@
+"""One wrapper per kernel facility, no policy."""

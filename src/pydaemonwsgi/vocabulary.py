@@ -1,0 +1,36 @@
+"""Ids and words that every room uses; the glossary. Imports nothing of ours.
+
+process group      a name, N daemon processes, M threads each; the unit that is configured and recycled
+daemon process     a process that runs the WSGI script in a pool of worker threads, as the run-as user
+front              the process that owns every client connection and the queue
+supervisor         the process that binds the listeners, forks, reaps and replaces; runs no user code
+script             the file (or module) that holds the WSGI application
+callable object    the name of the application inside the script
+channel            the Unix stream socket between the front and one daemon process
+stream             one request's life on a channel; ids grow by one and are never used twice
+generation         counts up whenever a group's code is loaded anew on purpose
+scoreboard         shared memory in which a daemon process notes the streams it has started
+shutdown reason    why a daemon process was asked to leave
+"""
+
+from enum import Enum
+
+__all__ = ["ProcessRole", "ShutdownReason"]
+
+
+class ProcessRole(Enum):
+    """Which of the three kinds of process this is."""
+
+    SUPERVISOR = "supervisor"
+    FRONT = "front"
+    DAEMON = "daemon"
+
+
+class ShutdownReason(Enum):
+    """Why a daemon process leaves; mod_wsgi's words."""
+
+    SHUTDOWN_SIGNAL = "shutdown_signal"
+    GRACEFUL_SIGNAL = "graceful_signal"
+    MAXIMUM_REQUESTS = "maximum_requests"
+    SCRIPT_RELOAD = "script_reload"
+    STARTUP_TIMEOUT = "startup_timeout"
