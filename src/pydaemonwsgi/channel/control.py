@@ -1,0 +1,116 @@
+"""The messages between the supervisor and its children. Sans-I/O.
+
+One message is one datagram on a SOCK_SEQPACKET pair: a JSON object with `kind` and the fields that the table
+names. A child that runs user code may send anything, so every message is checked before it is believed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from pydaemonwsgi.errors import ChannelError
+
+__all__ = ["MAXIMUM_MESSAGE", "Message", "Word", "decode", "encode"]
+
+MAXIMUM_MESSAGE: Final = 32 * 1024
+# A traceback longer than this is cut in its middle before it travels; the whole one is in the error log.
+MAXIMUM_TEXT: Final = 16 * 1024
+
+
+class Word(Enum):
+    """What a message says."""
+
+    # supervisor -> front
+    ATTACH = "attach"  # a daemon process is ready: its channel and scoreboard travel as descriptors
+    DETACH = "detach"  # give it no more requests; close its channel when the last one has ended
+    RESUME = "resume"  # its rejections are over: the changed script could not be loaded
+    # front -> supervisor
+    DETACHED = "detached"  # the channel of this daemon process has ended
+    # supervisor -> daemon process
+    CHANNEL = "channel"  # here is the channel to (another) front, as descriptor
+    KEEP = "keep"  # the script as it is now does not load: go on with the code you have
+    # daemon process -> supervisor
+    LOADED = "loaded"  # the script is imported, or could not be
+    RETIRE = "retire"  # I should be replaced, for this reason
+    # both
+    READY = "ready"  # front: accepting
+    STOP = "stop"  # finish what you have and leave
+
+
+_FIELDS: Final[dict[Word, dict[str, type]]] = {
+    Word.ATTACH: {"process": int, "pid": int, "threads": int, "group": str},
+    Word.DETACH: {"process": int},
+    Word.RESUME: {"process": int},
+    Word.DETACHED: {"process": int},
+    Word.CHANNEL: {},
+    Word.KEEP: {"version": int},
+    Word.LOADED: {"version": int, "failed": bool, "error": str},
+    Word.RETIRE: {"reason": str},
+    Word.READY: {},
+    Word.STOP: {"timeout": float},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One checked message; `fields` has exactly the names of the table."""
+
+    word: Word
+    fields: Mapping[str, object]
+
+    def number(self, name: str) -> int:
+        """Return the integer field `name`."""
+        value = self.fields[name]
+        assert isinstance(value, int)
+        return value
+
+    def text(self, name: str) -> str:
+        """Return the text field `name`."""
+        value = self.fields[name]
+        assert isinstance(value, str)
+        return value
+
+    def seconds(self, name: str) -> float:
+        """Return the field `name`, a duration in seconds."""
+        value = self.fields[name]
+        assert isinstance(value, float)
+        return value
+
+
+def encode(word: Word, **fields: object) -> bytes:
+    """Return a message as bytes; long texts are cut in the middle."""
+    assert fields.keys() == _FIELDS[word].keys(), (word, fields)
+    for name, value in fields.items():
+        if isinstance(value, str) and len(value) > MAXIMUM_TEXT:
+            half = MAXIMUM_TEXT // 2
+            fields[name] = f"{value[:half]}\n[…]\n{value[-half:]}"
+    data = json.dumps({"kind": word.value, **fields}).encode("ascii", "backslashreplace")
+    if len(data) > MAXIMUM_MESSAGE:
+        fields = {name: value[:1000] if isinstance(value, str) else value for name, value in fields.items()}
+        data = json.dumps({"kind": word.value, **fields}).encode("ascii")
+    return data
+
+
+def decode(data: bytes) -> Message:
+    """Return the message in `data`.
+
+    Raises:
+        ChannelError: it is not one of the table's messages.
+    """
+    try:
+        content = json.loads(data)
+        word = Word(content.pop("kind"))
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise ChannelError(f"control message that is none: {data[:80]!r}") from error
+    expected = _FIELDS[word]
+    if content.keys() != expected.keys():
+        raise ChannelError(f"control message {word.value} with the fields {sorted(content)}")
+    for name, kind in expected.items():
+        value = content[name]
+        if kind is float and type(value) is int:
+            content[name] = float(value)
+        elif type(value) is not kind:
+            raise ChannelError(f"control message {word.value} whose {name} is no {kind.__name__}")
+    return Message(word, content)

@@ -1,0 +1,206 @@
+"""Calls the application as PEP 3333 says and turns whatever it does into one answer. Shell.
+
+Nothing that an application does may escape: an exception before the head is a 500, after it the connection is cut,
+`close()` is always called.
+"""
+
+import io
+import logging
+import os
+import time
+import traceback
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydaemonwsgi.channel.frames import RequestPayload
+from pydaemonwsgi.daemon.environ import EnvironBuilder
+from pydaemonwsgi.daemon.exchange import ClientGone, Exchange
+from pydaemonwsgi.daemon.file_wrapper import FileWrapper, sendable_range
+from pydaemonwsgi.daemon.input import RequestInput
+from pydaemonwsgi.daemon.link import Link
+from pydaemonwsgi.daemon.output import ErrorStream, set_current_request
+from pydaemonwsgi.daemon.response import error_page
+from pydaemonwsgi.daemon.scripts import WSGIApplication
+
+__all__ = ["Adapter", "Job"]
+
+logger = logging.getLogger(__name__)
+
+_NO_BODY: Final = io.BytesIO()
+
+
+class Job:
+    """A request that has been received and not yet run.
+
+    Attributes:
+        link: the channel that it came by.
+        stream: its number there.
+        request: what the front sent.
+        descriptor: of the file with its body, or -1; belongs to the job.
+        received: when this process took it, seconds since the epoch.
+    """
+
+    __slots__ = ("descriptor", "environ", "link", "received", "request", "stream")
+
+    def __init__(self, link: Link, stream: int, request: RequestPayload, descriptor: int, received: float) -> None:
+        self.link = link
+        self.stream = stream
+        self.request = request
+        self.descriptor = descriptor
+        self.received = received
+        self.environ: dict[str, Any] = {}
+
+    def drop(self) -> None:
+        """Give up what it holds without running it."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class Adapter:
+    """Runs jobs against one application.
+
+    Args:
+        application: the WSGI application, or None when the script did not load.
+        failure: why it did not load; shown on the page where `debug` is set.
+        environs: builds the environ.
+        debug: whether error pages show tracebacks.
+    """
+
+    def __init__(
+        self, application: WSGIApplication | None, failure: str, environs: EnvironBuilder, *, debug: bool
+    ) -> None:
+        self._application = application
+        self._failure = failure
+        self._environs = environs
+        self._debug = debug
+
+    def prepare(self, job: Job) -> str:
+        """Build the job's environ; return its path."""
+        job.environ = self._environs.build(
+            job.request, thread_id=0, daemon_start=job.received, application_start=time.time()
+        )
+        path: str = job.environ["PATH_INFO"]
+        return path
+
+    def begin(self, job: Job, thread_id: int, *, inline: bool) -> Exchange:
+        """Return the exchange that will carry the job's answer."""
+        environ = job.environ
+        errors = ErrorStream(environ["mod_wsgi.request_id"])
+        environ["mod_wsgi.thread_id"] = thread_id
+        environ["wsgi.errors"] = errors
+        return Exchange(job.link, job.stream, environ["REQUEST_METHOD"], errors, inline=inline)
+
+    def run(self, job: Job, exchange: Exchange) -> None:
+        """Call the application and send its answer; raises nothing."""
+        environ = job.environ
+        request = job.request
+        body: RequestInput
+        if job.descriptor >= 0:
+            file = io.BufferedReader(io.FileIO(job.descriptor, "r"), 64 * 1024)
+            job.descriptor = -1
+            body = RequestInput(file, request.body_length)
+        else:
+            body = RequestInput(io.BytesIO(request.body) if request.body else _NO_BODY, len(request.body))
+        environ["wsgi.input"] = body
+        set_current_request(exchange.errors)
+        try:
+            if self._application is None:
+                self._answer_500(exchange, self._failure)
+            else:
+                self._call(self._application, environ, exchange)
+        except BaseException as error:
+            self._handle(error, exchange)
+        finally:
+            set_current_request(None)
+            exchange.errors.end()
+            if request.body_length:
+                body.end()
+
+    def _call(self, application: WSGIApplication, environ: dict[str, Any], exchange: Exchange) -> None:
+        result: Any = application(environ, exchange.start_response)
+        try:
+            kind = type(result)
+            if (kind is list or kind is tuple) and not exchange.head_sent:
+                # Everything is here already: one frame, and a length that need not be guessed.
+                if len(result) == 1 and type(result[0]) is bytes:
+                    exchange.complete(result[0])
+                else:
+                    exchange.complete(_joined(result))
+            elif kind is FileWrapper and not exchange.head_sent and (found := sendable_range(result)):
+                exchange.send_file(*found)
+            else:
+                self._iterate(result, exchange)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                if exchange.head_sent and not exchange.prompt:
+                    # close() may take its time; the client need not wait for it.
+                    exchange.flush()
+                self._close(close, exchange)
+
+    @staticmethod
+    def _iterate(result: Iterable[bytes], exchange: Exchange) -> None:
+        for piece in result:
+            exchange.send(piece)
+            if exchange.cancelled:
+                # Quietly: the client has gone, nothing is wrong with the application.
+                exchange.end_cancelled()
+                return
+        exchange.end()
+
+    @staticmethod
+    def _close(close: Any, exchange: Exchange) -> None:
+        try:
+            close()
+        except BaseException:
+            # The answer has been given; the application's close() cannot change it.
+            logger.exception(
+                "close() of the application's response raised",
+                extra={"request_id": exchange.errors.request_id},
+            )
+
+    def _handle(self, error: BaseException, exchange: Exchange) -> None:
+        request_id = exchange.errors.request_id
+        try:
+            if isinstance(error, ClientGone) and exchange.cancelled:
+                logger.debug("the client went away", extra={"request_id": request_id})
+                exchange.end_cancelled()
+                return
+            if isinstance(error, SystemExit):
+                logger.error(
+                    "SystemExit(%r) raised by the application is ignored",
+                    error.code,
+                    extra={"request_id": request_id},
+                    exc_info=error,
+                )
+            else:
+                logger.error(
+                    "exception %s raised by the application",
+                    type(error).__name__,
+                    extra={"request_id": request_id},
+                    exc_info=error,
+                )
+            if exchange.head_sent:
+                exchange.abort(f"exception {type(error).__name__} after the head")
+            else:
+                self._answer_500(exchange, "".join(traceback.format_exception(error)))
+        except BaseException:
+            # A safety net: even logging may fail, yet the front must hear of an end.
+            exchange.abort("internal error")
+            logger.exception("answering for a failed request failed", extra={"request_id": request_id})
+
+    def _answer_500(self, exchange: Exchange, details: str) -> None:
+        text = (
+            details
+            if self._debug
+            else "The application failed to answer this request. The server's error log says why."
+        )
+        exchange.answer_error("500 Internal Server Error", error_page("500 Internal Server Error", text))
+
+
+def _joined(pieces: Iterable[Any]) -> bytes:
+    for piece in pieces:
+        if not isinstance(piece, bytes):
+            raise TypeError(f"the body must be of bytes, not {type(piece).__name__}")
+    return b"".join(pieces)

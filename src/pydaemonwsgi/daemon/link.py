@@ -1,0 +1,138 @@
+"""The daemon process's end of a channel. Shell.
+
+Any thread may send; only the thread that leads may receive. What is queued with `post` goes out with the next
+`flush` of whichever thread, so that the answers of many short requests share one system call.
+"""
+
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from pydaemonwsgi.channel.frames import Frame, FrameDecoder, Side
+from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_descriptors
+
+__all__ = ["Link"]
+
+_RECEIVE = 128 * 1024
+
+
+class Link:
+    """A blocking channel socket with its decoder and its queue of frames to send."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(True)
+        self._socket = sock
+        self._decoder = FrameDecoder(Side.FRONT)
+        self._descriptors: deque[int] = deque()
+        self._posted: deque[bytes] = deque()
+        self._sending = threading.Lock()
+        self.broken = False
+
+    def post(self, frames: bytes) -> None:
+        """Queue frames for the next flush. Never blocks."""
+        self._posted.append(frames)
+
+    def flush(self) -> None:
+        """Send all that is queued; blocks while the front is behind. Without effect on a broken channel."""
+        if self._posted:
+            with self._sending:
+                self._drain()
+
+    def send(self, frames: bytes) -> None:
+        """Send `frames`, after what is queued."""
+        self._posted.append(frames)
+        with self._sending:
+            self._drain()
+
+    def send_descriptors(self, frame: bytes, descriptors: Sequence[int]) -> None:
+        """Send one frame with descriptors, after what is queued."""
+        with self._sending:
+            self._drain()
+            if self.broken:
+                return
+            try:
+                sent = send_with_descriptors(self._socket, frame, descriptors)
+                if sent < len(frame):
+                    self._socket.sendall(frame[sent:])
+            except OSError:
+                self.broken = True
+
+    def _drain(self) -> None:
+        assert self._sending.locked()
+        posted = self._posted
+        chunks = []
+        try:
+            while True:
+                chunks.append(posted.popleft())
+        except IndexError:
+            pass
+        if not chunks or self.broken:
+            return
+        try:
+            self._socket.sendall(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        except OSError:
+            # The front has gone. Whoever leads reads the end of file and reports it; answers have no receiver now.
+            self.broken = True
+
+    def receive(self, *, wait: bool = True) -> list[Frame] | None:
+        """Return frames as soon as there is one, or None at the end of the channel.
+
+        Args:
+            wait: whether to block; without, an empty list means that nothing is there.
+
+        Raises:
+            ChannelError: the front sent something that is not in the protocol.
+        """
+        while True:
+            try:
+                if wait:
+                    data, descriptors = receive_with_descriptors(self._socket, _RECEIVE)
+                else:
+                    if not self._readable():
+                        return []
+                    data, descriptors = receive_with_descriptors(self._socket, _RECEIVE)
+            except OSError:
+                return None
+            self._descriptors.extend(descriptors)
+            if not data:
+                if self._decoder.incomplete:
+                    raise ChannelError("the channel ended inside a frame")
+                return None
+            frames = self._decoder.feed(data)
+            if frames or not wait:
+                return frames
+
+    def _readable(self) -> bool:
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        return True
+
+    def take_descriptor(self) -> int:
+        """Return the next descriptor that was received; it belongs to the caller.
+
+        Raises:
+            ChannelError: the frame promised one that did not come.
+        """
+        if not self._descriptors:
+            raise ChannelError("a frame came without its descriptor")
+        return self._descriptors.popleft()
+
+    def close(self) -> None:
+        """Close the socket and whatever descriptors were not taken."""
+        self.broken = True
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+        self._socket.close()
+
+    def shut(self) -> None:
+        """End the channel for both sides, waking a thread that waits in `receive`."""
+        self.broken = True
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass

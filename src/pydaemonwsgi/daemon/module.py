@@ -1,0 +1,34 @@
+"""The modules `mod_wsgi` and `apache` that code inside a daemon process can import, as under mod_wsgi."""
+
+import sys
+import types
+
+from pydaemonwsgi.daemon.environ import APACHE_VERSION, MOD_WSGI_VERSION
+from pydaemonwsgi.daemon.file_wrapper import FileWrapper
+
+__all__ = ["install_modules"]
+
+
+def install_modules(*, group: str, application_group: str, processes: int, threads: int) -> None:
+    """Put the modules into `sys.modules`; a package `mod_wsgi` from pip stays reachable below it."""
+    mod_wsgi = types.ModuleType("mod_wsgi", "What the server says about itself.")
+    mod_wsgi.__dict__.update(
+        version=MOD_WSGI_VERSION,
+        process_group=group,
+        application_group=application_group,
+        maximum_processes=processes,
+        threads_per_process=threads,
+        FileWrapper=FileWrapper,
+    )
+    installed = sys.modules.get("mod_wsgi")
+    if installed is not None and hasattr(installed, "__path__"):
+        mod_wsgi.__path__ = installed.__path__
+    sys.modules["mod_wsgi"] = mod_wsgi
+    apache = types.ModuleType("apache", "What the web server says about itself.")
+    apache.__dict__.update(
+        version=APACHE_VERSION,
+        description="pydaemonwsgi",
+        maximum_processes=processes,
+        threads_per_process=threads,
+    )
+    sys.modules["apache"] = apache

@@ -1,0 +1,190 @@
+"""`wsgi.errors`, `sys.stdout` and `sys.stderr`: text that becomes records of the error log, one per line.
+
+What a request's thread prints carries the request's id; what other threads print carries none.
+"""
+
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from pydaemonwsgi.logs import error_line
+
+__all__ = [
+    "ErrorStream",
+    "StandardStream",
+    "current_request",
+    "install_standard_streams",
+    "set_current_request",
+]
+
+# A line longer than this is cut into several records, as mod_wsgi does.
+_LONGEST_LINE: Final = 8192
+
+_current = threading.local()
+_label = "daemon"
+
+
+def current_request() -> "ErrorStream | None":
+    """Return the error stream of the request that this thread runs."""
+    return getattr(_current, "stream", None)
+
+
+def set_current_request(stream: "ErrorStream | None") -> None:
+    """Remember whose output this thread's is."""
+    _current.stream = stream
+
+
+class ErrorStream:
+    """A text stream whose lines are records of the error log.
+
+    Args:
+        request_id: 16 hexadecimal digits, or None outside requests.
+        level: the records' level, in httpd's words.
+    """
+
+    __slots__ = ("_partial", "ended", "level", "request_id")
+
+    encoding = "utf-8"
+    errors = "replace"
+    name = "<wsgi.errors>"
+
+    def __init__(self, request_id: str | None, level: str = "error") -> None:
+        self.request_id = request_id
+        self.level = level
+        self._partial = ""
+        self.ended = False
+
+    def write(self, text: str, /) -> int:
+        """Write `text`; every complete line becomes a record at once.
+
+        Raises:
+            RuntimeError: the request has ended.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"wsgi.errors takes str, not {type(text).__name__}")
+        if self.ended:
+            raise RuntimeError("wsgi.errors was used after its request had ended")
+        *lines, rest = (self._partial + text).split("\n")
+        self._partial = rest
+        if len(rest) > _LONGEST_LINE:
+            lines.append(rest)
+            self._partial = ""
+        for line in lines:
+            self._record(line)
+        return len(text)
+
+    def _record(self, line: str) -> None:
+        now = time.time()
+        for start in range(0, len(line) or 1, _LONGEST_LINE):
+            record = error_line(
+                self.level,
+                line[start : start + _LONGEST_LINE],
+                label=_label,
+                request_id=self.request_id,
+                now=now,
+            )
+            try:
+                os.write(2, record)
+            except OSError:  # a full disk must not fail a request
+                pass
+
+    def writelines(self, lines: Iterable[str], /) -> None:
+        """Write each of `lines`."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Make an incomplete line a record now."""
+        if self._partial:
+            line, self._partial = self._partial, ""
+            self._record(line)
+
+    def isatty(self) -> bool:
+        """Return False."""
+        return False
+
+    def end(self) -> None:
+        """Flush, and refuse what is written later."""
+        self.flush()
+        self.ended = True
+
+
+class StandardStream(io.TextIOBase):
+    """Stands for `sys.stdout` or `sys.stderr`: passes text to the log of the request that the thread runs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._outside = threading.local()
+        self._bytes = _StandardBytes(self)
+
+    @property
+    def name(self) -> str:
+        """`<stdout>` or `<stderr>`."""
+        return self._name
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Return the encoding that the log has."""
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """Return how characters that cannot be encoded are written."""
+        return "replace"
+
+    @property
+    def buffer(self) -> io.RawIOBase:
+        """The same stream for bytes."""
+        return self._bytes
+
+    def _stream(self) -> ErrorStream:
+        stream = current_request()
+        if stream is None:
+            stream = getattr(self._outside, "stream", None)
+            if stream is None:
+                stream = self._outside.stream = ErrorStream(None)
+        return stream
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, text: str, /) -> int:
+        """Write `text` to the log of this thread's request."""
+        return self._stream().write(text)
+
+    def flush(self) -> None:
+        """Make an incomplete line a record now."""
+        stream = current_request() or getattr(self._outside, "stream", None)
+        if stream is not None:
+            stream.flush()
+
+
+class _StandardBytes(io.RawIOBase):
+    def __init__(self, text: StandardStream) -> None:
+        super().__init__()
+        self._text = text
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "bytes | bytearray | memoryview", /) -> int:  # type: ignore[override]
+        view = bytes(data)
+        self._text.write(view.decode("utf-8", "replace"))
+        return len(view)
+
+    def flush(self) -> None:
+        self._text.flush()
+
+
+def install_standard_streams(label: str) -> None:
+    """Replace `sys.stdout` and `sys.stderr` by streams to the error log; `label` names the process in records."""
+    global _label
+    _label = label
+    sys.stdout = StandardStream("<stdout>")
+    sys.stderr = StandardStream("<stderr>")

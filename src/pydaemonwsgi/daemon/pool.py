@@ -1,0 +1,374 @@
+"""The thread pool of a daemon process: leader and followers on one channel. Shell over `policy`.
+
+Theory of operation. `threads` workers share one channel. The **leader** reads it, queues the requests that came and
+runs them one after the other, posting their answers, which are flushed when the queue is empty or a little time has
+passed. Before a request that is expected to be slow (`PoolPolicy`) it makes a **follower** leader and runs the
+request beside it. Otherwise it runs it inline; then the monitor (the main thread's `tick`) watches, and makes a
+follower leader if the request has not returned within a tick. The leader finds out when it comes back, under the
+lock under which it was deposed.
+
+When no follower is idle the lead is **vacant**. The next worker that gets free takes it. Meanwhile the monitor reads
+the channel itself, to hand requests back (REJECT) so that another process can run them, and to hear CANCEL and CREDIT.
+
+What the lock guards: `_leader`, `_idle`, `Worker.inline_since`, the counters. What belongs to the leader, whoever it
+is: `_queue` and receiving from the link. What belongs to nobody: `Link` has its own lock.
+
+Requests start in the order in which they were received: the leader alone takes them off the queue and notes each in
+the scoreboard before anything else happens to it. So "every stream up to N has started" is one number.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from pydaemonwsgi.channel.frames import (
+    BODY_IS_DESCRIPTOR,
+    Frame,
+    Kind,
+    RejectReason,
+    decode_request,
+    encode,
+)
+from pydaemonwsgi.daemon.adapter import Adapter, Job
+from pydaemonwsgi.daemon.exchange import Exchange
+from pydaemonwsgi.daemon.link import Link
+from pydaemonwsgi.daemon.policy import FLUSH_AFTER, TICK, PoolPolicy
+from pydaemonwsgi.daemon.recycling import RequestLimit
+from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.metrics.scoreboard import Scoreboard
+from pydaemonwsgi.vocabulary import ShutdownReason
+
+__all__ = ["Pool"]
+
+logger = logging.getLogger(__name__)
+
+# Ticks without an inline request after which the monitor looks less often.
+_QUIET_TICKS = 50
+_SLOW_TICK = 0.02
+_ASLEEP = 1.0
+
+
+class Worker:
+    """One thread of the pool.
+
+    Attributes:
+        index: its row in the scoreboard.
+        wake: released to make this worker leader.
+        inline_since: when the request that it runs as leader began (perf_counter), 0.0 when there is none.
+        exchange: of the request that it began last.
+    """
+
+    __slots__ = ("exchange", "index", "inline_since", "wake")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self.inline_since = 0.0
+        self.exchange: Exchange | None = None
+
+
+class Pool:
+    """See the module's docstring.
+
+    Args:
+        threads: how many workers.
+        adapter: runs a job.
+        scoreboard: where started requests are noted.
+        limit: counts ended requests.
+        changed: asked once per batch of requests; True means that only newer code may answer them.
+        retire: called, from any thread, when this process should be replaced.
+        link_lost: called when the channel has ended; the leader then waits for `attach`.
+        wake_monitor: makes the main thread call `tick` soon.
+        strict_limit: start no request beyond the limit (`wsgi.run_once`).
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int,
+        adapter: Adapter,
+        scoreboard: Scoreboard,
+        limit: RequestLimit,
+        changed: Callable[[], bool],
+        retire: Callable[[ShutdownReason], None],
+        link_lost: Callable[[], None],
+        wake_monitor: Callable[[], None],
+        strict_limit: bool = False,
+    ) -> None:
+        self._adapter = adapter
+        self._scoreboard = scoreboard
+        self._limit = limit
+        self._changed = changed
+        self._retire = retire
+        self._link_lost = link_lost
+        self._wake_monitor = wake_monitor
+        self._strict_limit = strict_limit
+        self._policy = PoolPolicy(threads)
+        self._lock = threading.Lock()
+        self._leader: Worker | None = None
+        self._idle: list[Worker] = []
+        self._queue: deque[Job] = deque()
+        self._active: dict[int, Exchange] = {}
+        self._monitor = Worker(-1)
+        self._monitor_asleep = False
+        self._inline_runs = 0
+        self._inline_seen = 0
+        self._quiet = 0
+        self._link: Link | None = None
+        self._attached = threading.Event()
+        self.reject_reason: RejectReason | None = None
+        self._workers = [Worker(index) for index in range(threads)]
+
+    def start(self) -> None:
+        """Start the worker threads."""
+        for worker in self._workers:
+            threading.Thread(
+                target=self._serve, args=(worker,), name=f"wsgi-worker-{worker.index + 1}", daemon=True
+            ).start()
+
+    def attach(self, link: Link) -> None:
+        """Serve requests from `link`; the one before, if any, ends."""
+        old, self._link = self._link, link
+        if old is not None:
+            old.shut()
+        self._attached.set()
+
+    @property
+    def busy(self) -> int:
+        """How many requests are running."""
+        return len(self._active)
+
+    def __repr__(self) -> str:
+        """Return the numbers that an operator would ask for."""
+        return (
+            f"<Pool {len(self._workers)} threads, {self.busy} busy, {len(self._queue)} queued, "
+            f"average {self._policy.average * 1000:.2f} ms, {self._limit.ended} ended>"
+        )
+
+    # -- workers
+
+    def _serve(self, worker: Worker) -> None:
+        """A worker's life: become leader at once, or wait to be made leader; lead; again."""
+        while True:
+            with self._lock:
+                lead = self._leader is None
+                if lead:
+                    self._leader = worker
+                else:
+                    self._idle.append(worker)
+            if not lead:
+                worker.wake.acquire()
+            try:
+                self._lead(worker)
+            except BaseException:
+                # This branch should never run. It keeps a bug in the pool from silently costing a thread.
+                logger.exception("worker thread %d failed", worker.index + 1)
+                with self._lock:
+                    if self._leader is worker:
+                        self._leader = None
+
+    def _lead(self, worker: Worker) -> None:
+        """Read and run until the lead has passed to another; then return."""
+        queue = self._queue
+        flushed = 0.0
+        while True:
+            if not queue:
+                link = self._current_link()
+                link.flush()
+                self._receive(link, wait=True)
+                flushed = time.perf_counter()
+                continue
+            job = queue.popleft()
+            if self.reject_reason is not None:
+                self._reject(job, self.reject_reason)
+                continue
+            self._scoreboard.note_start(job.stream)
+            path = self._adapter.prepare(job)
+            if self._policy.hand_over_first(path):
+                job.link.flush()
+                self._pass_lead(worker)
+                self._run(worker, job, path, inline=False)
+                return
+            worker.inline_since = time.perf_counter()
+            self._inline_runs += 1
+            if self._monitor_asleep:
+                self._wake_monitor()
+            now = self._run(worker, job, path, inline=True)
+            with self._lock:
+                worker.inline_since = 0.0
+                leading = self._leader is worker
+            if not leading:
+                job.link.flush()
+                return
+            if now - flushed > FLUSH_AFTER:
+                job.link.flush()
+                flushed = now
+
+    def _run(self, worker: Worker, job: Job, path: str, *, inline: bool) -> float:
+        """Run one job; return the time (perf_counter) when it ended."""
+        started = worker.inline_since if inline else time.perf_counter()
+        exchange = self._adapter.begin(job, worker.index + 1, inline=inline)
+        stream = job.stream
+        self._active[stream] = worker.exchange = exchange
+        self._scoreboard.note_running(worker.index, stream, job.received)
+        try:
+            self._adapter.run(job, exchange)
+        finally:
+            self._scoreboard.note_running(worker.index, 0, 0.0)
+            del self._active[stream]
+        ended = time.perf_counter()
+        self._policy.observe(path, ended - started)
+        with self._lock:
+            reason = self._limit.count()
+            self._scoreboard.note_ended(self._limit.ended)
+        if reason is not None:
+            if self._strict_limit:
+                self.reject_reason = RejectReason.LEAVING
+            self._retire(reason)
+        return ended
+
+    def _pass_lead(self, worker: Worker) -> None:
+        with self._lock:
+            assert self._leader is worker
+            self._promote()
+
+    def _promote(self) -> None:
+        assert self._lock.locked()
+        if self._idle:
+            # Last in, first out: the follower whose caches are warm.
+            follower = self._idle.pop()
+            self._leader = follower
+            follower.wake.release()
+        else:
+            self._leader = None
+
+    # -- the channel
+
+    def _current_link(self) -> Link:
+        while True:
+            link = self._link
+            if link is not None:
+                return link
+            self._attached.wait()
+
+    def _receive(self, link: Link, *, wait: bool) -> None:
+        """Take what the front sent; called by whoever leads."""
+        try:
+            frames = link.receive(wait=wait)
+            if frames is None:
+                self._lose(link)
+            elif frames:
+                self._take(link, frames)
+        except ChannelError as error:
+            logger.error("the front broke the protocol: %s", error)
+            self._lose(link)
+
+    def _take(self, link: Link, frames: list[Frame]) -> None:
+        received = time.time()
+        requests = False
+        for kind, flags, _, stream, payload in frames:
+            if kind == Kind.REQUEST:
+                request = decode_request(payload)
+                descriptor = link.take_descriptor() if flags & BODY_IS_DESCRIPTOR else -1
+                self._queue.append(Job(link, stream, request, descriptor, received))
+                requests = True
+            elif kind == Kind.CANCEL:
+                self._cancel(stream)
+            elif (exchange := self._active.get(stream)) is not None:
+                exchange.credit(int.from_bytes(payload, "little"))
+        # Looking once per batch is enough: a request that arrives after a change is in a batch that is looked
+        # at after the change.
+        if requests and self.reject_reason is None and self._changed():
+            self.reject_reason = RejectReason.RELOAD
+            self._retire(ShutdownReason.SCRIPT_RELOAD)
+
+    def _cancel(self, stream: int) -> None:
+        exchange = self._active.get(stream)
+        if exchange is not None:
+            exchange.cancel()
+            return
+        for job in self._queue:
+            if job.stream == stream:
+                self._queue.remove(job)
+                job.drop()
+                # Every stream gets an end, so that the front's count of our requests stays right.
+                job.link.post(encode(Kind.ABORT, stream, b"cancelled"))
+                return
+
+    def _reject(self, job: Job, reason: RejectReason) -> None:
+        job.drop()
+        job.link.post(encode(Kind.REJECT, job.stream, flags=reason))
+
+    def _lose(self, link: Link) -> None:
+        link.shut()
+        while self._queue:
+            self._queue.popleft().drop()
+        for exchange in list(self._active.values()):
+            exchange.cancel()
+        with self._lock:
+            if self._link is link:
+                self._link = None
+                self._attached.clear()
+                lost = True
+            else:
+                lost = False
+        link.close()
+        if lost:
+            self._link_lost()
+
+    # -- the monitor
+
+    def tick(self, now: float) -> float:
+        """Depose a leader whose inline request takes long; return after how many seconds to look again.
+
+        Args:
+            now: of `time.perf_counter`.
+        """
+        self._monitor_asleep = False
+        leader = self._leader
+        if leader is None:
+            self._stand_in()
+        else:
+            since = leader.inline_since
+            if since and now - since >= TICK:
+                with self._lock:
+                    deposed = self._leader is leader and leader.inline_since == since
+                    if deposed:
+                        if leader.exchange is not None:
+                            # Nobody flushes for it any more.
+                            leader.exchange.prompt = True
+                        self._promote()
+                if deposed and self._leader is None:
+                    self._stand_in()
+        if self._inline_runs != self._inline_seen:
+            self._inline_seen = self._inline_runs
+            self._quiet = 0
+            return TICK
+        self._quiet += 1
+        if self._quiet < _QUIET_TICKS or (leader is not None and leader.inline_since):
+            return TICK
+        self._monitor_asleep = True
+        leader = self._leader
+        if leader is not None and leader.inline_since:
+            # It began between our look and our falling asleep.
+            self._monitor_asleep = False
+            return TICK
+        return _SLOW_TICK if self._active else _ASLEEP
+
+    def _stand_in(self) -> None:
+        """Lead for a moment while no worker can: hand requests back, hear CANCEL and CREDIT."""
+        with self._lock:
+            if self._leader is not None:
+                return
+            self._leader = self._monitor
+        link = self._link
+        if link is not None:
+            self._receive(link, wait=False)
+            while self._queue:
+                self._reject(self._queue.popleft(), self.reject_reason or RejectReason.BUSY)
+            link.flush()
+        with self._lock:
+            self._promote()

@@ -1,0 +1,36 @@
+"""When a daemon process should be replaced by a fresh one. Sans-I/O."""
+
+import random
+
+from pydaemonwsgi.vocabulary import ShutdownReason
+
+__all__ = ["RequestLimit", "jittered_limit"]
+
+
+def jittered_limit(maximum_requests: int, chance: random.Random) -> int:
+    """Return this process's own limit: up to a tenth below, so that a group does not recycle at once.
+
+    0 means no limit and stays 0.
+    """
+    if maximum_requests <= 0:
+        return 0
+    return maximum_requests - chance.randint(0, maximum_requests // 10)
+
+
+class RequestLimit:
+    """Counts finished requests and says once when the limit is reached.
+
+    Args:
+        limit: requests after which the process should be replaced; 0 for never.
+    """
+
+    __slots__ = ("_limit", "ended")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit or -1
+        self.ended = 0
+
+    def count(self) -> ShutdownReason | None:
+        """Count one finished request; return the reason to leave, at the one request that gives it."""
+        self.ended += 1
+        return ShutdownReason.MAXIMUM_REQUESTS if self.ended == self._limit else None

@@ -1,0 +1,141 @@
+"""Loading the WSGI script and noticing that it changed. Shell.
+
+A script is read, compiled with its own path and executed as a module, whatever its extension; its directory is not
+put on `sys.path`. The module is found in `sys.modules` under a name made from the path, as with mod_wsgi.
+"""
+
+import hashlib
+import importlib
+import os
+import site
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+__all__ = ["LoadError", "Script", "extend_path"]
+
+WSGIApplication = Callable[..., Iterable[bytes]]
+_ABSENT: Final = 0
+
+
+class LoadError(Exception):
+    """The script could not be loaded; the message is what the error log should show."""
+
+
+class Script:
+    """The file or module that holds the application.
+
+    Args:
+        path: absolute path of the script, or None where a module is given.
+        module: dotted name of the module, or None.
+        callable_object: name of the application inside; dots go into attributes.
+    """
+
+    def __init__(self, path: str | None, module: str | None, callable_object: str) -> None:
+        self._path = path
+        self._module = module
+        self._callable_object = callable_object
+        self._reload_required: Callable[[str], object] | None = None
+        self.filename = path
+        self.version = _ABSENT
+
+    def current_version(self) -> int:
+        """Return the file's modification time in nanoseconds as it is now; 0 when there is no file."""
+        if self.filename is None:
+            return _ABSENT
+        try:
+            return os.stat(self.filename).st_mtime_ns
+        except OSError:
+            return _ABSENT
+
+    def has_changed(self) -> bool:
+        """Whether the file differs from what was loaded; a missing file has not changed (it cannot be loaded)."""
+        version = self.current_version()
+        return version not in {self.version, _ABSENT}
+
+    def asks_for_reload(self) -> bool:
+        """Whether the script defines `reload_required(resource)` and it says so; it may raise."""
+        return self._reload_required is not None and bool(self._reload_required(self.filename or ""))
+
+    def load(self) -> WSGIApplication:
+        """Import the script and return its application.
+
+        Raises:
+            LoadError: it cannot be read, compiled or executed, or has no such callable. Whatever the script
+                raises is turned into this error, SystemExit and KeyboardInterrupt included.
+        """
+        # The version is taken before the content: a change in between is seen as one more change, never missed.
+        self.version = self.current_version()
+        try:
+            module = self._import_path(self._path) if self._path else self._import_module()
+        except SystemExit as error:
+            raise LoadError(f"{self.name} called sys.exit({error.code!r}) while it was loaded") from error
+        except OSError as error:
+            if error.filename == self._path:
+                raise LoadError(f"cannot read {self.name}: {error.strerror}") from error
+            raise LoadError(_without_our_frames(error)) from error
+        except BaseException as error:
+            raise LoadError(_without_our_frames(error)) from error
+        target: Any = module
+        for part in self._callable_object.split("."):
+            try:
+                target = getattr(target, part)
+            except AttributeError:
+                raise LoadError(
+                    f"{self.name} does not contain the WSGI application {self._callable_object!r}; "
+                    "name it so in the script, or give its name with --callable-object"
+                ) from None
+        if not callable(target):
+            raise LoadError(f"{self._callable_object!r} in {self.name} is a {type(target).__name__}, not callable")
+        reload_required = getattr(module, "reload_required", None)
+        self._reload_required = reload_required if callable(reload_required) else None
+        application: WSGIApplication = target
+        return application
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        return f"script {self._path}" if self._path else f"module {self._module}"
+
+    def _import_path(self, path: str) -> types.ModuleType:
+        name = f"_mod_wsgi_{hashlib.md5(os.fsencode(path), usedforsecurity=False).hexdigest()}"
+        with open(path, "rb") as file:
+            source = file.read()
+        module = types.ModuleType(name)
+        module.__file__ = path
+        sys.modules[name] = module
+        try:
+            exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the purpose
+        except BaseException:
+            # Half of a module must not be found by the next attempt.
+            sys.modules.pop(name, None)
+            raise
+        module.__dict__["__mtime__"] = self.version // 1000
+        return module
+
+    def _import_module(self) -> types.ModuleType:
+        assert self._module is not None
+        module = importlib.import_module(self._module)
+        self.filename = getattr(module, "__file__", None)
+        self.version = self.current_version()
+        return module
+
+
+def _without_our_frames(error: BaseException) -> str:
+    """Return the traceback without this file's frames at its beginning."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).rstrip("\n")
+
+
+def extend_path(directories: Iterable[str]) -> None:
+    """Add `directories` by `site.addsitedir`, so that `.pth` files count, and move what is new to the front."""
+    before = list(sys.path)
+    for directory in directories:
+        site.addsitedir(directory)
+    new = [entry for entry in sys.path if entry not in before]
+    # addsitedir ignores a directory that is on the path already; it keeps its place, as with mod_wsgi.
+    sys.path[:] = new + [entry for entry in sys.path if entry not in new]

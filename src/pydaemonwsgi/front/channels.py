@@ -1,0 +1,377 @@
+"""The front's end of one daemon process's channel. Shell over `exchange` and `dispatch`."""
+
+import asyncio
+import logging
+import os
+import socket
+import stat
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from pydaemonwsgi.channel.frames import (
+    RAN_INLINE,
+    Frame,
+    FrameDecoder,
+    Kind,
+    RejectReason,
+    Side,
+    decode_file,
+    decode_response,
+    encode,
+    encode_request,
+)
+from pydaemonwsgi.errors import ChannelError, ResponseError
+from pydaemonwsgi.front.exchange import Exchange, Failure, Phase
+from pydaemonwsgi.http.response import read_response_head
+from pydaemonwsgi.metrics.scoreboard import Scoreboard
+from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_descriptors
+
+if TYPE_CHECKING:
+    from pydaemonwsgi.front.clients import Client
+    from pydaemonwsgi.front.server import FrontServer
+
+__all__ = ["Channel"]
+
+logger = logging.getLogger(__name__)
+
+_RECEIVE: Final = 256 * 1024
+_CREDIT_BYTES: Final = 8
+
+
+class Channel:
+    """A daemon process as the front sees it.
+
+    Args:
+        front: the front it serves.
+        sock: this end of the channel.
+        process: the supervisor's number for the process.
+        pid: its pid.
+        threads: its worker threads.
+        scoreboard: where it notes which streams it has started.
+    """
+
+    def __init__(
+        self,
+        front: "FrontServer",
+        sock: socket.socket,
+        process: int,
+        pid: int,
+        threads: int,
+        scoreboard: Scoreboard,
+    ) -> None:
+        sock.setblocking(False)
+        self._front = front
+        self._loop = asyncio.get_running_loop()
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._decoder = FrameDecoder(Side.DAEMON)
+        self._descriptors: deque[int] = deque()
+        self._out: deque[bytes | tuple[bytes, int]] = deque()
+        self._flush_scheduled = False
+        self._writing = False
+        self._streams: dict[int, Exchange] = {}
+        self._scoreboard = scoreboard
+        self.process = process
+        self.pid = pid
+        self.threads = threads
+        self.in_flight = 0
+        self.short = True
+        self.accepting = True
+        self.detached = False
+        self.closed = False
+        self._loop.add_reader(self._fd, self._on_readable)
+
+    def __repr__(self) -> str:
+        """Return what an operator would ask for."""
+        state = "accepting" if self.accepting else "not accepting"
+        return f"<Channel to pid {self.pid}: {self.in_flight} in flight, {state}>"
+
+    # -- towards the daemon process
+
+    def run(self, exchange: Exchange, stream: int) -> None:
+        """Send a request; it goes out with everything else of this turn of the loop."""
+        exchange.phase = Phase.SENT
+        exchange.stream = stream
+        exchange.channel = self
+        self._streams[stream] = exchange
+        self.in_flight += 1
+        body = exchange.body
+        if body is None:
+            frame = encode_request(
+                stream, exchange.request_start, exchange.queue_start, exchange.request_id, exchange.environ
+            )
+            self._out.append(frame)
+        elif body.descriptor < 0:
+            frame = encode_request(
+                stream,
+                exchange.request_start,
+                exchange.queue_start,
+                exchange.request_id,
+                exchange.environ,
+                body.content,
+            )
+            self._out.append(frame)
+        else:
+            frame = encode_request(
+                stream,
+                exchange.request_start,
+                exchange.queue_start,
+                exchange.request_id,
+                exchange.environ,
+                body_length=body.length,
+            )
+            # A descriptor of our own: the exchange may end before the frame goes out.
+            self._out.append((frame, os.dup(body.descriptor)))
+        self._schedule_flush()
+
+    def cancel(self, exchange: Exchange) -> None:
+        """Tell the process that nobody waits for this request any more."""
+        self._out.append(encode(Kind.CANCEL, exchange.stream))
+        self._schedule_flush()
+
+    def credit(self, exchange: Exchange, count: int) -> None:
+        """Tell the process that `count` bytes of the answer have been taken."""
+        self._out.append(encode(Kind.CREDIT, exchange.stream, count.to_bytes(_CREDIT_BYTES, "little")))
+        self._schedule_flush()
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self._writing or self.closed:
+            return
+        out = self._out
+        try:
+            while out:
+                first = out.popleft()
+                if isinstance(first, tuple):
+                    frame, descriptor = first
+                    try:
+                        sent = send_with_descriptors(self._socket, frame, (descriptor,))
+                    except BlockingIOError:
+                        out.appendleft(first)
+                        raise
+                    os.close(descriptor)
+                    data = frame
+                else:
+                    run = [first]
+                    while out and not isinstance(out[0], tuple) and len(run) < 256:
+                        following = out.popleft()
+                        assert isinstance(following, bytes)
+                        run.append(following)
+                    data = first if len(run) == 1 else b"".join(run)
+                    try:
+                        sent = self._socket.send(data)
+                    except BlockingIOError:
+                        out.appendleft(data)
+                        raise
+                if sent < len(data):
+                    out.appendleft(data[sent:])
+        except BlockingIOError:
+            self._writing = True
+            self._loop.add_writer(self._fd, self._on_writable)
+        except OSError:
+            # The process has gone: reading says so too, after what it still managed to send.
+            self._clear_out()
+
+    def _on_writable(self) -> None:
+        self._loop.remove_writer(self._fd)
+        self._writing = False
+        self._flush()
+
+    def _clear_out(self) -> None:
+        for item in self._out:
+            if isinstance(item, tuple):
+                os.close(item[1])
+        self._out.clear()
+
+    # -- from the daemon process
+
+    def _on_readable(self) -> None:
+        try:
+            data, descriptors = receive_with_descriptors(self._socket, _RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if descriptors:
+            self._descriptors.extend(descriptors)
+        if not data:
+            self._lose("closed its channel")
+            return
+        try:
+            self._take(self._decoder.feed(data))
+        except ChannelError as error:
+            logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
+            self._lose("broke the protocol")
+            return
+        self._front.dispatch()
+        if self.detached and not self.in_flight:
+            self.close()
+
+    def _take(self, frames: list[Frame]) -> None:
+        streams = self._streams
+        for kind, flags, descriptors, stream, payload in frames:
+            if kind == Kind.RESPONSE:
+                exchange = streams.pop(stream, None)
+                if exchange is None:
+                    raise ChannelError(f"an answer to stream {stream}, which is not running")
+                self.in_flight -= 1
+                self.short = bool(flags & RAN_INLINE)
+                self._take_response(exchange, payload)
+                continue
+            exchange = streams.get(stream)
+            if exchange is None:
+                raise ChannelError(f"a {Kind(kind).name} frame for stream {stream}, which is not running")
+            if kind == Kind.DATA:
+                self._take_data(exchange, payload)
+            elif kind == Kind.HEAD:
+                self._take_head(exchange, payload)
+            elif kind == Kind.FILE:
+                if not descriptors or not self._descriptors:
+                    raise ChannelError("a FILE frame without its descriptor")
+                self._take_file(exchange, payload, self._descriptors.popleft())
+            else:
+                del streams[stream]
+                self.in_flight -= 1
+                if kind == Kind.END:
+                    self.short = bool(flags & RAN_INLINE)
+                    self._take_end(exchange)
+                elif kind == Kind.ABORT:
+                    self.short = False
+                    self._fail(exchange, Failure.ABORTED)
+                else:
+                    self._take_reject(exchange, flags)
+
+    def _take_response(self, exchange: Exchange, payload: bytes) -> None:
+        client: Client | None = exchange.client
+        encoded, body = decode_response(payload)
+        if client is None:
+            return
+        if exchange.phase is not Phase.SENT:
+            raise ChannelError("a second answer to one request")
+        try:
+            head = read_response_head(encoded)
+            if head.content_length not in {None, len(body)} and body:
+                raise ResponseError("Content-Length is not the body's")
+        except ResponseError as error:
+            self._refuse_head(exchange, error)
+            return
+        exchange.phase = Phase.ENDED
+        client.answer(exchange, head, body)
+
+    def _take_head(self, exchange: Exchange, payload: bytes) -> None:
+        client: Client | None = exchange.client
+        if client is None:
+            return
+        if exchange.phase is not Phase.SENT:
+            raise ChannelError("a second head for one request")
+        try:
+            head = read_response_head(payload)
+        except ResponseError as error:
+            self._refuse_head(exchange, error)
+            return
+        exchange.phase = Phase.BODY
+        client.begin_answer(exchange, head)
+
+    def _refuse_head(self, exchange: Exchange, error: ResponseError) -> None:
+        logger.error(
+            "the answer of pid %d is not HTTP: %s",
+            self.pid,
+            error,
+            extra={"request_id": f"{exchange.request_id:016x}"},
+        )
+        self._fail(exchange, Failure.BAD_HEAD)
+
+    def _take_data(self, exchange: Exchange, payload: bytes) -> None:
+        client: Client | None = exchange.client
+        if client is None:
+            return
+        if exchange.phase is not Phase.BODY:
+            raise ChannelError("a body before its head")
+        client.add_body(payload)
+
+    def _take_file(self, exchange: Exchange, payload: bytes, descriptor: int) -> None:
+        client: Client | None = exchange.client
+        offset, count = decode_file(payload)
+        status = os.fstat(descriptor)
+        if client is None or not stat.S_ISREG(status.st_mode) or exchange.phase is not Phase.BODY:
+            os.close(descriptor)
+            if client is not None:
+                raise ChannelError("a FILE frame whose descriptor is no regular file, or before its head")
+            return
+        client.add_file(descriptor, offset, count)
+
+    def _take_end(self, exchange: Exchange) -> None:
+        client: Client | None = exchange.client
+        if client is None:
+            return
+        if exchange.phase is not Phase.BODY:
+            raise ChannelError("an end before its head")
+        exchange.phase = Phase.ENDED
+        client.end_answer()
+
+    def _take_reject(self, exchange: Exchange, flags: int) -> None:
+        if flags == RejectReason.BUSY:
+            self.short = False
+        else:
+            self.accepting = False
+        if exchange.client is not None:
+            self._fail(exchange, Failure.REJECTED)
+
+    def _fail(self, exchange: Exchange, failure: Failure) -> None:
+        if exchange.client is not None:
+            self._front.settle(exchange, exchange.fail(failure))
+
+    # -- end
+
+    def detach(self) -> None:
+        """Give the process no more requests; close the channel once the last has ended."""
+        self.accepting = False
+        self.detached = True
+        if not self.in_flight:
+            self.close()
+
+    def _lose(self, how: str) -> None:
+        """The process is gone, or treated so: settle each of its requests."""
+        lost, self._streams = self._streams, {}
+        self.in_flight = 0
+        if not self.detached or lost:
+            logger.warning("pid %d %s with %d requests in flight", self.pid, how, len(lost))
+        for stream in sorted(lost):
+            exchange = lost[stream]
+            if exchange.client is None:
+                continue
+            started = exchange.phase is Phase.BODY or self._scoreboard.has_started(stream)
+            failure = Failure.LOST_STARTED if started else Failure.LOST_UNSTARTED
+            if started:
+                logger.error(
+                    "pid %d was running %s %s for %.3f s",
+                    self.pid,
+                    exchange.head.method.decode("ascii"),
+                    exchange.head.target.decode("ascii")[:500],
+                    time.time() - exchange.queue_start - exchange.queue_time,
+                    extra={"request_id": f"{exchange.request_id:016x}"},
+                )
+            self._front.settle(exchange, exchange.fail(failure))
+        self.close()
+        self._front.dispatch()
+
+    def close(self) -> None:
+        """End the channel; the daemon process leaves when it sees that."""
+        if self.closed:
+            return
+        self.closed = True
+        self.accepting = False
+        self._loop.remove_reader(self._fd)
+        if self._writing:
+            self._loop.remove_writer(self._fd)
+        self._clear_out()
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+        self._socket.close()
+        self._front.forget(self)

@@ -1,0 +1,105 @@
+"""The queue, and which daemon process takes which request. Sans-I/O.
+
+A request waits here, not in a process: so a process may come and go without a request noticing. The process with
+the fewest requests wins; each has at most `threads` of them, and a few more while its requests are short, so that
+it always finds a batch when it reads its channel.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol, TypeVar
+
+from pydaemonwsgi.front.exchange import Exchange
+
+__all__ = ["BATCH", "Dispatcher", "Taker", "choose"]
+
+# Requests beyond its threads that a process gets while it runs them inline.
+BATCH: Final = 8
+
+
+class Taker(Protocol):
+    """A daemon process, as far as dispatch goes.
+
+    Attributes:
+        threads: its worker threads.
+        in_flight: requests it has.
+        short: whether its last answer was run inline.
+        accepting: whether it may be given requests.
+    """
+
+    threads: int
+    in_flight: int
+    short: bool
+    accepting: bool
+
+
+TakerType = TypeVar("TakerType", bound=Taker)
+
+
+class Dispatcher:
+    """Keeps the queue of one process group.
+
+    Args:
+        bound: how many requests may wait.
+    """
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._queue: deque[Exchange] = deque()
+
+    def __len__(self) -> int:
+        """Return how many requests wait."""
+        return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more requests may wait."""
+        return len(self._queue) >= self._bound
+
+    def add(self, exchange: Exchange) -> None:
+        """Put a request at the end of the queue."""
+        self._queue.append(exchange)
+
+    def add_again(self, exchange: Exchange) -> None:
+        """Put a request that a process handed back before those that came after it; the bound does not count."""
+        queue = self._queue
+        if not queue or exchange.request_id < queue[0].request_id:
+            queue.appendleft(exchange)
+            return
+        for position, other in enumerate(queue):
+            if other.request_id > exchange.request_id:
+                queue.insert(position, exchange)
+                return
+        queue.append(exchange)
+
+    def remove(self, exchange: Exchange) -> None:
+        """Take a request out of the queue, wherever it is."""
+        self._queue.remove(exchange)
+
+    def take(self) -> Exchange | None:
+        """Return the request that has waited longest, or None."""
+        return self._queue.popleft() if self._queue else None
+
+    def expired(self, now: float) -> Iterator[Exchange]:
+        """Take out and yield the requests whose deadline has passed; all have waited equally long at most."""
+        queue = self._queue
+        while queue and queue[0].queue_deadline <= now:
+            yield queue.popleft()
+
+
+def choose(takers: Iterable[TakerType]) -> TakerType | None:
+    """Return the process that should take the next request, or None when none has room."""
+    best = None
+    fewest = 1 << 30
+    for taker in takers:
+        load = taker.in_flight
+        if (
+            load < fewest
+            and taker.accepting
+            and (load < taker.threads or (taker.short and load < taker.threads + BATCH))
+        ):
+            if not load:
+                return taker
+            best = taker
+            fewest = load
+    return best

@@ -1,0 +1,175 @@
+"""The front process from fork to exit. Shell."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+from typing import Final
+
+import setproctitle
+
+from pydaemonwsgi.channel import control
+from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.errors import ChannelError, PrivilegeError
+from pydaemonwsgi.front.options import FrontOptions
+from pydaemonwsgi.front.server import FrontServer
+from pydaemonwsgi.logs import setup_error_log
+from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
+from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, Identity, drop_privileges
+from pydaemonwsgi.system.memory import map_shared
+from pydaemonwsgi.system.sockets import receive_with_descriptors
+
+__all__ = ["run"]
+
+logger = logging.getLogger(__name__)
+
+# Seconds that an orphaned front gives its requests.
+_ORPHANED: Final = 15.0
+
+
+def run(
+    options: FrontOptions,
+    listeners: list[socket.socket],
+    control_socket: socket.socket,
+    access_log: int | None,
+    identity: Identity | None,
+    log_level: str,
+) -> int:
+    """Be the front; return the exit status. Called in a fresh child with only its own descriptors open."""
+    setproctitle.setproctitle("pydaemonwsgi: front")
+    setup_error_log(log_level, label="front")
+    _import_late_modules()
+    try:
+        if identity is not None:
+            drop_privileges(identity)
+    except PrivilegeError as error:
+        logger.critical("cannot become the run-as user: %s; the process ends", error)
+        return PRIVILEGE_EXIT_STATUS
+    os.chdir("/")
+    # The hot path makes no cycles; collecting seldom saves a tenth of its time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    return asyncio.run(_Front(options, listeners, control_socket, access_log).run())
+
+
+def _import_late_modules() -> None:
+    """Import what would otherwise be imported at first use: the interpreter may be out of reach by then."""
+    import encodings.idna  # noqa: PLC0415
+    import encodings.latin_1  # noqa: F401, PLC0415
+    import tempfile  # noqa: F401, PLC0415
+
+
+class _Front:
+    def __init__(
+        self,
+        options: FrontOptions,
+        listeners: list[socket.socket],
+        control_socket: socket.socket,
+        access_log: int | None,
+    ) -> None:
+        self._options = options
+        self._listeners = listeners
+        self._control = control_socket
+        self._access_log = access_log
+        self._stopped: asyncio.Future[int] | None = None
+        self._server: FrontServer | None = None
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_exception)
+        self._stopped = loop.create_future()
+        self._control.setblocking(False)
+        # The supervisor decides when to stop: a signal to the whole process group must not end answers early.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, self._on_signal, number)
+        self._server = server = FrontServer(self._options, self._listeners, self._access_log)
+        server.on_channel_closed = self._note_channel_closed
+        loop.add_reader(self._control.fileno(), self._on_control)
+        server.start()
+        self._say(Word.READY)
+        return await self._stopped
+
+    def _on_signal(self, number: int) -> None:
+        logger.info("signal %d is not for the front; send it to the supervisor, pid %d", number, os.getppid())
+
+    def _say(self, word: Word, **fields: object) -> None:
+        try:
+            self._control.send(control.encode(word, **fields))
+        except OSError as error:
+            logger.debug("cannot tell the supervisor %s: %s", word.value, error)
+
+    def _note_channel_closed(self, process: int) -> None:
+        self._say(Word.DETACHED, process=process)
+
+    def _on_control(self) -> None:
+        server = self._server
+        assert server is not None
+        try:
+            data, descriptors = receive_with_descriptors(self._control, control.MAXIMUM_MESSAGE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            logger.warning("the supervisor has gone; finishing %d requests", server.unanswered)
+            self._stop(_ORPHANED)
+            return
+        self._obey(control.decode(data), descriptors, server)
+
+    def _obey(self, message: Message, descriptors: list[int], server: FrontServer) -> None:
+        word = message.word
+        if word is Word.ATTACH:
+            if len(descriptors) != 2:
+                raise ChannelError("an attach message without its two descriptors")
+            channel, board = descriptors
+            threads = message.number("threads")
+            memory = map_shared(board, scoreboard_size(threads))
+            os.close(board)
+            server.attach(
+                socket.socket(fileno=channel),
+                message.number("process"),
+                message.number("pid"),
+                threads,
+                Scoreboard(memory, threads),
+            )
+        elif word is Word.DETACH:
+            if (found := server.channel(message.number("process"))) is not None:
+                found.detach()
+        elif word is Word.RESUME:
+            server.resume(message.number("process"))
+        elif word is Word.STOP:
+            self._stop(message.seconds("timeout"))
+
+    def _stop(self, timeout: float) -> None:
+        server = self._server
+        assert server is not None
+        server.on_idle = self._end
+        if timeout:
+            asyncio.get_running_loop().call_later(timeout, self._give_up)
+        server.stop()
+
+    def _give_up(self) -> None:
+        server = self._server
+        assert server is not None
+        if server.unanswered:
+            logger.warning("%d requests were not answered in time; their clients are cut off", server.unanswered)
+        self._end()
+
+    def _end(self) -> None:
+        # One more turn of the loop: what was written in this one goes out, the log too.
+        asyncio.get_running_loop().call_later(0.05, self._finish)
+
+    def _finish(self) -> None:
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(0)
+
+
+def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Log what escaped a callback; the front goes on."""
+    del loop
+    error = context.get("exception")
+    logger.error("%s", context.get("message"), exc_info=error if isinstance(error, BaseException) else None)

@@ -1,0 +1,33 @@
+"""What the front has to know. Sans-I/O."""
+
+from dataclasses import dataclass
+
+__all__ = ["FrontOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontOptions:
+    """What the front has to know; durations in seconds, sizes in bytes, as in the option table."""
+
+    group: str
+    mount_point: str
+    access_log_format: str
+    limit_request_body: int
+    limit_request_line: int
+    limit_request_field_size: int
+    limit_request_fields: int
+    limit_request_head: int
+    keep_alive_timeout: float
+    header_timeout: float
+    header_max_timeout: float
+    header_min_rate: int
+    body_timeout: float
+    body_max_timeout: float
+    body_min_rate: int
+    socket_timeout: float
+    queue_timeout: float
+    queue_size: int
+    maximum_connections: int
+    request_buffer_size: int
+    response_buffer_size: int
+    spool_directory: str | None

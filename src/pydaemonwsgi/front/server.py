@@ -1,0 +1,375 @@
+"""The front: accepts clients, queues their requests, gives them to daemon processes, keeps the time. Shell."""
+
+import asyncio
+import errno
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from pydaemonwsgi.front.access_log import AccessRecord, compile_format
+from pydaemonwsgi.front.channels import Channel
+from pydaemonwsgi.front.clients import Client, State
+from pydaemonwsgi.front.dispatch import Dispatcher, choose
+from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.options import FrontOptions
+from pydaemonwsgi.front.timeouts import GRAIN, NEVER, DeadlineBuckets, RateTimeout
+from pydaemonwsgi.http.head import HeadReader, Limits, RequestHead
+from pydaemonwsgi.http.response import ResponseHead, server_lines
+from pydaemonwsgi.metrics.scoreboard import Scoreboard
+
+__all__ = ["FrontServer"]
+
+logger = logging.getLogger(__name__)
+
+# Connections accepted in one turn of the loop, so that accepting does not starve serving.
+_ACCEPT_BATCH: Final = 64
+# Seconds without accepting after the machine has run out of descriptors.
+_ACCEPT_PAUSE: Final = 0.5
+_OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class FrontServer:
+    """Everything in the front that is not one client or one channel.
+
+    Args:
+        options: see `FrontOptions`.
+        listeners: listening sockets, non-blocking.
+        access_log: descriptor to write access records to, or None.
+    """
+
+    def __init__(self, options: FrontOptions, listeners: list[socket.socket], access_log: int | None) -> None:
+        self.options = options
+        self.loop = asyncio.get_running_loop()
+        self.head_reader = HeadReader(
+            Limits(
+                options.limit_request_line,
+                options.limit_request_field_size,
+                options.limit_request_fields,
+                options.limit_request_head,
+            ),
+            options.mount_point,
+        )
+        self.header_timeout = RateTimeout(options.header_timeout, options.header_max_timeout, options.header_min_rate)
+        self.body_timeout = RateTimeout(options.body_timeout, options.body_max_timeout, options.body_min_rate)
+        self.deadlines = DeadlineBuckets()
+        self.access_log = access_log
+        self._format = compile_format(options.access_log_format)
+        self._log_lines: list[bytes] = []
+        self._listeners = listeners
+        self._accepting = False
+        self._clients: set[Client] = set()
+        self._channels: list[Channel] = []
+        self._dispatcher = Dispatcher(options.queue_size)
+        self._to_write: dict[Client, None] = {}
+        # Request ids begin anywhere, so that those of two runs differ; streams begin above whatever an earlier
+        # front of this supervisor can have used, because a daemon process outlives a front.
+        self._request_id = random.getrandbits(40) << 20
+        self._stream = time.monotonic_ns() // 1000
+        self.server_lines = server_lines(time.time())
+        self.stopping = False
+        self.on_idle: Callable[[], None] | None = None
+        self.on_channel_closed: Callable[[int], None] | None = None
+        self._connection_number = 0
+
+    def __repr__(self) -> str:
+        """Return what an operator would ask for."""
+        return (
+            f"<FrontServer {len(self._clients)} clients, {len(self._dispatcher)} queued, "
+            f"{sum(channel.in_flight for channel in self._channels)} in flight, {len(self._channels)} channels>"
+        )
+
+    def start(self) -> None:
+        """Begin to accept clients and to keep the time."""
+        self._accept_on()
+        self._tick()
+
+    # -- clients
+
+    def _accept_on(self) -> None:
+        if not self._accepting and not self.stopping:
+            self._accepting = True
+            for listener in self._listeners:
+                self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def _accept_off(self) -> None:
+        if self._accepting:
+            self._accepting = False
+            for listener in self._listeners:
+                self.loop.remove_reader(listener.fileno())
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Accept what waits; return whether there may be more."""
+        for _ in range(_ACCEPT_BATCH):
+            if len(self._clients) >= self.options.maximum_connections:
+                # They wait in the kernel's backlog until somebody leaves.
+                self._accept_off()
+                return False
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return False
+            except OSError as error:
+                if error.errno not in _OUT_OF_DESCRIPTORS:
+                    raise
+                logger.warning(
+                    "cannot accept connections: %s; %d are open, trying again in %g s",
+                    error.strerror,
+                    len(self._clients),
+                    _ACCEPT_PAUSE,
+                )
+                self._accept_off()
+                self.loop.call_later(_ACCEPT_PAUSE, self._accept_on)
+                return False
+            sock.setblocking(False)
+            self._welcome(sock, address)
+        return True
+
+    def _welcome(self, sock: socket.socket, address: object) -> None:
+        self._connection_number += 1
+        if sock.family == socket.AF_UNIX:
+            addresses = ("", 0, "", 0)
+            environ = b"REMOTE_ADDR\0\0SERVER_NAME\0localhost\0SERVER_PORT\x0080\0"
+            listener_host, listener_port = "", ""
+        else:
+            assert isinstance(address, tuple)
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                local = sock.getsockname()
+            except OSError:  # gone already
+                sock.close()
+                return
+            remote_host = _plain_address(address[0])
+            listener_host, listener_port = _plain_address(local[0]), str(local[1])
+            addresses = (remote_host, address[1], listener_host, local[1])
+            environ = (
+                f"REMOTE_ADDR\0{remote_host}\0REMOTE_PORT\0{address[1]}\0SERVER_ADDR\0{listener_host}\0"
+                f"SERVER_NAME\0{listener_host}\0SERVER_PORT\0{listener_port}\0"
+            ).encode("latin-1")
+        environ += (
+            f"REQUEST_SCHEME\0http\0SERVER_SOFTWARE\0pydaemonwsgi\0mod_wsgi.listener_host\0{listener_host}\0"
+            f"mod_wsgi.listener_port\0{listener_port}\0mod_wsgi.server_pid\0{os.getpid()}\0"
+            f"mod_wsgi.connection_id\0{self._connection_number:x}\0"
+        ).encode("latin-1")
+        self._clients.add(Client(self, sock, environ, addresses))
+
+    def client_closed(self, client: Client) -> None:
+        """A connection has ended."""
+        self._clients.discard(client)
+        self._to_write.pop(client, None)
+        if not self._accepting and len(self._clients) < self.options.maximum_connections:
+            self._accept_on()
+        if self.stopping:
+            self._look_idle()
+
+    def write_soon(self, client: Client) -> None:
+        """Have a client write at the end of this turn of the loop."""
+        if not self._to_write:
+            self.loop.call_soon(self._write_all)
+        self._to_write[client] = None
+
+    def _write_all(self) -> None:
+        clients, self._to_write = self._to_write, {}
+        for client in clients:
+            client.write()
+
+    # -- requests
+
+    def next_request_id(self) -> int:
+        """Return a number that no other request has."""
+        self._request_id += 1
+        return self._request_id
+
+    def submit(self, exchange: Exchange) -> None:
+        """Have a request run, now or when a daemon process has room."""
+        dispatcher = self._dispatcher
+        if not len(dispatcher):
+            channel = choose(self._channels)
+            if channel is not None:
+                self._stream += 1
+                channel.run(exchange, self._stream)
+                return
+        if dispatcher.full:
+            client = exchange.client
+            self._settle(exchange, None)
+            client.refuse_for_load()
+            return
+        timeout = self.options.queue_timeout
+        exchange.queue_deadline = time.monotonic() + timeout if timeout else NEVER
+        dispatcher.add(exchange)
+
+    def dispatch(self) -> None:
+        """Give waiting requests to the processes that have room."""
+        dispatcher = self._dispatcher
+        while len(dispatcher):
+            channel = choose(self._channels)
+            if channel is None:
+                return
+            exchange = dispatcher.take()
+            assert exchange is not None
+            self._stream += 1
+            exchange.queue_time = time.time() - exchange.queue_start
+            channel.run(exchange, self._stream)
+
+    def settle(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Do what the table says about a request that did not go well."""
+        self._settle(exchange, outcome)
+
+    def _settle(self, exchange: Exchange, outcome: Outcome | None) -> None:
+        if outcome is Outcome.QUEUE_AGAIN:
+            exchange.channel = None
+            if exchange.queue_deadline == NEVER and self.options.queue_timeout:
+                exchange.queue_deadline = time.monotonic() + self.options.queue_timeout
+            self._dispatcher.add_again(exchange)
+            return
+        if outcome is not None and exchange.client is not None:
+            exchange.client.settle(exchange, outcome)
+
+    def abandon(self, exchange: Exchange, outcome: Outcome) -> None:
+        """The client of a request has gone."""
+        if outcome is Outcome.CANCEL:
+            if exchange.channel is not None and not exchange.channel.closed:
+                exchange.channel.cancel(exchange)
+        elif exchange.channel is None:
+            try:
+                self._dispatcher.remove(exchange)
+            except ValueError:
+                pass
+        if exchange.body is not None:
+            exchange.body.close()
+
+    # -- daemon processes
+
+    def attach(self, sock: socket.socket, process: int, pid: int, threads: int, scoreboard: Scoreboard) -> None:
+        """Take up a daemon process that is ready."""
+        self._channels.append(Channel(self, sock, process, pid, threads, scoreboard))
+        self.dispatch()
+
+    def channel(self, process: int) -> Channel | None:
+        """Return the channel of a daemon process by the supervisor's number."""
+        for channel in self._channels:
+            if channel.process == process:
+                return channel
+        return None
+
+    def resume(self, process: int) -> None:
+        """Give a process requests again: the newer code that it waited for cannot be loaded."""
+        channel = self.channel(process)
+        if channel is not None and not channel.detached:
+            channel.accepting = True
+            self.dispatch()
+
+    def forget(self, channel: Channel) -> None:
+        """A channel has ended."""
+        self._channels.remove(channel)
+        if self.on_channel_closed is not None:
+            self.on_channel_closed(channel.process)
+
+    # -- time
+
+    def _tick(self) -> None:
+        self.loop.call_later(GRAIN, self._tick)
+        now = time.monotonic()
+        self.server_lines = server_lines(time.time())
+        for client in self.deadlines.expired(now):
+            assert isinstance(client, Client)
+            client.expire()
+        for exchange in list(self._dispatcher.expired(now)):
+            logger.warning(
+                "a request waited %g s and no daemon process took it; answered with 504",
+                self.options.queue_timeout,
+                extra={"request_id": f"{exchange.request_id:016x}"},
+            )
+            self._settle(exchange, exchange.fail(Failure.QUEUE_TIMEOUT))
+
+    # -- access log
+
+    def log_access(
+        self,
+        addresses: tuple[str, int, str, int],
+        head: RequestHead | None,
+        exchange: Exchange | None,
+        response: ResponseHead | None,
+        *,
+        body_bytes: int,
+        requests: int,
+        connection_status: str,
+    ) -> None:
+        """Write an access record with the others of this turn of the loop."""
+        now = time.time()
+        started = exchange.request_start if exchange is not None else now
+        lines = response.lines if response is not None else b""
+        record = AccessRecord(
+            remote_addr=addresses[0],
+            remote_port=addresses[1],
+            local_addr=addresses[2],
+            local_port=addresses[3],
+            time=started,
+            method=head.method.decode("latin-1") if head is not None else "-",
+            target=head.target.decode("latin-1") if head is not None else "-",
+            protocol=f"HTTP/1.{head.minor}" if head is not None else "-",
+            status=response.status if response is not None else 0,
+            body_bytes=body_bytes,
+            bytes_in=0
+            if head is None
+            else len(head.block) + len(head.method) + len(head.target) + 12 + (head.content_length or 0),
+            bytes_out=body_bytes + len(lines),
+            duration=now - started,
+            headers=head.block if head is not None else b"",
+            response_headers=lines.partition(b"\r\n")[2],
+            request_id=f"{exchange.request_id:016x}" if exchange is not None else "-",
+            connection_requests=max(0, requests - 1),
+            connection_status=connection_status,
+            daemon_pid=exchange.channel.pid if exchange is not None and exchange.channel is not None else 0,
+            queue_time=exchange.queue_time if exchange is not None else 0.0,
+            host=head.host.decode("latin-1") if head is not None else "",
+            process_group=self.options.group,
+        )
+        if not self._log_lines:
+            self.loop.call_soon(self._write_log)
+        self._log_lines.append(self._format(record))
+
+    def _write_log(self) -> None:
+        lines, self._log_lines = self._log_lines, []
+        assert self.access_log is not None
+        try:
+            os.write(self.access_log, b"".join(lines))
+        except OSError as error:
+            # A full disk must not stop the service; the error log, perhaps elsewhere, says what is missing.
+            logger.error("%d access records are lost: %s", len(lines), error.strerror)
+
+    # -- stopping
+
+    def stop(self) -> None:
+        """Accept nobody any more; finish what has begun; then call `on_idle`."""
+        if self.stopping:
+            return
+        for listener in self._listeners:
+            # Who is in the backlog was told by the kernel that we are there.
+            while self._accept(listener):
+                pass
+        self._accept_off()
+        self.stopping = True
+        for listener in self._listeners:
+            listener.close()
+        for client in list(self._clients):
+            client.close_if_idle()
+        self._look_idle()
+
+    def _look_idle(self) -> None:
+        if self.on_idle is not None and not any(client.state is not State.LINGER for client in self._clients):
+            self.on_idle()
+
+    @property
+    def unanswered(self) -> int:
+        """How many clients wait for an answer or are sending a request."""
+        return sum(client.state in {State.ANSWER, State.BODY} for client in self._clients)
+
+
+def _plain_address(host: str) -> str:
+    """Return an IPv4 address that came in by an IPv6 listener as what it is, and no scope."""
+    host = host.partition("%")[0]
+    return host[7:] if host.startswith("::ffff:") and "." in host else host

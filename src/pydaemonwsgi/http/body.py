@@ -1,0 +1,116 @@
+"""Request bodies in chunks: RFC 9112 section 7.1, strictly. Sans-I/O."""
+
+import re
+from enum import Enum
+from typing import Final
+
+from pydaemonwsgi.errors import HttpError
+
+__all__ = ["ChunkedBody"]
+
+_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*)?)")
+_TRAILER: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
+# A chunk's size and extensions; longer ones have no honest use (CVE-2023-39326 and its kin).
+_LONGEST_SIZE_LINE: Final = 4096
+
+
+class _Phase(Enum):
+    SIZE = "size line"
+    DATA = "chunk data"
+    DATA_END = "line end after chunk data"
+    TRAILERS = "trailers"
+    DONE = "done"
+
+
+class ChunkedBody:
+    """Decodes one body.
+
+    Args:
+        trailer_limit: bytes of trailers; beyond it 431. Trailers are checked and dropped.
+    """
+
+    __slots__ = ("_left", "_pending", "_phase", "_trailer_limit", "_trailers")
+
+    def __init__(self, trailer_limit: int = 8190) -> None:
+        self._phase = _Phase.SIZE
+        self._pending = b""
+        self._left = 0
+        self._trailers = 0
+        self._trailer_limit = trailer_limit
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last chunk, the trailers and the final line end have been read."""
+        return self._phase is _Phase.DONE
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """Return the pieces of body that `data` completes, and what follows the body in `data`.
+
+        Raises:
+            HttpError: 400 or 431; the connection must be closed.
+        """
+        if self._pending:
+            data = self._pending + data
+            self._pending = b""
+        pieces: list[bytes] = []
+        position = 0
+        while position < len(data) or self._phase is _Phase.DONE:
+            if self._phase is _Phase.DONE:
+                return pieces, data[position:]
+            if self._phase is _Phase.DATA:
+                piece = data[position : position + self._left]
+                pieces.append(piece)
+                position += len(piece)
+                self._left -= len(piece)
+                if not self._left:
+                    self._phase = _Phase.DATA_END
+                continue
+            if self._phase is _Phase.DATA_END:
+                ending = data[position : position + 2]
+                if not b"\r\n".startswith(ending):
+                    raise HttpError(400, "chunk data is not followed by CRLF")
+                if len(ending) < 2:
+                    break
+                position += 2
+                self._phase = _Phase.SIZE
+                continue
+            line, position = self._line(data, position)
+            if line is None:
+                break
+            if self._phase is _Phase.SIZE:
+                self._begin_chunk(line)
+            else:
+                self._take_trailer(line)
+        self._pending = data[position:]
+        return pieces, b""
+
+    def _line(self, data: bytes, position: int) -> tuple[bytes | None, int]:
+        end = data.find(b"\n", position)
+        limit = _LONGEST_SIZE_LINE if self._phase is _Phase.SIZE else self._trailer_limit
+        length = (end if end >= 0 else len(data)) - position
+        if length > limit + 1:
+            if self._phase is _Phase.SIZE:
+                raise HttpError(400, "a chunk's size line is too long")
+            raise HttpError(431, "the trailers are longer than the limit")
+        if end < 0:
+            return None, position
+        if end == position or data[end - 1] != 13:
+            raise HttpError(400, "a line of the chunked body ends in a bare LF")
+        return data[position : end - 1], end + 1
+
+    def _begin_chunk(self, line: bytes) -> None:
+        match = _SIZE_LINE.fullmatch(line)
+        if match is None:
+            raise HttpError(400, "a chunk's size is malformed")
+        self._left = int(match.group(1), 16)
+        self._phase = _Phase.DATA if self._left else _Phase.TRAILERS
+
+    def _take_trailer(self, line: bytes) -> None:
+        if not line:
+            self._phase = _Phase.DONE
+            return
+        self._trailers += len(line)
+        if self._trailers > self._trailer_limit:
+            raise HttpError(431, "the trailers are longer than the limit")
+        if not _TRAILER.fullmatch(line):
+            raise HttpError(400, "a trailer field is malformed")

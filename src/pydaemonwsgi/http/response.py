@@ -1,0 +1,162 @@
+"""Response heads: what a daemon process says, checked as hostile input, and what goes on the wire. Sans-I/O."""
+
+import re
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from pydaemonwsgi.errors import ResponseError
+
+__all__ = [
+    "CONTINUE",
+    "ResponseHead",
+    "error_response",
+    "options_response",
+    "read_response_head",
+    "server_lines",
+]
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+SERVER: Final = b"pydaemonwsgi"
+
+_STATUS: Final = re.compile(rb"([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_FORBIDDEN: Final = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"te", b"trailer")
+)
+# As under httpd, these are the server's to say.
+_OWNED: Final = frozenset((b"date", b"server"))
+
+_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 4096
+_heads: dict[bytes, "ResponseHead"] = {}
+
+
+class ResponseHead(NamedTuple):
+    """A checked response head.
+
+    Attributes:
+        status: the status code.
+        lines: status line and header lines for the wire, without Date, Server, framing and final empty line.
+        content_length: as the application gave it, or None.
+        bodiless: whether this status has no body (1xx, 204, 304).
+    """
+
+    status: int
+    lines: bytes
+    content_length: int | None
+    bodiless: bool
+
+
+def read_response_head(encoded: bytes) -> ResponseHead:
+    """Return the checked head of `STATUS REASON\\0NAME\\0VALUE\\0…`.
+
+    Raises:
+        ResponseError: it is not HTTP; none of it may reach the wire.
+    """
+    found = _heads.get(encoded)
+    if found is not None:
+        return found
+    head = _read(encoded)
+    if len(encoded) <= _LONGEST_REMEMBERED:
+        if len(_heads) >= _REMEMBERED:
+            _heads.clear()
+        _heads[encoded] = head
+    return head
+
+
+def _read(encoded: bytes) -> ResponseHead:
+    status_text, *items = encoded.split(b"\0")
+    match = _STATUS.fullmatch(status_text)
+    if match is None:
+        raise ResponseError("the status is malformed")
+    status = int(match.group(1))
+    if status < 200:
+        raise ResponseError(f"status {status} is not a final one")
+    if len(items) % 2:
+        raise ResponseError("a header has no value")
+    if len(status_text) == 3:
+        status_text += b" "
+    lines = [b"HTTP/1.1 ", status_text, b"\r\n"]
+    content_length = None
+    for name, value in zip(items[::2], items[1::2], strict=True):
+        if not _NAME.fullmatch(name):
+            raise ResponseError("a header name is malformed")
+        if _BAD_VALUE.search(value):
+            raise ResponseError(f"the value of header {name.decode('ascii')} has control characters in it")
+        lower = name.lower()
+        if lower in _FORBIDDEN:
+            raise ResponseError(f"header {name.decode('ascii')} belongs to the server")
+        if lower in _OWNED:
+            continue
+        if lower == b"content-length":
+            if not _LENGTH.fullmatch(value) or content_length not in {None, int(value)}:
+                raise ResponseError("Content-Length is malformed")
+            if content_length is not None:
+                continue
+            content_length = int(value)
+        lines += (name, b": ", value, b"\r\n")
+    bodiless = status in {204, 304}
+    if status == 204 and content_length is not None:
+        # RFC 9110 section 8.6: not with 204.
+        kept = [line for line in b"".join(lines).split(b"\r\n") if not line.lower().startswith(b"content-length:")]
+        return ResponseHead(status, b"\r\n".join(kept), None, bodiless)
+    return ResponseHead(status, b"".join(lines), content_length, bodiless)
+
+
+def server_lines(now: float) -> bytes:
+    """Return the Date and Server lines for `now`, seconds since the epoch; good for one second."""
+    return b"Date: %b\r\nServer: %b\r\n" % (formatdate(now, usegmt=True).encode("ascii"), SERVER)
+
+
+_PAGE: Final = (
+    "<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head>\n"
+    "<body><h1>{reason}</h1>\n<p>{text}</p>\n</body></html>\n"
+)
+
+_TEXTS: Final = {
+    400: "The server could not understand the request.",
+    403: "Access to this resource is not allowed.",
+    404: "There is nothing at this address.",
+    405: "This method is not allowed here.",
+    408: "The request did not arrive in time.",
+    413: "The request's body is larger than this server accepts.",
+    414: "The request's address is longer than this server accepts.",
+    417: "The server cannot meet the request's expectation.",
+    431: "The request's header fields are larger than this server accepts.",
+    500: "The application failed to answer this request.",
+    501: "The server does not support what the request needs.",
+    502: "The process that was answering this request has died.",
+    503: "The server is busy; try again in a moment.",
+    504: "No process took this request in time.",
+    505: "The server speaks HTTP/1.0 and HTTP/1.1 only.",
+}
+
+
+def error_response(status: int, *, retry_after: int = 0) -> tuple[ResponseHead, bytes]:
+    """Return head and body of an error that the server itself answers.
+
+    Args:
+        status: the status code.
+        retry_after: seconds for a Retry-After header; 0 for none.
+    """
+    reason = HTTPStatus(status).phrase
+    body = _PAGE.format(status=status, reason=reason, text=_TEXTS.get(status, reason)).encode("ascii")
+    lines = b"HTTP/1.1 %d %b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n" % (
+        status,
+        reason.encode("ascii"),
+        len(body),
+    )
+    if retry_after:
+        lines += b"Retry-After: %d\r\n" % retry_after
+    if status == 405:
+        lines += b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+    return ResponseHead(status, lines, len(body), False), body
+
+
+def options_response() -> ResponseHead:
+    """Return the head of the answer to `OPTIONS *`."""
+    lines = b"HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nContent-Length: 0\r\n"
+    return ResponseHead(200, lines, 0, False)

@@ -1,0 +1,196 @@
+"""The error log: one record, one write to descriptor 2, every line with its prefix. *Shell.*
+
+    [2026-11-23 06:00:00.123] [info] [pid 123] [supervisor] group jack-1: starting process 124
+    [2026-11-23 06:00:01.456] [error] [pid 124] [jack-1] [request 0123abcd] Traceback (most recent call last):
+
+All processes append to one file (O_APPEND), so a record is never interleaved with another as long as it is
+one write. Descriptor 2 is looked up by number at each write: whoever re-opens the log only has to dup2.
+Control characters are escaped, so what a client or an application sends cannot forge a line or drive a
+terminal.
+
+A log that cannot be written (disk full, reader gone) never stops a request: the record is counted and lost.
+
+Standard library of Python 3.9 only: daemon processes of any Python import this.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+
+from pydaemonwsgi.errors import ConfigurationError
+
+__all__ = [
+    "NOTICE",
+    "error_line",
+    "level_word",
+    "lost_records",
+    "parse_level",
+    "setup_error_log",
+    "write_record",
+]
+
+NOTICE = 25  # httpd's level between info and warn: what an operator should see in normal life
+
+_TREE = "pydaemonwsgi"
+
+# httpd's words, lowest first. emerg, alert and trace1..8 are understood but never written.
+_WORDS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "notice": NOTICE,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "crit": logging.CRITICAL,
+}
+_SYNONYMS = {
+    "warning": logging.WARNING,
+    "critical": logging.CRITICAL,
+    "alert": logging.CRITICAL,
+    "emerg": logging.CRITICAL,
+    **{f"trace{number}": logging.DEBUG for number in range(1, 9)},
+}
+_WORD_OF = {number: word for word, number in _WORDS.items()}
+
+# C0 but tab (line feeds are gone by then), DEL and C1 (0x9b starts a terminal command), Unicode line ends.
+_UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+_second: tuple[int, str] = (-1, "")  # the second last formatted; swapped whole, so threads need no lock
+_lost = 0
+
+
+def parse_level(word: str) -> int:
+    """The logging level for one of httpd's words, in any case.
+
+    Raises:
+        ConfigurationError: there is no such level.
+    """
+    key = word.lower()
+    level = _WORDS.get(key, _SYNONYMS.get(key))
+    if level is None:
+        raise ConfigurationError(f"log level {word!r} is not one of: {', '.join(_WORDS)}")
+    return level
+
+
+def level_word(level: int) -> str:
+    """httpd's word for a logging level; a level in between gets the word below it."""
+    word = _WORD_OF.get(level)
+    if word is None:
+        word = next((one for one, number in reversed(_WORDS.items()) if number <= level), "debug")
+    return word
+
+
+def error_line(level: str, text: str, *, label: str, request_id: str | None, now: float) -> bytes:
+    """One record as the bytes of the log: each line of the text with the prefix, ready for one write.
+
+    Args:
+        level: one of httpd's words; written as it is.
+        label: the process's role or its process group.
+        now: seconds since the epoch; shown in local time.
+    """
+    global _second
+    second = int(now)
+    at, stamp = _second
+    if at != second:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        _second = (second, stamp)
+    request = "" if request_id is None else f" [request {_escaped(request_id)}]"
+    millis = int((now - second) * 1000)
+    prefix = f"[{stamp}.{millis:03d}] [{level}] [pid {os.getpid()}] [{_escaped(label)}]{request} "
+    if text.isprintable():
+        return f"{prefix}{text}\n".encode("utf-8", "backslashreplace")
+    lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > 1 and not lines[-1]:
+        lines.pop()
+    whole = "".join([f"{prefix}{_escaped(line)}\n" for line in lines])
+    return whole.encode("utf-8", "backslashreplace")
+
+
+def write_record(record: bytes) -> bool:
+    """Write a record with one write to descriptor 2; False if it or its end was lost, which is counted."""
+    global _lost
+    try:
+        if os.write(2, record) == len(record):
+            return True
+    except OSError:  # ENOSPC, EPIPE, EAGAIN, EBADF: the log is gone, the requests are not
+        pass
+    _lost += 1
+    return False
+
+
+def lost_records() -> int:
+    """How many records this process could not write."""
+    return _lost
+
+
+def setup_error_log(level: str, *, label: str, root: bool = True) -> None:
+    """Send all logging of this process to the error log; call it again after fork with the new label.
+
+    Our own loggers have the handler themselves and do not propagate, so an application that configures the
+    root logger neither loses nor doubles them. Loggers that an application's dictConfig disabled work again.
+
+    Args:
+        level: one of httpd's words.
+        label: shown in each line: the process's role or its process group.
+        root: also take what others log. False leaves the root logger to the application, whose
+            logging.basicConfig() does nothing if it finds a handler there.
+
+    Raises:
+        ConfigurationError: there is no such level.
+    """
+    number = parse_level(level)
+    logging.addLevelName(NOTICE, "NOTICE")
+    _HANDLER.label = label
+    tree = logging.getLogger(_TREE)
+    tree.propagate = False
+    tree.setLevel(number)
+    tree.addHandler(_HANDLER)  # adding it twice is adding it once
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and (name == _TREE or name.startswith(f"{_TREE}.")):
+            logger.disabled = False
+    if root:
+        logging.root.setLevel(number)
+        logging.root.addHandler(_HANDLER)
+    else:
+        logging.root.removeHandler(_HANDLER)
+
+
+class _ErrorLogHandler(logging.Handler):
+    """Formats with error_line, writes with write_record; holds no descriptor: fork and close do no harm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = ""
+        self.formatter = logging.Formatter("%(message)s")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record)
+        except Exception:  # arguments that do not fit, or whose __str__ raises: a log never stops a request
+            message = repr(record.msg) if isinstance(record.msg, str) else type(record.msg).__name__
+            text = f"{message} (cannot be formatted, logged at {record.pathname}:{record.lineno})"
+        request_id = getattr(record, "request_id", None)
+        line = error_line(
+            level_word(record.levelno),
+            text,
+            label=self.label,
+            request_id=None if request_id is None else str(request_id),
+            now=record.created,
+        )
+        write_record(line)
+
+
+_HANDLER = _ErrorLogHandler()
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,83 @@
+"""The scoreboard: what a daemon process is running, in memory that outlives it. Sans-I/O.
+
+One scoreboard belongs to one daemon process and is shared with the front and the supervisor. Only the daemon
+process writes; a reader may see a row while it is being written, which is why rows hold only numbers that are
+checked against what the reader knows.
+
+Layout, in the machine's byte order:
+
+    started   u64      the highest stream that a thread has begun; streams begin in order, so every stream up to
+                       this one has begun, and every later one has not
+    requests  u64      requests ended so far
+    rows      from byte 64: threads × (stream u64, started f64 seconds since the epoch, 0 when idle)
+"""
+
+from typing import Final, NamedTuple
+
+__all__ = ["Row", "Scoreboard", "scoreboard_size"]
+
+_WORD: Final = 8
+_ROWS_AT: Final = 8  # in words
+
+
+class Row(NamedTuple):
+    """What one thread is running; `stream` is 0 when it is idle."""
+
+    thread: int
+    stream: int
+    started: float
+
+
+def scoreboard_size(threads: int) -> int:
+    """Return how many bytes a scoreboard for `threads` worker threads takes."""
+    return (_ROWS_AT + 2 * threads) * _WORD
+
+
+class Scoreboard:
+    """A view of scoreboard memory.
+
+    Args:
+        memory: `scoreboard_size(threads)` writable bytes, usually an mmap.
+        threads: how many worker threads the daemon process has.
+    """
+
+    __slots__ = ("_numbers", "_times", "threads")
+
+    def __init__(self, memory: memoryview, threads: int) -> None:
+        self.threads = threads
+        # Casts make every note one aligned store, which a reader sees whole even if we are killed.
+        self._numbers = memory[: scoreboard_size(threads)].cast("Q")
+        self._times = memory[: scoreboard_size(threads)].cast("d")
+
+    def note_start(self, stream: int) -> None:
+        """Record that `stream`, and so every one before it, has begun."""
+        self._numbers[0] = stream
+
+    def note_ended(self, requests: int) -> None:
+        """Record how many requests have ended."""
+        self._numbers[1] = requests
+
+    def note_running(self, thread: int, stream: int, now: float) -> None:
+        """Record that `thread` runs `stream` since `now`; stream 0 means that it is idle."""
+        at = _ROWS_AT + 2 * thread
+        self._times[at + 1] = now
+        self._numbers[at] = stream
+
+    def has_started(self, stream: int) -> bool:
+        """Whether `stream` has begun to run."""
+        return stream <= self._numbers[0]
+
+    @property
+    def requests(self) -> int:
+        """How many requests have ended."""
+        return self._numbers[1]
+
+    def rows(self) -> list[Row]:
+        """Return what each busy thread is running."""
+        found = []
+        for thread in range(self.threads):
+            at = _ROWS_AT + 2 * thread
+            stream = self._numbers[at]
+            if stream:
+                found.append(Row(thread, stream, self._times[at + 1]))
+        return found

@@ -1,0 +1,57 @@
+"""What the planner wants done. Sans-I/O; `main` carries it out."""
+
+from dataclasses import dataclass
+
+__all__ = ["Action", "Attach", "Detach", "Keep", "Kill", "Resume", "Spawn", "Stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Fork a daemon process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Connect a daemon process with the front: it gets requests from now on."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Have the front give it no more requests and close its channel after the last answer."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask a daemon process to leave; its running requests get `timeout` seconds."""
+
+    number: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Tell a daemon process that this version of the script does not load, so that it goes on with its own."""
+
+    number: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Have the front give it requests again."""
+
+    number: int
+
+
+Action = Spawn | Attach | Detach | Stop | Kill | Keep | Resume

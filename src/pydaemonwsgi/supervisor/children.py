@@ -1,0 +1,132 @@
+"""Forking children and talking to them. Shell."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from pydaemonwsgi.channel import control
+from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.system.descriptors import close_all_except
+from pydaemonwsgi.system.sockets import control_pair, receive_with_descriptors, send_with_descriptors
+
+__all__ = ["Child", "describe_exit", "fork_child"]
+
+logger = logging.getLogger(__name__)
+
+
+class Child:
+    """A forked child and the connection to it.
+
+    Attributes:
+        pid: its pid.
+        control: our end of the control connection, non-blocking.
+    """
+
+    __slots__ = ("control", "pid")
+
+    def __init__(self, pid: int, control_socket: socket.socket) -> None:
+        self.pid = pid
+        self.control = control_socket
+
+    def say(self, word: Word, descriptors: Sequence[int] = (), **fields: object) -> bool:
+        """Send a message; return False when the child does not take it."""
+        try:
+            send_with_descriptors(self.control, control.encode(word, **fields), descriptors)
+        except BlockingIOError:
+            # It has not read hundreds of messages: it does not run, and whoever waits for it waits in vain.
+            logger.error("pid %d reads nothing from the supervisor; it is killed", self.pid)
+            self.kill(signal.SIGKILL)
+            return False
+        except OSError:
+            return False  # it has gone; its exit status says the rest
+        return True
+
+    def hear(self) -> Message | None:
+        """Return the next message, or None when there is none now or ever.
+
+        Raises:
+            ChannelError: what came is no message.
+        """
+        try:
+            data, descriptors = receive_with_descriptors(self.control, control.MAXIMUM_MESSAGE)
+        except OSError:
+            return None
+        for descriptor in descriptors:
+            os.close(descriptor)  # children have nothing to give
+        return control.decode(data) if data else None
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send it a signal; without effect when it has gone."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        """Give up the connection."""
+        self.control.close()
+
+
+def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int]) -> Child:
+    """Fork; the child runs `run` with its end of a control connection and exits with what it returns.
+
+    Args:
+        run: what the child does; everything it imports late must be readable by whom it becomes.
+        keep: descriptors that stay open in the child, besides 0, 1, 2 and the control connection.
+
+    Raises:
+        OSError: no process or no descriptors are to be had.
+    """
+    ours, theirs = control_pair()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    if pid:
+        theirs.close()
+        ours.setblocking(False)
+        return Child(pid, ours)
+    status = 1
+    try:
+        # What a child drops: the supervisor's signal handling, its process group, its descriptors.
+        signal.set_wakeup_fd(-1)
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+            signal.SIGHUP,
+            signal.SIGUSR1,
+            signal.SIGUSR2,
+            signal.SIGCHLD,
+        ):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        # A group of its own: Ctrl-C in the terminal is for the supervisor, which stops its children in order.
+        os.setpgid(0, 0)
+        close_all_except({0, 1, 2, theirs.fileno(), *keep})
+        # The supervisor's objects belong to the supervisor: their finalisers must not close our descriptors.
+        ours.detach()
+        status = run(theirs)
+    except BaseException:
+        # The child's last stop; nothing of the supervisor's frames below may run in it.
+        logger.exception("a child process failed")
+    finally:
+        os._exit(status)
+
+
+def describe_exit(status: int) -> str:
+    """Return a wait status in words: `was killed by SIGKILL`, `exited with status 3`."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"SIG{number}"
+        return f"was killed by {name}" + (" (core dumped)" if os.WCOREDUMP(status) else "")
+    return f"exited with status {os.WEXITSTATUS(status)}"

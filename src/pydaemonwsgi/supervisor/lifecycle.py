@@ -1,0 +1,122 @@
+"""A daemon process's life, as the supervisor sees it. Sans-I/O.
+
+    STARTING --loaded--> RUNNING --detach--> DRAINING --detached or late--> STOPPING --exit--> EXITED
+        \\-----------------\\------------------\\---------------- exit -----------------------/
+
+Every state has an answer to every event in `TRANSITIONS`; what is not in the table cannot happen, and says so.
+A process that is to be replaced stays RUNNING, with a `retire` reason, until its successor runs.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from pydaemonwsgi.vocabulary import ShutdownReason
+
+__all__ = ["TRANSITIONS", "Backoff", "Event", "Process", "State"]
+
+
+class State(Enum):
+    """Where a daemon process is in its life; supervisord's words where it has them."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    EXITED = "exited"
+
+
+class Event(Enum):
+    """What happens to a daemon process."""
+
+    LOADED = "its script has been loaded, or has not"
+    DETACH = "a successor has taken its place"
+    DETACHED = "its last request has ended"
+    LATE = "its time for this state is over"
+    STOP = "it is not wanted any more"
+    EXIT = "it has exited"
+
+
+TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
+    (State.STARTING, Event.LOADED): State.RUNNING,
+    (State.STARTING, Event.LATE): State.STOPPING,
+    (State.STARTING, Event.STOP): State.STOPPING,
+    (State.STARTING, Event.EXIT): State.EXITED,
+    (State.RUNNING, Event.DETACH): State.DRAINING,
+    (State.RUNNING, Event.STOP): State.STOPPING,
+    (State.RUNNING, Event.EXIT): State.EXITED,
+    (State.DRAINING, Event.DETACHED): State.STOPPING,
+    (State.DRAINING, Event.LATE): State.STOPPING,
+    (State.DRAINING, Event.STOP): State.STOPPING,
+    (State.DRAINING, Event.EXIT): State.EXITED,
+    (State.STOPPING, Event.LATE): State.STOPPING,
+    (State.STOPPING, Event.STOP): State.STOPPING,
+    (State.STOPPING, Event.EXIT): State.EXITED,
+}
+
+
+@dataclass(slots=True)
+class Process:
+    """One daemon process.
+
+    Attributes:
+        number: the supervisor's, never used twice.
+        started: when it was forked, monotonic seconds.
+        state: see `State`.
+        retire: why it is to be replaced; None while it is not.
+        failed: its script could not be loaded; it answers 500.
+        probe: it was started only to see whether the script loads by now.
+        deadline: when its time for this state is over, monotonic; None for never.
+    """
+
+    number: int
+    started: float
+    state: State = State.STARTING
+    retire: ShutdownReason | None = None
+    failed: bool = False
+    probe: bool = False
+    deadline: float | None = None
+
+    def apply(self, event: Event) -> State:
+        """Take the transition that `event` means, and return the new state.
+
+        Raises:
+            KeyError: the table has no such row; a bug of ours.
+        """
+        self.state = TRANSITIONS[self.state, event]
+        self.deadline = None
+        return self.state
+
+    @property
+    def serves_this_code(self) -> bool:
+        """Whether it answers requests: not while its script is newer than it is."""
+        return self.state is State.RUNNING and self.retire is not ShutdownReason.SCRIPT_RELOAD
+
+
+class Backoff:
+    """Growing delays between attempts that keep failing.
+
+    Args:
+        first: seconds before the second attempt.
+        longest: seconds at most.
+    """
+
+    __slots__ = ("_first", "_longest", "failures", "until")
+
+    def __init__(self, first: float = 0.2, longest: float = 30.0) -> None:
+        self._first = first
+        self._longest = longest
+        self.failures = 0
+        self.until = 0.0
+
+    def fail(self, now: float) -> float:
+        """Count a failure; return the delay before the next attempt."""
+        delay = min(self._longest, self._first * 2.0**self.failures)
+        self.failures = min(self.failures + 1, 32)
+        self.until = now + delay
+        return delay
+
+    def succeed(self) -> None:
+        """Forget the failures."""
+        self.failures = 0
+        self.until = 0.0

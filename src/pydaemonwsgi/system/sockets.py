@@ -1,0 +1,143 @@
+"""Sockets: listeners, socket pairs, sending and receiving descriptors. No policy.
+
+Standard library only: daemon processes use it too.
+"""
+
+import array
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+from typing import Final
+
+from pydaemonwsgi.errors import StartError
+
+__all__ = [
+    "bind_tcp",
+    "bind_unix",
+    "control_pair",
+    "receive_with_descriptors",
+    "send_with_descriptors",
+    "stream_pair",
+]
+
+_ANCILLARY: Final = socket.CMSG_SPACE(64 * array.array("i").itemsize)
+_CHANNEL_BUFFER: Final = 1024 * 1024
+
+
+def stream_pair() -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of a channel with roomy kernel buffers."""
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for end in pair:
+        for forced, plain in (
+            (32, socket.SO_SNDBUF),
+            (33, socket.SO_RCVBUF),
+        ):  # SO_SNDBUFFORCE, SO_RCVBUFFORCE
+            try:
+                end.setsockopt(socket.SOL_SOCKET, forced, _CHANNEL_BUFFER)
+            except OSError:  # not root: as much as wmem_max allows
+                end.setsockopt(socket.SOL_SOCKET, plain, _CHANNEL_BUFFER)
+    return pair
+
+
+def control_pair() -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of a control connection: message boundaries are kept."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send_with_descriptors(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> int:
+    """Send `data` with `descriptors` attached to its first byte; return how many bytes were taken."""
+    if not descriptors:
+        return sock.send(data)
+    rights = array.array("i", descriptors)
+    return sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+
+def receive_with_descriptors(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """Receive up to `size` bytes and the descriptors that came with them; `b""` at end of file.
+
+    The descriptors are close-on-exec and belong to the caller.
+    """
+    data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    descriptors: list[int] = []
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            numbers = array.array("i")
+            numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+            descriptors += numbers
+    return data, descriptors
+
+
+def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
+    """Return a non-blocking TCP listener.
+
+    Raises:
+        StartError: the address is in use, not ours or not allowed; the message says which and what to do.
+    """
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
+        )
+    except socket.gaierror:
+        try:
+            found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except socket.gaierror as error:
+            raise StartError(f"cannot listen on {host!r}: {error.strerror}") from error
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise StartError(_bind_message(f"{host or '*'}:{port}", error)) from error
+    sock.setblocking(False)
+    return sock
+
+
+def bind_unix(path: str, backlog: int, mode: int = 0o666) -> socket.socket:
+    """Return a non-blocking Unix listener at `path`; a socket file that nobody listens on is replaced.
+
+    Raises:
+        StartError: the path is taken by something else, or cannot be written.
+    """
+    try:
+        existing = os.lstat(path)
+    except OSError:
+        pass
+    else:
+        if not stat.S_ISSOCK(existing.st_mode):
+            raise StartError(f"cannot listen on unix:{path}: the file exists and is no socket; remove it")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)
+            except OSError as error:
+                raise StartError(_bind_message(f"unix:{path}", error)) from error
+            else:
+                raise StartError(f"cannot listen on unix:{path}: another server is listening there")
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        os.chmod(path, mode)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise StartError(_bind_message(f"unix:{path}", error)) from error
+    sock.setblocking(False)
+    return sock
+
+
+def _bind_message(where: str, error: OSError) -> str:
+    advice = {
+        errno.EADDRINUSE: "; another program is listening there: stop it or choose another --port",
+        errno.EACCES: "; ports below 1024 need root, paths a writable directory",
+        errno.EADDRNOTAVAIL: "; no interface of this machine has that address",
+        errno.ENOENT: "; the directory does not exist",
+    }.get(error.errno or 0, "")
+    return f"cannot listen on {where}: {(error.strerror or str(error)).lower()}{advice}"
