@@ -57,6 +57,10 @@ BODY_IS_DESCRIPTOR: Final = 1
 RAN_INLINE: Final = 1
 
 
+# Half the price of calling the named tuple's class; this is the hot path.
+_new_tuple: Final = tuple.__new__
+
+
 class Kind(IntEnum):
     """What a frame says."""
 
@@ -107,7 +111,7 @@ class _Rule(NamedTuple):
 
 
 RULES: Final[dict[int, _Rule]] = {
-    Kind.REQUEST: _Rule(Side.FRONT, 36, MAXIMUM_PAYLOAD, 1),
+    Kind.REQUEST: _Rule(Side.FRONT, 40, MAXIMUM_PAYLOAD, 1),
     Kind.CANCEL: _Rule(Side.FRONT, 0, 0, 0),
     Kind.CREDIT: _Rule(Side.FRONT, 8, 8, 0),
     Kind.RESPONSE: _Rule(Side.DAEMON, 4, MAXIMUM_PAYLOAD, 0),
@@ -163,7 +167,7 @@ class FrameDecoder:
             after = position + 16 + length
             if after > end:
                 break
-            frames.append(Frame(kind, flags, descriptors, stream, data[position + 16 : after]))
+            frames.append(_new_tuple(Frame, (kind, flags, descriptors, stream, data[position + 16 : after])))
             position = after
         self._pending = data[position:] if position < end else b""
         return frames
@@ -174,20 +178,25 @@ class FrameDecoder:
         return bool(self._pending)
 
 
-# -- REQUEST ------------------------------------------------------------------------------------------------
+# -- REQUEST
 
-_REQUEST: Final = struct.Struct("<ddQQI")
+_REQUEST: Final = struct.Struct("<ddQQII")
+_REQUEST_FRAME: Final = struct.Struct("<IBBHQddQQII")
 
 
 class RequestPayload(NamedTuple):
     """What a REQUEST frame carries.
+
+    The CGI variables travel in two parts, because each repeats on its own: the first for a connection's life, the
+    second whenever a client sends the same head again.
 
     Attributes:
         request_start: when the front had read the request's head, seconds since the epoch.
         queue_start: when the front began to look for a daemon process, seconds since the epoch.
         request_id: unique within the server; written as 16 hexadecimal digits.
         body_length: bytes of request body, inline or in the descriptor's file.
-        environ: CGI variables as `KEY\\0VALUE\\0…` in latin-1.
+        connection: CGI variables of the connection, as `KEY\\0VALUE\\0…` in latin-1.
+        head: CGI variables of the head, likewise; they win over the connection's.
         body: the body where it travels inline.
     """
 
@@ -195,7 +204,8 @@ class RequestPayload(NamedTuple):
     queue_start: float
     request_id: int
     body_length: int
-    environ: bytes
+    connection: bytes
+    head: bytes
     body: bytes
 
 
@@ -204,24 +214,27 @@ def encode_request(
     request_start: float,
     queue_start: float,
     request_id: int,
-    environ: bytes,
+    connection: bytes,
+    head: bytes,
     body: bytes = b"",
     *,
     body_length: int | None = None,
 ) -> bytes:
     """Return a REQUEST frame; `body_length` is given when the body travels as a descriptor instead of inline."""
+    connection_length = len(connection)
+    head_length = len(head)
+    length = 40 + connection_length + head_length
     if body_length is None:
-        return (
-            HEADER.pack(36 + len(environ) + len(body), Kind.REQUEST, 0, 0, stream)
-            + _REQUEST.pack(request_start, queue_start, request_id, len(body), len(environ))
-            + environ
-            + body
+        fixed = _REQUEST_FRAME.pack(
+            *(length + len(body), 1, 0, 0, stream),
+            *(request_start, queue_start, request_id, len(body), connection_length, head_length),
         )
-    return (
-        HEADER.pack(36 + len(environ), Kind.REQUEST, BODY_IS_DESCRIPTOR, 1, stream)
-        + _REQUEST.pack(request_start, queue_start, request_id, body_length, len(environ))
-        + environ
+        return fixed + connection + head + body if body else fixed + connection + head
+    fixed = _REQUEST_FRAME.pack(
+        *(length, Kind.REQUEST, BODY_IS_DESCRIPTOR, 1, stream),
+        *(request_start, queue_start, request_id, body_length, connection_length, head_length),
     )
+    return fixed + connection + head
 
 
 def decode_request(payload: bytes) -> RequestPayload:
@@ -230,23 +243,29 @@ def decode_request(payload: bytes) -> RequestPayload:
     Raises:
         ChannelError: the lengths inside do not agree with the payload's.
     """
-    request_start, queue_start, request_id, body_length, environ_length = _REQUEST.unpack_from(payload)
-    end = 36 + environ_length
+    request_start, queue_start, request_id, body_length, connection_length, head_length = _REQUEST.unpack_from(payload)
+    head_at = 40 + connection_length
+    end = head_at + head_length
     if end > len(payload):
         raise ChannelError("REQUEST frame whose environ is longer than the frame")
-    return RequestPayload(request_start, queue_start, request_id, body_length, payload[36:end], payload[end:])
+    return _new_tuple(
+        RequestPayload,
+        (
+            *(request_start, queue_start, request_id, body_length),
+            *(payload[40:head_at], payload[head_at:end], payload[end:]),
+        ),
+    )
 
 
 # -- RESPONSE and HEAD ----------------------------------------------------------------------------------------
 
-_LENGTH: Final = struct.Struct("<I")
+_RESPONSE_FRAME: Final = struct.Struct("<IBBHQI")
 
 
 def encode_response(stream: int, head: bytes, body: bytes, *, flags: int = 0) -> bytes:
     """Return a RESPONSE frame: `head` is `STATUS REASON\\0NAME\\0VALUE\\0…` in latin-1."""
-    return (
-        HEADER.pack(4 + len(head) + len(body), Kind.RESPONSE, flags, 0, stream) + _LENGTH.pack(len(head)) + head + body
-    )
+    length = len(head)
+    return _RESPONSE_FRAME.pack(4 + length + len(body), 16, flags, 0, stream, length) + head + body
 
 
 def decode_response(payload: bytes) -> tuple[bytes, bytes]:

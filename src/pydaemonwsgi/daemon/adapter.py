@@ -89,7 +89,7 @@ class Adapter:
         errors = ErrorStream(environ["mod_wsgi.request_id"])
         environ["mod_wsgi.thread_id"] = thread_id
         environ["wsgi.errors"] = errors
-        return Exchange(job.link, job.stream, environ["REQUEST_METHOD"], errors, inline=inline)
+        return Exchange(job.link, job.stream, environ["REQUEST_METHOD"], errors, inline)
 
     def run(self, job: Job, exchange: Exchange) -> None:
         """Call the application and send its answer; raises nothing."""
@@ -112,7 +112,6 @@ class Adapter:
         except BaseException as error:
             self._handle(error, exchange)
         finally:
-            set_current_request(None)
             exchange.errors.end()
             if request.body_length:
                 body.end()

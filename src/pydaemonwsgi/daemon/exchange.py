@@ -69,7 +69,7 @@ class Exchange:
         "stream",
     )
 
-    def __init__(self, link: Link, stream: int, method: str, errors: ErrorStream, *, inline: bool) -> None:
+    def __init__(self, link: Link, stream: int, method: str, errors: ErrorStream, inline: bool) -> None:
         self._link = link
         self._method = method
         self._head = _EMPTY_HEAD

@@ -29,8 +29,9 @@ _label = "daemon"
 
 
 def current_request() -> "ErrorStream | None":
-    """Return the error stream of the request that this thread runs."""
-    return getattr(_current, "stream", None)
+    """Return the error stream of the request that this thread runs, or None outside requests."""
+    stream: ErrorStream | None = getattr(_current, "stream", None)
+    return None if stream is None or stream.ended else stream
 
 
 def set_current_request(stream: "ErrorStream | None") -> None:

@@ -185,7 +185,8 @@ class Pool:
             if self.reject_reason is not None:
                 self._reject(job, self.reject_reason)
                 continue
-            self._scoreboard.note_start(job.stream)
+            # Before anything else happens to it: from here on it may have run, whatever becomes of us.
+            self._scoreboard.begin(worker.index, job.stream, job.received)
             path = self._adapter.prepare(job)
             if self._policy.hand_over_first(path):
                 job.link.flush()
@@ -197,10 +198,8 @@ class Pool:
             if self._monitor_asleep:
                 self._wake_monitor()
             now = self._run(worker, job, path, inline=True)
-            with self._lock:
-                worker.inline_since = 0.0
-                leading = self._leader is worker
-            if not leading:
+            if self._leader is not worker:
+                # Deposed by the monitor. It cannot happen after `_run` has returned: nothing runs inline then.
                 job.link.flush()
                 return
             if now - flushed > FLUSH_AFTER:
@@ -211,19 +210,18 @@ class Pool:
         """Run one job; return the time (perf_counter) when it ended."""
         started = worker.inline_since if inline else time.perf_counter()
         exchange = self._adapter.begin(job, worker.index + 1, inline=inline)
-        stream = job.stream
-        self._active[stream] = worker.exchange = exchange
-        self._scoreboard.note_running(worker.index, stream, job.received)
+        self._active[job.stream] = worker.exchange = exchange
         try:
             self._adapter.run(job, exchange)
         finally:
-            self._scoreboard.note_running(worker.index, 0, 0.0)
-            del self._active[stream]
+            del self._active[job.stream]
+            with self._lock:
+                worker.inline_since = 0.0
+                limit = self._limit
+                reason = limit.count()
+                self._scoreboard.end(worker.index, limit.ended)
         ended = time.perf_counter()
         self._policy.observe(path, ended - started)
-        with self._lock:
-            reason = self._limit.count()
-            self._scoreboard.note_ended(self._limit.ended)
         if reason is not None:
             if self._strict_limit:
                 self.reject_reason = RejectReason.LEAVING

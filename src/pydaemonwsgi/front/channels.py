@@ -99,7 +99,12 @@ class Channel:
         body = exchange.body
         if body is None:
             frame = encode_request(
-                stream, exchange.request_start, exchange.queue_start, exchange.request_id, exchange.environ
+                stream,
+                exchange.request_start,
+                exchange.queue_start,
+                exchange.request_id,
+                exchange.connection,
+                exchange.head.environ,
             )
             self._out.append(frame)
         elif body.descriptor < 0:
@@ -108,7 +113,8 @@ class Channel:
                 exchange.request_start,
                 exchange.queue_start,
                 exchange.request_id,
-                exchange.environ,
+                exchange.connection,
+                exchange.head.environ,
                 body.content,
             )
             self._out.append(frame)
@@ -118,7 +124,8 @@ class Channel:
                 exchange.request_start,
                 exchange.queue_start,
                 exchange.request_id,
-                exchange.environ,
+                exchange.connection,
+                exchange.head.environ,
                 body_length=body.length,
             )
             # A descriptor of our own: the exchange may end before the frame goes out.

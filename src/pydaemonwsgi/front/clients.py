@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.errors import HttpError
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.poller import READ, WRITE
 from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, Sender, SpoolError
 from pydaemonwsgi.front.timeouts import NEVER
 from pydaemonwsgi.http.body import ChunkedBody
@@ -25,7 +26,7 @@ __all__ = ["Client"]
 
 logger = logging.getLogger(__name__)
 
-_RECEIVE: Final = 64 * 1024
+_RECEIVE: Final = 16 * 1024
 # Bytes of requests that may wait behind the one being answered (pipelining) before we stop reading.
 _READ_AHEAD: Final = 64 * 1024
 # How long, in seconds, we read and drop what a client still sends after its last answer, so that the answer is
@@ -74,6 +75,7 @@ class Client(Sender):
         "_discard_answer",
         "_ended",
         "_environ",
+        "_events",
         "_exchange",
         "_fd",
         "_front",
@@ -83,13 +85,11 @@ class Client(Sender):
         "_keep",
         "_left",
         "_loop",
-        "_reading",
         "_requests",
         "_response_head",
         "_socket",
         "_spool",
         "_uncredited",
-        "_writing",
         "bucket",
         "deadline",
         "state",
@@ -119,8 +119,6 @@ class Client(Sender):
         self._exchange: Exchange | None = None
         self._requests = 0
         self._half_closed = False
-        self._reading = False
-        self._writing = False
         self._spool: ResponseSpool | None = None
         self._response_head: ResponseHead | None = None
         self._keep = True
@@ -134,19 +132,15 @@ class Client(Sender):
         self.bucket = -1
         self.deadline = front.header_timeout.deadline(self._head_started, 0)
         front.deadlines.note(self)
-        self._read_on()
+        self._events = READ
+        front.poller.add(self._fd, self)
 
     # -- reading
 
-    def _read_on(self) -> None:
-        if not self._reading and not self._half_closed:
-            self._reading = True
-            self._loop.add_reader(self._fd, self.on_readable)
-
-    def _read_off(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
+    def _watch(self, events: int) -> None:
+        if events != self._events:
+            self._events = events
+            self._front.poller.change(self._fd, events)
 
     def on_readable(self) -> None:
         """Take what the client sent."""
@@ -161,14 +155,26 @@ class Client(Sender):
             except OSError:
                 self.lose()
                 return
-            if data:
-                self._take(data)
-            else:
+            if not data:
                 self._take_end()
+                return
+            if self.state is State.HEAD and not self._buffer:
+                # The same bytes were one whole head before, and every check has been passed: the hot path.
+                head = self._front.known_heads.get(data)
+                if head is not None and head.plain:
+                    self._head = head
+                    self._requests += 1
+                    self._submit(None)
+                    return
+            self._take(data)
         except Exception:
             # A safety net: a bug in one connection must not stop the others.
             logger.exception("a client connection failed")
             self.close()
+
+    def on_gone(self) -> None:
+        """Both directions are closed: nobody reads what we would answer."""
+        self.lose()
 
     def _take(self, data: bytes) -> None:
         state = self.state
@@ -184,13 +190,13 @@ class Client(Sender):
         elif state is State.ANSWER:
             self._buffer += data
             if len(self._buffer) > _READ_AHEAD:
-                self._read_off()
+                self._watch(self._events & ~READ)
 
     def _take_end(self) -> None:
         if self.state is State.ANSWER:
             # The client has sent all that it wants to; it still reads (CVE-2024-49769: stop polling for reading).
             self._half_closed = True
-            self._read_off()
+            self._watch(self._events & ~READ)
             self._keep = False
             return
         if self.state is State.BODY:
@@ -372,7 +378,7 @@ class Client(Sender):
         exchange = Exchange(
             self,
             head,
-            self._environ + head.environ,
+            self._environ,
             body,
             front.next_request_id(),
             now if body is None else now - (time.monotonic() - self._head_started),
@@ -547,26 +553,23 @@ class Client(Sender):
             self.lose()
             return
         if done:
-            if self._writing:
-                self._writing = False
-                self._loop.remove_writer(self._fd)
+            self._watch(self._events & ~WRITE)
             self.deadline = NEVER
             if self._ended:
                 self._finish()
                 return
-        elif spool.size != before or not self._writing:
+        elif spool.size != before or not self._events & WRITE:
             self._wait_to_write()
         if self._uncredited:
             self._give_credit()
 
     def _wait_to_write(self) -> None:
-        if not self._writing:
-            self._writing = True
-            self._loop.add_writer(self._fd, self._on_writable)
+        self._watch(self._events | WRITE)
         timeout = self._front.options.socket_timeout
         self._set_deadline(time.monotonic() + timeout if timeout else NEVER)
 
-    def _on_writable(self) -> None:
+    def on_writable(self) -> None:
+        """Go on writing."""
         try:
             self.write()
         except Exception:
@@ -603,8 +606,8 @@ class Client(Sender):
         self._head = None
         self.state = State.HEAD
         self._head_started = now = time.monotonic()
-        if not self._reading:
-            self._read_on()
+        if not self._events & READ:
+            self._watch(self._events | READ)
         timeout = front.options.keep_alive_timeout
         self.deadline = now + timeout if timeout else now
         if self.bucket < 0 or not timeout:
@@ -711,7 +714,7 @@ class Client(Sender):
         if self._half_closed:
             self.close()
             return
-        self._read_on()
+        self._watch(READ)
         self._set_deadline(time.monotonic() + _LINGER)
 
     def _body_pending(self) -> bool:
@@ -745,10 +748,7 @@ class Client(Sender):
             outcome = exchange.fail(Failure.CLIENT_GONE)
             exchange.client = None
             self._front.abandon(exchange, outcome)
-        self._read_off()
-        if self._writing:
-            self._writing = False
-            self._loop.remove_writer(self._fd)
+        self._front.poller.remove(self._fd)
         self._drop_body()
         if self._spool is not None:
             self._spool.close()

@@ -73,7 +73,7 @@ class Exchange:
     Attributes:
         client: the connection that it came by; None once the client has gone.
         head: the request's head.
-        environ: everything that the application will see, encoded.
+        connection: the CGI variables of the connection, encoded.
         body: the request's body, complete.
         request_id: unique within the server.
         phase: where it is.
@@ -89,7 +89,7 @@ class Exchange:
         "body",
         "channel",
         "client",
-        "environ",
+        "connection",
         "head",
         "phase",
         "queue_deadline",
@@ -104,7 +104,7 @@ class Exchange:
         self,
         client: Any,
         head: RequestHead,
-        environ: bytes,
+        connection: bytes,
         body: "RequestBody | None",
         request_id: int,
         request_start: float,
@@ -113,7 +113,7 @@ class Exchange:
     ) -> None:
         self.client = client
         self.head = head
-        self.environ = environ
+        self.connection = connection
         self.body = body
         self.request_id = request_id
         self.phase = Phase.QUEUED

@@ -16,6 +16,7 @@ from pydaemonwsgi.front.clients import Client, State
 from pydaemonwsgi.front.dispatch import Dispatcher, choose
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.options import FrontOptions
+from pydaemonwsgi.front.poller import ClientPoller
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER, DeadlineBuckets, RateTimeout
 from pydaemonwsgi.http.head import HeadReader, Limits, RequestHead
 from pydaemonwsgi.http.response import ResponseHead, server_lines
@@ -55,7 +56,9 @@ class FrontServer:
         )
         self.header_timeout = RateTimeout(options.header_timeout, options.header_max_timeout, options.header_min_rate)
         self.body_timeout = RateTimeout(options.body_timeout, options.body_max_timeout, options.body_min_rate)
+        self.known_heads = self.head_reader.known
         self.deadlines = DeadlineBuckets()
+        self.poller = ClientPoller(self.loop)
         self.access_log = access_log
         self._format = compile_format(options.access_log_format)
         self._log_lines: list[bytes] = []

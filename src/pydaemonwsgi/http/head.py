@@ -18,7 +18,6 @@ __all__ = ["HeadReader", "Limits", "RequestHead"]
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _METHOD: Final = re.compile(rb"[A-Z][A-Z0-9_-]*")
 _VERSION_LIKE: Final = re.compile(rb".* HTTP/[0-9]+\.[0-9]+", re.DOTALL)
-_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 # mod_wsgi: a name with any other character never reaches the application (CVE-2015-7519 and its kin).
 _PASSED_NAME: Final = re.compile(rb"[A-Za-z0-9-]+")
@@ -36,7 +35,7 @@ class Limits(NamedTuple):
         line: of the request line; beyond it 414.
         field: of one header line; beyond it 431.
         fields: header lines; beyond it 431.
-        head: of the whole head; beyond it 431.
+        head: of the whole head with its empty line; beyond it 431.
     """
 
     line: int = 8190
@@ -61,6 +60,7 @@ class RequestHead(NamedTuple):
         environ: the CGI variables that line and headers give, as `KEY\\0VALUE\\0…`.
         block: the header lines as they were received.
         host: the host without port, lower case; empty when the client named none.
+        plain: whether it can be passed on as it is: no body, nothing to refuse or to answer here.
     """
 
     method: bytes
@@ -75,6 +75,7 @@ class RequestHead(NamedTuple):
     environ: bytes
     block: bytes
     host: bytes
+    plain: bool
 
     @property
     def has_body(self) -> bool:
@@ -98,12 +99,15 @@ class HeadReader:
     Args:
         limits: see `Limits`.
         mount_point: URL prefix of the application, without trailing slash; `""` for the root.
+
+    Attributes:
+        known: heads that were read before, by their bytes.
     """
 
     def __init__(self, limits: Limits, mount_point: str = "") -> None:
         self.limits = limits
         self._mount_point = mount_point.rstrip("/").encode("utf-8")
-        self._heads: dict[bytes, RequestHead] = {}
+        self.known: dict[bytes, RequestHead] = {}
         self._blocks: dict[bytes, _Fields] = {}
 
     def find_end(self, buffer: bytes) -> int:
@@ -113,15 +117,16 @@ class HeadReader:
             HttpError: 400, 414 or 431, as soon as it can be told, however much is still to come.
         """
         limits = self.limits
-        end = buffer.find(b"\r\n\r\n", 0, limits.head + 4)
-        line_end = buffer.find(b"\n", 0, limits.line + 2)
-        if line_end < 0 and len(buffer) > limits.line:
+        # Each answer depends on the first `head` bytes only, so it is the same however the bytes arrive.
+        end = buffer.find(b"\r\n\r\n", 0, limits.head)
+        if buffer.find(b"\n", 0, limits.line + 2) < 0 and len(buffer) >= limits.line + 2:
             raise HttpError(414, "the request line is longer than the limit")
         if end >= 0:
             return end + 4
-        if line_end >= 0 and _BARE_LF.search(buffer):
+        # By counting, not by a pattern: a client may send 64 KB byte by byte, and this is done for each of them.
+        if buffer.count(b"\n") != buffer.count(b"\r\n"):
             raise HttpError(400, "a line of the head ends in a bare LF")
-        if len(buffer) > limits.head:
+        if len(buffer) >= limits.head:
             raise HttpError(431, "the request head is longer than the limit")
         return 0
 
@@ -131,14 +136,14 @@ class HeadReader:
         Raises:
             HttpError: the head is not acceptable; nothing after it on the connection may be run.
         """
-        found = self._heads.get(head)
+        found = self.known.get(head)
         if found is not None:
             return found
         read = self._read(head)
         if len(head) <= _LONGEST_REMEMBERED:
-            if len(self._heads) >= _REMEMBERED:
-                self._heads.clear()
-            self._heads[head] = read
+            if len(self.known) >= _REMEMBERED:
+                self.known.clear()
+            self.known[head] = read
         return read
 
     def _read(self, head: bytes) -> RequestHead:
@@ -169,14 +174,17 @@ class HeadReader:
         environ, refusal = self._line_environ(method, raw_target, minor, target.path, target.query)
         host = fields.host or b""
         if target.authority is not None:
+            if fields.host == b"":
+                raise HttpError(400, "the Host header is empty although the target names a host")
             host = target.authority
             environ += _host_environ(host)
+        refusal = 405 if method == b"TRACE" else target.refusal or refusal
         return RequestHead(
             method=method,
             target=raw_target,
             minor=minor,
             path=target.path,
-            refusal=405 if method == b"TRACE" else target.refusal or refusal,
+            refusal=refusal,
             keep_alive=not fields.close and (minor == 1 or fields.keep_alive),
             content_length=fields.content_length,
             chunked=fields.chunked,
@@ -184,12 +192,13 @@ class HeadReader:
             environ=fields.environ + environ,
             block=block,
             host=split_host(host)[0].lower(),
+            plain=not (refusal or fields.chunked or fields.content_length or target.path == b"*"),
         )
 
     def _line_environ(self, method: bytes, target: bytes, minor: int, path: bytes, query: bytes) -> tuple[bytes, int]:
         mount = self._mount_point
         refusal = 0
-        if not mount:
+        if not mount or path == b"*":
             script_name, path_info = b"", path
         elif path.startswith(mount) and path[len(mount) : len(mount) + 1] in {b"", b"/"}:
             script_name, path_info = mount, path[len(mount) :]

@@ -42,7 +42,10 @@ def split_host(host: bytes) -> tuple[bytes, bytes]:
     match = _HOST.fullmatch(host)
     if match is None:
         raise HttpError(400, "the Host header is no host name")
-    return match.group(1), match.group(2) or b""
+    port = match.group(2) or b""
+    if port and int(port) > 65535:
+        raise HttpError(400, "the Host header's port is no port")
+    return match.group(1), port
 
 
 def read_target(method: bytes, target: bytes) -> Target:

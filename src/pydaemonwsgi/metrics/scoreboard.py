@@ -49,19 +49,19 @@ class Scoreboard:
         self._numbers = memory[: scoreboard_size(threads)].cast("Q")
         self._times = memory[: scoreboard_size(threads)].cast("d")
 
-    def note_start(self, stream: int) -> None:
-        """Record that `stream`, and so every one before it, has begun."""
-        self._numbers[0] = stream
-
-    def note_ended(self, requests: int) -> None:
-        """Record how many requests have ended."""
-        self._numbers[1] = requests
-
-    def note_running(self, thread: int, stream: int, now: float) -> None:
-        """Record that `thread` runs `stream` since `now`; stream 0 means that it is idle."""
+    def begin(self, thread: int, stream: int, now: float) -> None:
+        """Record that `stream`, and so every one before it, has begun, and that `thread` runs it since `now`."""
+        numbers = self._numbers
+        numbers[0] = stream
         at = _ROWS_AT + 2 * thread
         self._times[at + 1] = now
-        self._numbers[at] = stream
+        numbers[at] = stream
+
+    def end(self, thread: int, requests: int) -> None:
+        """Record that `thread` is idle, and how many requests have ended."""
+        numbers = self._numbers
+        numbers[_ROWS_AT + 2 * thread] = 0
+        numbers[1] = requests
 
     def has_started(self, stream: int) -> bool:
         """Whether `stream` has begun to run."""

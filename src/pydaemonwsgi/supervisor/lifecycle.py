@@ -3,7 +3,7 @@
     STARTING --loaded--> RUNNING --detach--> DRAINING --detached or late--> STOPPING --exit--> EXITED
         \\-----------------\\------------------\\---------------- exit -----------------------/
 
-Every state has an answer to every event in `TRANSITIONS`; what is not in the table cannot happen, and says so.
+What may happen in a state is a row of `TRANSITIONS`; what is not in the table cannot happen, and says so.
 A process that is to be replaced stays RUNNING, with a `retire` reason, until its successor runs.
 """
 
@@ -43,6 +43,7 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (State.STARTING, Event.STOP): State.STOPPING,
     (State.STARTING, Event.EXIT): State.EXITED,
     (State.RUNNING, Event.DETACH): State.DRAINING,
+    (State.RUNNING, Event.LATE): State.STOPPING,
     (State.RUNNING, Event.STOP): State.STOPPING,
     (State.RUNNING, Event.EXIT): State.EXITED,
     (State.DRAINING, Event.DETACHED): State.STOPPING,
@@ -66,6 +67,8 @@ class Process:
         retire: why it is to be replaced; None while it is not.
         failed: its script could not be loaded; it answers 500.
         probe: it was started only to see whether the script loads by now.
+        version: of the script when it was forked; 0 where that is not known.
+        cut_off: its channel has ended although it was to serve; it has died or is of no use.
         deadline: when its time for this state is over, monotonic; None for never.
     """
 
@@ -75,6 +78,8 @@ class Process:
     retire: ShutdownReason | None = None
     failed: bool = False
     probe: bool = False
+    version: int = 0
+    cut_off: bool = False
     deadline: float | None = None
 
     def apply(self, event: Event) -> State:
@@ -89,8 +94,8 @@ class Process:
 
     @property
     def serves_this_code(self) -> bool:
-        """Whether it answers requests: not while its script is newer than it is."""
-        return self.state is State.RUNNING and self.retire is not ShutdownReason.SCRIPT_RELOAD
+        """Whether it answers requests: not while its script is newer than it is, nor without a channel."""
+        return self.state is State.RUNNING and not self.cut_off and self.retire is not ShutdownReason.SCRIPT_RELOAD
 
 
 class Backoff:

@@ -71,13 +71,14 @@ class Plan:
 class _Daemon:
     """A daemon process: the child and what it shares."""
 
-    __slots__ = ("board", "child", "number", "scoreboard")
+    __slots__ = ("attached_to", "board", "child", "number", "scoreboard")
 
     def __init__(self, child: Child, number: int, board: int, scoreboard: Scoreboard) -> None:
         self.child = child
         self.number = number
         self.board = board
         self.scoreboard = scoreboard
+        self.attached_to: Child | None = None
 
 
 class Supervisor:
@@ -317,6 +318,9 @@ class Supervisor:
         front = self._front
         if front is None or not self._front_ready:
             return  # `on_front` asks again
+        if daemon.attached_to is front:
+            return
+        daemon.attached_to = front
         for_front, for_daemon = stream_pair()
         with for_front, for_daemon:
             if daemon.child.say(Word.CHANNEL, (for_daemon.fileno(),)):

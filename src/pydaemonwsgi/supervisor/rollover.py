@@ -9,7 +9,8 @@ events does not matter, and any number of them may come between two plans.
       changed counts as missing, because it hands every request back.
     - A successor whose script does not load is stopped, and those that it was to replace keep the code they have.
       Where there is nothing older it serves: with 500, until the file changes or a later attempt succeeds.
-    - What keeps failing is tried again after growing delays.
+    - What keeps failing is tried again after growing delays. A successor that dies while it loads is tried again too,
+      but the third failure in a row, or one that takes longer than it may, counts as a script that does not load.
 """
 
 from typing import Final
@@ -24,6 +25,10 @@ __all__ = ["Group", "Timeouts"]
 _START_SECONDS: Final = 1.0
 # Seconds beyond the shutdown time-out before SIGKILL: the process ends itself first, and says why.
 _KILL_AFTER: Final = 2.0
+# Successors that may die in a row while they load before the old code is kept (supervisord's startretries).
+_START_RETRIES: Final = 3
+# Seconds for a process whose channel has ended to be dead; one that lives on is stopped.
+_CUT_OFF: Final = 1.0
 # Reasons whose replacement is pointless while the script does not load.
 _NEW_CODE: Final = frozenset(
     (ShutdownReason.SCRIPT_RELOAD, ShutdownReason.GRACEFUL_SIGNAL, ShutdownReason.SHUTDOWN_SIGNAL)
@@ -90,9 +95,14 @@ class Group:
 
     # -- events
 
-    def on_spawned(self, now: float) -> Process:
-        """A process has been forked for a `Spawn`."""
-        process = Process(self._next_number, now)
+    def on_spawned(self, now: float, version: int = 0) -> Process:
+        """A process has been forked for a `Spawn`.
+
+        Args:
+            now: monotonic seconds.
+            version: of the script just before the fork, 0 where it is not known.
+        """
+        process = Process(self._next_number, now, version=version)
         self._next_number += 1
         if self._timeouts.startup:
             process.deadline = now + self._timeouts.startup
@@ -132,18 +142,24 @@ class Group:
             return False
         self._stop(process, now)
         delay = self._backoff.fail(now)
-        kept = [other for other in healthy if other.retire in _NEW_CODE]
-        for other in kept:
-            if other.retire is ShutdownReason.SCRIPT_RELOAD:
-                self._pending += (Keep(other.number, version), Resume(other.number))
-            other.retire = None
-        if kept:
-            self._say("error", "the script as it is now does not load; running processes keep the code they have")
-            for other in self.processes.values():
-                if other.state is State.STARTING:
-                    self._stop(other, now)
-        elif not process.probe:
+        if not self._keep_old(now, version) and not process.probe:
             self._say("error", f"the script does not load; trying again in {delay:.1f} s")
+        return True
+
+    def _keep_old(self, now: float, version: int) -> bool:
+        """Have running processes keep their code, as this version does not load; return whether one was to go for it."""
+        healthy = [other for other in self._in_state(State.RUNNING) if not other.failed]
+        kept = [other for other in healthy if other.retire in _NEW_CODE]
+        for other in healthy:
+            # Those that are to go for another reason hand requests back as well: the new version is newer than theirs.
+            self._pending += (Keep(other.number, version), Resume(other.number))
+        for other in kept:
+            other.retire = None
+        if not kept:
+            return False
+        self._say("error", "the script as it is now does not load; running processes keep the code they have")
+        for other in self._in_state(State.STARTING):
+            self._stop(other, now)
         return True
 
     def on_retire(self, number: int, reason: ShutdownReason) -> None:
@@ -167,6 +183,14 @@ class Group:
         if process.state is State.DRAINING:
             process.apply(Event.DETACHED)
             self._give_time_to_stop(process, now)
+        elif process.state is State.RUNNING:
+            process.cut_off = True
+            process.deadline = now + _CUT_OFF
+
+    def on_front_lost(self, now: float) -> None:
+        """The front has died, and every channel with it: what was draining has nothing left to do."""
+        for process in self._in_state(State.DRAINING):
+            self.on_detached(process.number, now)
 
     def on_exit(self, number: int, now: float, how: str) -> None:
         """A process has exited.
@@ -188,6 +212,8 @@ class Group:
                 f"process {number} {how} {now - process.started:.1f} s after its start; "
                 f"starting again in {delay:.1f} s (failure {self._backoff.failures} in a row)",
             )
+            if before is State.STARTING and self._backoff.failures >= _START_RETRIES:
+                self._keep_old(now, process.version)
         elif before is State.RUNNING:
             self._say("error", f"process {number} {how} unasked; it is replaced at once")
         else:
@@ -290,6 +316,10 @@ class Group:
                 )
                 self._backoff.fail(now)
                 self._pending.append(Kill(process.number))
+                self._keep_old(now, process.version)
+            elif state is State.RUNNING:
+                self._say("error", f"process {process.number} has lost its channel and lives on; it is stopped")
+                self._give_time_to_stop(process, now)
             elif state is State.DRAINING:
                 self._say(
                     "warning",
