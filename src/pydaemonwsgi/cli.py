@@ -100,6 +100,12 @@ def _serve(options: ServeOptions) -> int:
         text = _banner(options, addresses, identity)
         os.write(banner_to, text.encode("utf-8", "replace"))
 
+    def script_version() -> int:
+        try:
+            return 0 if script.path is None else os.stat(script.path).st_mtime_ns
+        except OSError:
+            return 0
+
     def run_front(control: socket.socket) -> int:
         # Imported in the child only: the supervisor holds no HTTP code.
         from pydaemonwsgi.front import main as front_main  # noqa: PLC0415
@@ -121,6 +127,7 @@ def _serve(options: ServeOptions) -> int:
             run_daemon=run_daemon,
             graceful_timeout=options.graceful_timeout,
             on_ready=announce,
+            script_version=script_version,
         )
     )
     try:

@@ -124,7 +124,7 @@ class HeadReader:
         if end >= 0:
             return end + 4
         # By counting, not by a pattern: a client may send 64 KB byte by byte, and this is done for each of them.
-        if buffer.count(b"\n") != buffer.count(b"\r\n"):
+        if buffer.count(b"\n", 0, limits.head) != buffer.count(b"\r\n", 0, limits.head):
             raise HttpError(400, "a line of the head ends in a bare LF")
         if len(buffer) >= limits.head:
             raise HttpError(431, "the request head is longer than the limit")

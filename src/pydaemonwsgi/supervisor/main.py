@@ -56,6 +56,7 @@ class Plan:
         run_daemon: be a daemon process, in the child: control connection and scoreboard memory.
         graceful_timeout: seconds for running requests when the server stops.
         on_ready: called once, when the front accepts and a daemon process serves.
+        script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
     """
 
     group: Group
@@ -66,6 +67,7 @@ class Plan:
     run_daemon: Callable[[socket.socket, memoryview], int]
     graceful_timeout: float
     on_ready: Callable[[], None]
+    script_version: Callable[[], int]
 
 
 class _Daemon:
@@ -178,7 +180,7 @@ class Supervisor:
 
     def _start_daemon(self) -> None:
         now = time.monotonic()
-        process = self._group.on_spawned(now)
+        process = self._group.on_spawned(now, self._plan.script_version())
         size = scoreboard_size(self._plan.threads)
         board = -1
         try:
@@ -221,6 +223,7 @@ class Supervisor:
             self._group.stop(time.monotonic())
             return
         now = time.monotonic()
+        self._group.on_front_lost(now)
         if now - self._front_started >= 1.0:
             self._front_backoff.succeed()
             self._front_backoff.until = now

@@ -136,7 +136,7 @@ class Group:
 
     def _discard(self, process: Process, now: float, version: int) -> bool:
         """Stop a process that did not load, if others do better than it; return whether they do."""
-        serving = [other for other in self.processes.values() if other.state is State.RUNNING]
+        serving = self._running()
         healthy = [other for other in serving if not other.failed]
         if not (healthy and not self._debug) and not (process.probe and serving):
             return False
@@ -148,7 +148,7 @@ class Group:
 
     def _keep_old(self, now: float, version: int) -> bool:
         """Have running processes keep their code, as this version does not load; return whether one was to go for it."""
-        healthy = [other for other in self._in_state(State.RUNNING) if not other.failed]
+        healthy = [other for other in self._running() if not other.failed]
         kept = [other for other in healthy if other.retire in _NEW_CODE]
         for other in healthy:
             # Those that are to go for another reason hand requests back as well: the new version is newer than theirs.
@@ -212,7 +212,7 @@ class Group:
                 f"process {number} {how} {now - process.started:.1f} s after its start; "
                 f"starting again in {delay:.1f} s (failure {self._backoff.failures} in a row)",
             )
-            if before is State.STARTING and self._backoff.failures >= _START_RETRIES:
+            if before is State.STARTING and process.version and self._backoff.failures >= _START_RETRIES:
                 self._keep_old(now, process.version)
         elif before is State.RUNNING:
             self._say("error", f"process {number} {how} unasked; it is replaced at once")
@@ -230,9 +230,7 @@ class Group:
 
     def on_front(self) -> None:
         """A front is there to be connected to: give it every process that serves."""
-        self._pending += [
-            Attach(process.number) for process in self.processes.values() if process.state is State.RUNNING
-        ]
+        self._pending += [Attach(process.number) for process in self._running()]
 
     def stop(self, now: float) -> None:
         """Stop every process; no other is started."""
@@ -265,6 +263,9 @@ class Group:
     def _in_state(self, state: State) -> list[Process]:
         return [process for process in self.processes.values() if process.state is state]
 
+    def _running(self) -> list[Process]:
+        return [process for process in self._in_state(State.RUNNING) if not process.cut_off]
+
     def _missing(self) -> int:
         """Return how many processes too few serve, those that are starting not counted."""
         serving = sum(process.serves_this_code for process in self.processes.values())
@@ -273,13 +274,13 @@ class Group:
     def _wants_probe(self, now: float) -> bool:
         """Whether it is time to see if the script loads by now."""
         until = self._probe_backoff.until
-        return bool(until) and now >= until and any(p.failed for p in self._in_state(State.RUNNING))
+        return bool(until) and now >= until and any(p.failed for p in self._running())
 
     def _spawns(self, now: float) -> list[Action]:
         if now < self._backoff.until:
             return []
         starting = len(self._in_state(State.STARTING))
-        running = self._in_state(State.RUNNING)
+        running = self._running()
         lasting = sum(process.retire is None for process in running)
         wanted = self.size - lasting - starting
         allowed = max(1, self._missing()) - starting
@@ -290,7 +291,7 @@ class Group:
 
     def _relieve(self, now: float) -> None:
         """Let processes that have a successor drain."""
-        running = self._in_state(State.RUNNING)
+        running = self._running()
         surplus = len(running) - self.size
         retiring = sorted(
             (process for process in running if process.retire is not None),
@@ -316,7 +317,8 @@ class Group:
                 )
                 self._backoff.fail(now)
                 self._pending.append(Kill(process.number))
-                self._keep_old(now, process.version)
+                if process.version:
+                    self._keep_old(now, process.version)
             elif state is State.RUNNING:
                 self._say("error", f"process {process.number} has lost its channel and lives on; it is stopped")
                 self._give_time_to_stop(process, now)
