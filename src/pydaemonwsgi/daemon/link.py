@@ -36,16 +36,22 @@ class Link:
         self._posted.append(frames)
 
     def flush(self) -> None:
-        """Send all that is queued; blocks while the front is behind. Without effect on a broken channel."""
-        if self._posted:
-            with self._sending:
+        """Have all that is queued sent, by this thread or by the one that is sending already.
+
+        Blocks while the front is behind. Without effect on a broken channel.
+        """
+        # Whoever finds the lock taken may go: its holder looks at the queue again after it has let go. So answers
+        # that end together share a system call, and no thread waits for another's.
+        while self._posted and self._sending.acquire(blocking=False):
+            try:
                 self._drain()
+            finally:
+                self._sending.release()
 
     def send(self, frames: bytes) -> None:
-        """Send `frames`, after what is queued."""
+        """Queue `frames` and have them sent."""
         self._posted.append(frames)
-        with self._sending:
-            self._drain()
+        self.flush()
 
     def send_descriptors(self, frame: bytes, descriptors: Sequence[int]) -> None:
         """Send one frame with descriptors, after what is queued."""

@@ -55,12 +55,13 @@ class Worker:
 
     Attributes:
         index: its row in the scoreboard.
-        wake: released to make this worker leader.
+        wake: released to make this worker leader, or to have it run `job`.
         inline_since: when the request that it runs as leader began (perf_counter), 0.0 when there is none.
         exchange: of the request that it began last.
+        job: what it was woken to run; None when it was woken to lead.
     """
 
-    __slots__ = ("exchange", "index", "inline_since", "wake")
+    __slots__ = ("exchange", "index", "inline_since", "job", "wake")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -68,6 +69,7 @@ class Worker:
         self.wake.acquire()
         self.inline_since = 0.0
         self.exchange: Exchange | None = None
+        self.job: tuple[Job, str] | None = None
 
 
 class Pool:
@@ -161,8 +163,12 @@ class Pool:
                     self._idle.append(worker)
             if not lead:
                 worker.wake.acquire()
+            given, worker.job = worker.job, None
             try:
-                self._lead(worker)
+                if given is None:
+                    self._lead(worker)
+                else:
+                    self._run(worker, *given, inline=False)
             except BaseException:
                 # This branch should never run. It keeps a bug in the pool from silently costing a thread.
                 logger.exception("worker thread %d failed", worker.index + 1)
@@ -185,14 +191,17 @@ class Pool:
             if self.reject_reason is not None:
                 self._reject(job, self.reject_reason)
                 continue
-            # Before anything else happens to it: from here on it may have run, whatever becomes of us.
-            self._scoreboard.begin(worker.index, job.stream, job.received)
             path = self._adapter.prepare(job)
             if self._policy.hand_over_first(path):
+                if queue and self._give_away(job, path):
+                    continue
                 job.link.flush()
+                self._scoreboard.begin(worker.index, job.stream, job.received)
                 self._pass_lead(worker)
                 self._run(worker, job, path, inline=False)
                 return
+            # Before anything else happens to it: from here on it may have run, whatever becomes of us.
+            self._scoreboard.begin(worker.index, job.stream, job.received)
             worker.inline_since = time.perf_counter()
             self._inline_runs += 1
             if self._monitor_asleep:
@@ -227,6 +236,20 @@ class Pool:
                 self.reject_reason = RejectReason.LEAVING
             self._retire(reason)
         return ended
+
+    def _give_away(self, job: Job, path: str) -> bool:
+        """Have an idle worker run a job, because more wait behind it; return whether there was one.
+
+        Waking all that are needed one after the other is faster than having each wake the next.
+        """
+        with self._lock:
+            if not self._idle:
+                return False
+            follower = self._idle.pop()
+        self._scoreboard.begin(follower.index, job.stream, job.received)
+        follower.job = (job, path)
+        follower.wake.release()
+        return True
 
     def _pass_lead(self, worker: Worker) -> None:
         with self._lock:
@@ -326,12 +349,13 @@ class Pool:
             now: of `time.perf_counter`.
         """
         self._monitor_asleep = False
+        self._policy.note_usage(now, time.process_time())
         leader = self._leader
         if leader is None:
             self._stand_in()
         else:
             since = leader.inline_since
-            if since and now - since >= TICK:
+            if since and now - since >= self._policy.patience:
                 with self._lock:
                     deposed = self._leader is leader and leader.inline_since == since
                     if deposed:

@@ -14,7 +14,9 @@ __all__ = ["Target", "read_target", "split_host"]
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#]*)(/[^?#]*)?(\?[^#]*)?")
 # RFC 3986 section 3.2.2 without userinfo: a registered name, an IPv4 or a bracketed IPv6 address; perhaps a port.
-_HOST: Final = re.compile(rb"((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
+_HOST: Final = re.compile(
+    rb"((?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?"
+)
 
 
 class Target(NamedTuple):

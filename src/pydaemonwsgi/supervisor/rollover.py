@@ -81,6 +81,7 @@ class Group:
             f"{process.number} {process.state.value}"
             + (f" ({process.retire.value})" if process.retire else "")
             + (" failed" if process.failed else "")
+            + (" cut off" if process.cut_off else "")
             for process in self.processes.values()
         )
         return f"<Group {self.name}: {states or 'no process'}>"
