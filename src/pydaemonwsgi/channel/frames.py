@@ -30,6 +30,7 @@ __all__ = [
     "Frame",
     "FrameDecoder",
     "Kind",
+    "Payload",
     "RejectReason",
     "RequestPayload",
     "Side",
@@ -51,6 +52,8 @@ MAXIMUM_PAYLOAD: Final = 4 * 1024 * 1024
 # Larger pieces of a body are cut into frames of this size, so that one stream never holds the channel for long.
 MAXIMUM_DATA: Final = 256 * 1024
 
+# Payloads from this length on are not copied.
+_LONG: Final = 2048
 # Flag of REQUEST: the body is in a file whose descriptor travels with the frame.
 BODY_IS_DESCRIPTOR: Final = 1
 # Flag of RESPONSE and END: the leader ran this request itself, so requests are short here at the moment.
@@ -93,14 +96,17 @@ class Side(Enum):
     DAEMON = "daemon process"
 
 
+Payload = bytes | memoryview
+
+
 class Frame(NamedTuple):
-    """One frame as it was received; `payload` is its own copy."""
+    """One frame as it was received; a long payload is a view of what was received with it, not a copy."""
 
     kind: int
     flags: int
     descriptors: int
     stream: int
-    payload: bytes
+    payload: Payload
 
 
 class _Rule(NamedTuple):
@@ -167,7 +173,10 @@ class FrameDecoder:
             after = position + 16 + length
             if after > end:
                 break
-            frames.append(_new_tuple(Frame, (kind, flags, descriptors, stream, data[position + 16 : after])))
+            payload: Payload = (
+                data[position + 16 : after] if length < _LONG else memoryview(data)[position + 16 : after]
+            )
+            frames.append(_new_tuple(Frame, (kind, flags, descriptors, stream, payload)))
             position = after
         self._pending = data[position:] if position < end else b""
         return frames
@@ -237,7 +246,7 @@ def encode_request(
     return fixed + connection + head
 
 
-def decode_request(payload: bytes) -> RequestPayload:
+def decode_request(payload: Payload) -> RequestPayload:
     """Return the parts of a REQUEST payload.
 
     Raises:
@@ -252,7 +261,7 @@ def decode_request(payload: bytes) -> RequestPayload:
         RequestPayload,
         (
             *(request_start, queue_start, request_id, body_length),
-            *(payload[40:head_at], payload[head_at:end], payload[end:]),
+            *(bytes(payload[40:head_at]), bytes(payload[head_at:end]), bytes(payload[end:])),
         ),
     )
 
@@ -262,14 +271,21 @@ def decode_request(payload: bytes) -> RequestPayload:
 _RESPONSE_FRAME: Final = struct.Struct("<IBBHQI")
 
 
-def encode_response(stream: int, head: bytes, body: bytes, *, flags: int = 0) -> bytes:
-    """Return a RESPONSE frame: `head` is `STATUS REASON\\0NAME\\0VALUE\\0…` in latin-1."""
+def encode_response(stream: int, head: bytes, body: bytes, *, flags: int = 0) -> tuple[bytes, bytes]:
+    """Return a RESPONSE frame as two pieces, so that the body need not be copied to be sent.
+
+    Args:
+        stream: of the request.
+        head: `STATUS REASON\\0NAME\\0VALUE\\0…` in latin-1.
+        body: the whole body.
+        flags: of the frame.
+    """
     length = len(head)
-    return _RESPONSE_FRAME.pack(4 + length + len(body), 16, flags, 0, stream, length) + head + body
+    return _RESPONSE_FRAME.pack(4 + length + len(body), 16, flags, 0, stream, length) + head, body
 
 
-def decode_response(payload: bytes) -> tuple[bytes, bytes]:
-    """Return head and body of a RESPONSE payload.
+def decode_response(payload: Payload) -> tuple[bytes, Payload]:
+    """Return head and body of a RESPONSE payload; the body is not copied.
 
     Raises:
         ChannelError: the head is longer than the payload.
@@ -277,7 +293,7 @@ def decode_response(payload: bytes) -> tuple[bytes, bytes]:
     end = 4 + int.from_bytes(payload[:4], "little")
     if end > len(payload):
         raise ChannelError("RESPONSE frame whose head is longer than the frame")
-    return payload[4:end], payload[end:]
+    return bytes(payload[4:end]), payload[end:]
 
 
 # -- FILE -----------------------------------------------------------------------------------------------------
@@ -290,7 +306,7 @@ def encode_file(stream: int, offset: int, count: int) -> bytes:
     return HEADER.pack(16, Kind.FILE, 0, 1, stream) + _RANGE.pack(offset, count)
 
 
-def decode_file(payload: bytes) -> tuple[int, int]:
+def decode_file(payload: Payload) -> tuple[int, int]:
     """Return offset and count, in bytes, of a FILE payload."""
     offset, count = _RANGE.unpack(payload)
     return offset, count

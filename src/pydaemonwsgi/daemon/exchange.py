@@ -142,7 +142,7 @@ class Exchange:
             encoded = head.encoded
             if head.content_length is None and body and not head.forbids_body:
                 encoded = head.with_content_length(len(body))
-            self._post(encode_response(self.stream, encoded, b"", flags=self._flags))
+            self._post_response(encoded, b"")
             self.head_sent = True
             return
         length = head.content_length
@@ -158,7 +158,7 @@ class Exchange:
                 body = body[:length]
                 self._say_too_long()
         if len(body) < BY_DESCRIPTOR:
-            self._post(encode_response(self.stream, encoded, body, flags=self._flags))
+            self._post_response(encoded, body)
             self.head_sent = True
             return
         self._complete_by_descriptor(encoded, body)
@@ -286,6 +286,11 @@ class Exchange:
             self._link.send(frames)
         else:
             self._link.post(frames)
+
+    def _post_response(self, encoded: bytes, body: bytes) -> None:
+        self._link.post_pieces(encode_response(self.stream, encoded, body, flags=self._flags))
+        if self.prompt:
+            self._link.flush()
 
     def _say_too_long(self) -> None:
         logger.error(

@@ -35,6 +35,11 @@ class Link:
         """Queue frames for the next flush. Never blocks."""
         self._posted.append(frames)
 
+    def post_pieces(self, pieces: tuple[bytes, bytes]) -> None:
+        """Queue one frame that is in two pieces."""
+        # One call, which the interpreter does not interrupt: no other thread's frame can come in between.
+        self._posted.extend(pieces)
+
     def flush(self) -> None:
         """Have all that is queued sent, by this thread or by the one that is sending already.
 

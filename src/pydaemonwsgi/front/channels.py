@@ -14,6 +14,7 @@ from pydaemonwsgi.channel.frames import (
     Frame,
     FrameDecoder,
     Kind,
+    Payload,
     RejectReason,
     Side,
     decode_file,
@@ -25,7 +26,7 @@ from pydaemonwsgi.errors import ChannelError, ResponseError
 from pydaemonwsgi.front.exchange import Exchange, Failure, Phase
 from pydaemonwsgi.http.response import read_response_head
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
-from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_descriptors
+from pydaemonwsgi.system.sockets import receive_into_with_descriptors, send_with_descriptors
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.clients import Client
@@ -35,7 +36,8 @@ __all__ = ["Channel"]
 
 logger = logging.getLogger(__name__)
 
-_RECEIVE: Final = 256 * 1024
+# What a channel receives into; the loop is single-threaded, and nothing stays in it.
+_buffer: Final = memoryview(bytearray(256 * 1024))
 _CREDIT_BYTES: Final = 8
 
 
@@ -200,18 +202,18 @@ class Channel:
 
     def _on_readable(self) -> None:
         try:
-            data, descriptors = receive_with_descriptors(self._socket, _RECEIVE)
+            size, descriptors = receive_into_with_descriptors(self._socket, _buffer)
         except BlockingIOError:
             return
         except OSError:
-            data, descriptors = b"", []
+            size, descriptors = 0, []
         if descriptors:
             self._descriptors.extend(descriptors)
-        if not data:
+        if not size:
             self._lose("closed its channel")
             return
         try:
-            self._take(self._decoder.feed(data))
+            self._take(self._decoder.feed(bytes(_buffer[:size])))
         except ChannelError as error:
             logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
             self._lose("broke the protocol")
@@ -254,7 +256,7 @@ class Channel:
                 else:
                     self._take_reject(exchange, flags)
 
-    def _take_response(self, exchange: Exchange, payload: bytes) -> None:
+    def _take_response(self, exchange: Exchange, payload: Payload) -> None:
         client: Client | None = exchange.client
         encoded, body = decode_response(payload)
         if client is None:
@@ -271,14 +273,14 @@ class Channel:
         exchange.phase = Phase.ENDED
         client.answer(exchange, head, body)
 
-    def _take_head(self, exchange: Exchange, payload: bytes) -> None:
+    def _take_head(self, exchange: Exchange, payload: Payload) -> None:
         client: Client | None = exchange.client
         if client is None:
             return
         if exchange.phase is not Phase.SENT:
             raise ChannelError("a second head for one request")
         try:
-            head = read_response_head(payload)
+            head = read_response_head(bytes(payload))
         except ResponseError as error:
             self._refuse_head(exchange, error)
             return
@@ -294,15 +296,15 @@ class Channel:
         )
         self._fail(exchange, Failure.BAD_HEAD)
 
-    def _take_data(self, exchange: Exchange, payload: bytes) -> None:
+    def _take_data(self, exchange: Exchange, payload: Payload) -> None:
         client: Client | None = exchange.client
         if client is None:
             return
         if exchange.phase is not Phase.BODY:
             raise ChannelError("a body before its head")
-        client.add_body(payload)
+        client.add_body(bytes(payload))
 
-    def _take_file(self, exchange: Exchange, payload: bytes, descriptor: int) -> None:
+    def _take_file(self, exchange: Exchange, payload: Payload, descriptor: int) -> None:
         client: Client | None = exchange.client
         offset, count = decode_file(payload)
         status = os.fstat(descriptor)

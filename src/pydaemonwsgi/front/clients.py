@@ -10,6 +10,7 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from pydaemonwsgi.channel.frames import Payload
 from pydaemonwsgi.errors import HttpError
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.poller import READ, WRITE
@@ -402,7 +403,7 @@ class Client(Sender):
             return head.lines + self._front.server_lines + b"Connection: keep-alive\r\n\r\n"
         return head.lines + self._front.server_lines + b"\r\n"
 
-    def answer(self, exchange: Exchange, head: ResponseHead, body: bytes) -> None:
+    def answer(self, exchange: Exchange, head: ResponseHead, body: Payload) -> None:
         """Write a complete answer."""
         if head.bodiless or exchange.head.method == b"HEAD":
             body = b""
@@ -411,7 +412,8 @@ class Client(Sender):
         elif head.content_length != len(body):
             # A promise without its bytes; the head may go out, the end may not.
             self._keep = False
-        data = self._head_lines(head) + body
+        lines = self._head_lines(head)
+        data = lines + body if type(body) is bytes else b"".join((lines, body))
         self._body_bytes = len(body)
         self._ended = True
         try:

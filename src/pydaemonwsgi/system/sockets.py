@@ -17,6 +17,7 @@ __all__ = [
     "bind_tcp",
     "bind_unix",
     "control_pair",
+    "receive_into_with_descriptors",
     "receive_with_descriptors",
     "send_with_descriptors",
     "stream_pair",
@@ -60,13 +61,26 @@ def receive_with_descriptors(sock: socket.socket, size: int) -> tuple[bytes, lis
     The descriptors are close-on-exec and belong to the caller.
     """
     data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    return data, _received_descriptors(ancillary) if ancillary else []
+
+
+def receive_into_with_descriptors(sock: socket.socket, buffer: memoryview) -> tuple[int, list[int]]:
+    """Receive into `buffer`; return how many bytes came, 0 at end of file, and the descriptors that came with them.
+
+    Receiving into memory that is there already spares the kernel from giving us zeroed pages for every read.
+    """
+    size, ancillary, _, _ = sock.recvmsg_into((buffer,), _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    return size, _received_descriptors(ancillary) if ancillary else []
+
+
+def _received_descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     descriptors: list[int] = []
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             numbers = array.array("i")
             numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
             descriptors += numbers
-    return data, descriptors
+    return descriptors
 
 
 def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
