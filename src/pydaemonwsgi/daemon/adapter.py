@@ -9,6 +9,7 @@ import logging
 import os
 import time
 import traceback
+import types
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ __all__ = ["Adapter", "Job"]
 
 logger = logging.getLogger(__name__)
 
+_OWN_DIRECTORY: Final = os.path.dirname(__file__) + os.sep
 _NO_BODY: Final = io.BytesIO()
 
 
@@ -161,6 +163,7 @@ class Adapter:
 
     def _handle(self, error: BaseException, exchange: Exchange) -> None:
         request_id = exchange.errors.request_id
+        error.__traceback__ = without_own_frames(error.__traceback__)
         try:
             if isinstance(error, ClientGone) and exchange.cancelled:
                 logger.debug("the client went away", extra={"request_id": request_id})
@@ -203,3 +206,11 @@ def _joined(pieces: Iterable[Any]) -> bytes:
         if not isinstance(piece, bytes):
             raise TypeError(f"the body must be of bytes, not {type(piece).__name__}")
     return b"".join(pieces)
+
+
+def without_own_frames(frames: types.TracebackType | None) -> types.TracebackType | None:
+    """Return a traceback from the first frame that is not the server's, where there is one."""
+    first = frames
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OWN_DIRECTORY):
+        first = first.tb_next
+    return first or frames

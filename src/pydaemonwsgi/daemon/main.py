@@ -28,7 +28,7 @@ from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.module import install_modules
-from pydaemonwsgi.daemon.output import current_request, install_standard_streams
+from pydaemonwsgi.daemon.output import install_logging, install_standard_streams
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_limit
 from pydaemonwsgi.daemon.scripts import LoadError, Script, WSGIApplication, extend_path
@@ -178,7 +178,7 @@ class _DaemonProcess:
             signal.signal(number, _on_ignored)
         _protect_signals()
         install_standard_streams(self._label)
-        logging.lastResort = _LastResort(logging.WARNING)
+        install_logging()
         sys.argv = ["mod_wsgi"]
         extend_path(settings.python_path)
         if settings.working_directory is not None:
@@ -382,14 +382,3 @@ def _protect_signals() -> None:
         return real(number, handler)
 
     signal.signal = restricted  # type: ignore[assignment]
-
-
-class _LastResort(logging.Handler):
-    """Where `logging` sends warnings and worse when the application has configured nothing."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        request = current_request()
-        if request is not None and not hasattr(record, "request_id"):
-            record.request_id = request.request_id
-        for handler in logging.getLogger("pydaemonwsgi").handlers:
-            handler.handle(record)

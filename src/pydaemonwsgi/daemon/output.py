@@ -4,12 +4,13 @@ What a request's thread prints carries the request's id; what other threads prin
 """
 
 import io
+import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from pydaemonwsgi.logs import error_line
 
@@ -189,3 +190,29 @@ def install_standard_streams(label: str) -> None:
     _label = label
     sys.stdout = StandardStream("<stdout>")
     sys.stderr = StandardStream("<stderr>")
+
+
+class _RootHandler(logging.Handler):
+    """Where `logging` sends warnings and worse while the application has configured nothing itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if len(logging.root.handlers) > 1:
+            return  # the application has handlers of its own, so it decides
+        request = current_request()
+        if request is not None and not hasattr(record, "request_id"):
+            record.request_id = request.request_id
+        for handler in logging.getLogger("pydaemonwsgi").handlers:
+            handler.handle(record)
+
+
+def install_logging() -> None:
+    """Give records of an unconfigured `logging` level and request; `basicConfig` works as if we were not there."""
+    handler = _RootHandler()
+    logging.root.addHandler(handler)
+    real = logging.basicConfig
+
+    def basic_config(**settings: Any) -> None:
+        logging.root.removeHandler(handler)
+        real(**settings)
+
+    logging.basicConfig = basic_config
