@@ -25,6 +25,7 @@ class Word(Enum):
     # supervisor -> front
     ATTACH = "attach"  # a daemon process is ready: its channel and scoreboard travel as descriptors
     DETACH = "detach"  # give it no more requests; close its channel when the last one has ended
+    DIED = "died"  # this daemon process has exited, even if somebody holds its end of the channel open
     RESUME = "resume"  # its rejections are over: the changed script could not be loaded
     # front -> supervisor
     DETACHED = "detached"  # the channel of this daemon process has ended
@@ -42,6 +43,7 @@ class Word(Enum):
 _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.ATTACH: {"process": int, "pid": int, "threads": int, "group": str},
     Word.DETACH: {"process": int},
+    Word.DIED: {"process": int},
     Word.RESUME: {"process": int},
     Word.DETACHED: {"process": int},
     Word.CHANNEL: {},

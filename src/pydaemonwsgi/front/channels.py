@@ -201,26 +201,31 @@ class Channel:
     # -- from the daemon process
 
     def _on_readable(self) -> None:
+        if self._receive():
+            self._front.dispatch()
+            if self.detached and not self.in_flight:
+                self.close()
+
+    def _receive(self) -> bool:
+        """Take what has come; return whether there was something and the channel goes on."""
         try:
             size, descriptors = receive_into_with_descriptors(self._socket, _buffer)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             size, descriptors = 0, []
         if descriptors:
             self._descriptors.extend(descriptors)
         if not size:
             self._lose("closed its channel")
-            return
+            return False
         try:
             self._take(self._decoder.feed(bytes(_buffer[:size])))
         except ChannelError as error:
             logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
             self._lose("broke the protocol")
-            return
-        self._front.dispatch()
-        if self.detached and not self.in_flight:
-            self.close()
+            return False
+        return True
 
     def _take(self, frames: list[Frame]) -> None:
         streams = self._streams
@@ -344,6 +349,16 @@ class Channel:
         self.detached = True
         if not self.in_flight:
             self.close()
+
+    def note_death(self) -> None:
+        """The process has exited: read what it still managed to send, then settle what is left.
+
+        The end of file says so too, unless a process that the application forked holds the channel open.
+        """
+        while not self.closed and self._receive():
+            pass
+        if not self.closed:
+            self._lose("has exited")
 
     def _lose(self, how: str) -> None:
         """The process is gone, or treated so: settle each of its requests."""

@@ -139,6 +139,9 @@ class _Front:
         elif word is Word.DETACH:
             if (found := server.channel(message.number("process"))) is not None:
                 found.detach()
+        elif word is Word.DIED:
+            if (found := server.channel(message.number("process"))) is not None:
+                found.note_death()
         elif word is Word.RESUME:
             server.resume(message.number("process"))
         elif word is Word.STOP:

@@ -239,6 +239,8 @@ class Supervisor:
         daemon.child.close()
         os.close(daemon.board)
         del self._daemons[daemon.number]
+        if self._front is not None:
+            self._front.say(Word.DIED, process=daemon.number)
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests,"
         self._group.on_exit(daemon.number, time.monotonic(), how)
 
