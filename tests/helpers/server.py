@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -169,7 +169,10 @@ def read_all(sock: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def serving(
-    script: str | Path, *options: str, python: str = sys.executable, env: dict[str, str] | None = None,
+    script: str | Path,
+    *options: str,
+    python: str = sys.executable,
+    env: dict[str, str] | None = None,
     cwd: str | Path | None = None,
 ) -> Iterator[Server]:
     """Run a server for the length of a `with` block; its log is shown when the block fails."""

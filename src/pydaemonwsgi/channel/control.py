@@ -18,6 +18,9 @@ MAXIMUM_MESSAGE: Final = 32 * 1024
 # A traceback longer than this is cut in its middle before it travels; the whole one is in the error log.
 MAXIMUM_TEXT: Final = 16 * 1024
 
+# Numbers beyond this are no pid, no count, no time.
+_LARGEST: Final = 2**63 - 1
+
 
 class Word(Enum):
     """What a message says."""
@@ -111,8 +114,12 @@ def decode(data: bytes) -> Message:
         raise ChannelError(f"control message {word.value} with the fields {sorted(content)}")
     for name, kind in expected.items():
         value = content[name]
+        if type(value) is int and abs(value) > _LARGEST:
+            raise ChannelError(f"control message {word.value} whose {name} is out of bounds")
         if kind is float and type(value) is int:
             content[name] = float(value)
+        elif kind is float and type(value) is float and not 0 <= value <= _LARGEST:
+            raise ChannelError(f"control message {word.value} whose {name} is no duration")
         elif type(value) is not kind:
             raise ChannelError(f"control message {word.value} whose {name} is no {kind.__name__}")
     return Message(word, content)

@@ -257,6 +257,8 @@ def decode_request(payload: Payload) -> RequestPayload:
     end = head_at + head_length
     if end > len(payload):
         raise ChannelError("REQUEST frame whose environ is longer than the frame")
+    if end < len(payload) and body_length != len(payload) - end:
+        raise ChannelError("REQUEST frame whose body is not as long as it says")
     return _new_tuple(
         RequestPayload,
         (

@@ -28,7 +28,6 @@ __all__ = ["Adapter", "Job"]
 logger = logging.getLogger(__name__)
 
 _OWN_DIRECTORY: Final = os.path.dirname(__file__) + os.sep
-_NO_BODY: Final = io.BytesIO()
 
 
 class Job:
@@ -103,7 +102,7 @@ class Adapter:
             job.descriptor = -1
             body = RequestInput(file, request.body_length)
         else:
-            body = RequestInput(io.BytesIO(request.body) if request.body else _NO_BODY, len(request.body))
+            body = RequestInput(io.BytesIO(request.body), len(request.body))
         environ["wsgi.input"] = body
         set_current_request(exchange.errors)
         try:
@@ -115,8 +114,7 @@ class Adapter:
             self._handle(error, exchange)
         finally:
             exchange.errors.end()
-            if request.body_length:
-                body.end()
+            body.end()
 
     def _call(self, application: WSGIApplication, environ: dict[str, Any], exchange: Exchange) -> None:
         result: Any = application(environ, exchange.start_response)
@@ -133,12 +131,11 @@ class Adapter:
             else:
                 self._iterate(result, exchange)
         finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                if exchange.head_sent and not exchange.prompt:
+            if type(result) is not list and type(result) is not tuple:
+                if exchange.ended and not exchange.prompt:
                     # close() may take its time; the client need not wait for it.
                     exchange.flush()
-                self._close(close, exchange)
+                self._close(result, exchange)
 
     @staticmethod
     def _iterate(result: Iterable[bytes], exchange: Exchange) -> None:
@@ -151,9 +148,11 @@ class Adapter:
         exchange.end()
 
     @staticmethod
-    def _close(close: Any, exchange: Exchange) -> None:
+    def _close(result: Any, exchange: Exchange) -> None:
         try:
-            close()
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
         except BaseException:
             # The answer has been given; the application's close() cannot change it.
             logger.exception(

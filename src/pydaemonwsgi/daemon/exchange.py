@@ -51,6 +51,7 @@ class Exchange:
     Attributes:
         head_sent: whether the head is on its way, so that the status cannot change any more.
         cancelled: whether the front said that the client has gone.
+        ended: whether the end of the answer is on its way; nothing may follow it.
         status: the last status code that the application gave, 0 before.
     """
 
@@ -63,6 +64,7 @@ class Exchange:
         "_method",
         "_unacknowledged",
         "cancelled",
+        "ended",
         "errors",
         "head_sent",
         "prompt",
@@ -81,6 +83,7 @@ class Exchange:
         self.errors = errors
         self.head_sent = False
         self.cancelled = False
+        self.ended = False
         # An inline request's frames may wait for the leader's flush; the monitor sees to it that they do not wait long.
         self.prompt = not inline
 
@@ -105,8 +108,8 @@ class Exchange:
                     exc_info = None
         elif self.head_sent:
             raise RuntimeError("start_response was called again after the response had begun")
-        if self.errors.ended:
-            raise RuntimeError("start_response was called after its request had ended")
+        if self.ended or self.errors.ended:
+            raise RuntimeError("start_response was called after its response had ended")
         try:
             key = (status, *headers)
             head = _HEADS.get(key) if type(headers) is list else None
@@ -127,8 +130,8 @@ class Exchange:
         Raises:
             ClientGone: nobody is there to read it.
         """
-        if self.errors.ended:
-            raise RuntimeError("write was called after its request had ended")
+        if self.ended or self.errors.ended:
+            raise RuntimeError("write was called after its response had ended")
         self.send(data)
         if self.cancelled or self._link.broken:
             raise ClientGone("the client has closed its connection")
@@ -170,7 +173,7 @@ class Exchange:
             self._post(encode(Kind.HEAD, self.stream, encoded))
             self.head_sent = True
             self._send_pieces(body)
-            self._post(encode(Kind.END, self.stream, flags=self._flags))
+            self._post_end()
             return
         try:
             view = memoryview(body)
@@ -194,7 +197,7 @@ class Exchange:
         self.head_sent = True
         if count and not self._discard:
             self._link.send_descriptors(encode_file(self.stream, offset, count), [descriptor])
-        self._post(encode(Kind.END, self.stream, flags=self._flags))
+        self._post_end()
 
     def send(self, data: bytes) -> None:
         """Send a piece of the body, and the head before the first."""
@@ -242,7 +245,7 @@ class Exchange:
             self._say_too_short(self._left)
             self.abort("fewer bytes than Content-Length")
             return
-        self._post(encode(Kind.END, self.stream, flags=self._flags))
+        self._post_end()
 
     def end_cancelled(self) -> None:
         """Say that nothing more comes for a request that the front has given up."""
@@ -252,8 +255,16 @@ class Exchange:
         """Send what is waiting for the leader's flush."""
         self._link.flush()
 
+    def _post_end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self._post(encode(Kind.END, self.stream, flags=self._flags))
+
     def abort(self, why: str) -> None:
         """Say that the body will never be complete, so that the client's connection is cut."""
+        if self.ended:
+            return
+        self.ended = True
         self._post(encode(Kind.ABORT, self.stream, why.encode("utf-8", "replace")[:4096]))
 
     def answer_error(self, status: str, page: bytes) -> None:
@@ -282,12 +293,13 @@ class Exchange:
         self.head_sent = True
 
     def _post(self, frames: bytes) -> None:
+        self._link.post(frames)
+        # Looked at after posting: the monitor may have made us prompt, and flushed, in between.
         if self.prompt:
-            self._link.send(frames)
-        else:
-            self._link.post(frames)
+            self._link.flush()
 
     def _post_response(self, encoded: bytes, body: bytes) -> None:
+        self.ended = True
         self._link.post_pieces(encode_response(self.stream, encoded, body, flags=self._flags))
         if self.prompt:
             self._link.flush()

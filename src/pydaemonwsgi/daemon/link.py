@@ -17,6 +17,8 @@ from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_desc
 __all__ = ["Link"]
 
 _RECEIVE = 128 * 1024
+# Descriptors that may have come before their frames; the kernel gives them with the first byte of a frame.
+_UNCLAIMED = 16
 
 
 class Link:
@@ -113,6 +115,8 @@ class Link:
                     raise ChannelError("the channel ended inside a frame")
                 return None
             frames = self._decoder.feed(data)
+            if len(self._descriptors) > len(frames) + _UNCLAIMED:
+                raise ChannelError("descriptors that belong to no frame")
             if frames or not wait:
                 return frames
 

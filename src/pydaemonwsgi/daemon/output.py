@@ -109,6 +109,10 @@ class ErrorStream:
         """Return False."""
         return False
 
+    def fileno(self) -> int:
+        """Raise OSError: there is no descriptor behind it."""
+        raise io.UnsupportedOperation("fileno")
+
     def end(self) -> None:
         """Flush, and refuse what is written later."""
         self.flush()
@@ -195,9 +199,18 @@ def install_standard_streams(label: str) -> None:
 class _RootHandler(logging.Handler):
     """Where `logging` sends warnings and worse while the application has configured nothing itself."""
 
+    def _is_handled(self, name: str) -> bool:
+        """Whether the application has a handler for this logger: then it decides, as without us."""
+        logger: logging.Logger | None = logging.getLogger(name)
+        while logger is not None:
+            if any(handler is not self for handler in logger.handlers):
+                return True
+            logger = logger.parent if logger.propagate else None
+        return False
+
     def emit(self, record: logging.LogRecord) -> None:
-        if len(logging.root.handlers) > 1:
-            return  # the application has handlers of its own, so it decides
+        if self._is_handled(record.name):
+            return
         request = current_request()
         if request is not None and not hasattr(record, "request_id"):
             record.request_id = request.request_id
@@ -208,7 +221,8 @@ class _RootHandler(logging.Handler):
 def install_logging() -> None:
     """Give records of an unconfigured `logging` level and request; `basicConfig` works as if we were not there."""
     handler = _RootHandler()
-    logging.root.addHandler(handler)
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(logging.WARNING)
     real = logging.basicConfig
 
     def basic_config(**settings: Any) -> None:

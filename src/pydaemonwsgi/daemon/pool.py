@@ -69,7 +69,7 @@ class Worker:
         self.wake.acquire()
         self.inline_since = 0.0
         self.exchange: Exchange | None = None
-        self.job: tuple[Job, str] | None = None
+        self.job: tuple[Job, Exchange, str] | None = None
 
 
 class Pool:
@@ -168,7 +168,7 @@ class Pool:
                 if given is None:
                     self._lead(worker)
                 else:
-                    self._run(worker, *given, inline=False)
+                    self._run(worker, *given)
             except BaseException:
                 # This branch should never run. It keeps a bug in the pool from silently costing a thread.
                 logger.exception("worker thread %d failed", worker.index + 1)
@@ -196,17 +196,16 @@ class Pool:
                 if queue and self._give_away(job, path):
                     continue
                 job.link.flush()
-                self._scoreboard.begin(worker.index, job.stream, job.received)
+                exchange = self._begin(worker, job, inline=False)
                 self._pass_lead(worker)
-                self._run(worker, job, path, inline=False)
+                self._run(worker, job, exchange, path)
                 return
-            # Before anything else happens to it: from here on it may have run, whatever becomes of us.
-            self._scoreboard.begin(worker.index, job.stream, job.received)
+            exchange = self._begin(worker, job, inline=True)
             worker.inline_since = time.perf_counter()
             self._inline_runs += 1
             if self._monitor_asleep:
                 self._wake_monitor()
-            now = self._run(worker, job, path, inline=True)
+            now = self._run(worker, job, exchange, path)
             if self._leader is not worker:
                 # Deposed by the monitor. It cannot happen after `_run` has returned: nothing runs inline then.
                 job.link.flush()
@@ -215,11 +214,20 @@ class Pool:
                 job.link.flush()
                 flushed = now
 
-    def _run(self, worker: Worker, job: Job, path: str, *, inline: bool) -> float:
-        """Run one job; return the time (perf_counter) when it ended."""
-        started = worker.inline_since if inline else time.perf_counter()
+    def _begin(self, worker: Worker, job: Job, *, inline: bool) -> Exchange:
+        """Note that a job begins on `worker`; called by the leader.
+
+        Before anything else happens to it: from here on it may have run, whatever becomes of us. And before the lead
+        passes on: the next leader must find it when it reads CANCEL.
+        """
+        self._scoreboard.begin(worker.index, job.stream, job.received)
         exchange = self._adapter.begin(job, worker.index + 1, inline=inline)
         self._active[job.stream] = worker.exchange = exchange
+        return exchange
+
+    def _run(self, worker: Worker, job: Job, exchange: Exchange, path: str) -> float:
+        """Run one job; return the time (perf_counter) when it ended."""
+        started = worker.inline_since or time.perf_counter()
         try:
             self._adapter.run(job, exchange)
         finally:
@@ -246,8 +254,7 @@ class Pool:
             if not self._idle:
                 return False
             follower = self._idle.pop()
-        self._scoreboard.begin(follower.index, job.stream, job.received)
-        follower.job = (job, path)
+        follower.job = (job, self._begin(follower, job, inline=False), path)
         follower.wake.release()
         return True
 

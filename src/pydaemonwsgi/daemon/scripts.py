@@ -6,6 +6,7 @@ put on `sys.path`. The module is found in `sys.modules` under a name made from t
 
 import hashlib
 import importlib
+import importlib.util
 import os
 import site
 import sys
@@ -18,6 +19,7 @@ __all__ = ["LoadError", "Script", "extend_path"]
 
 WSGIApplication = Callable[..., Iterable[bytes]]
 _ABSENT: Final = 0
+_MISSING: Final = object()
 
 
 class LoadError(Exception):
@@ -78,19 +80,27 @@ class Script:
             raise LoadError(_without_our_frames(error)) from error
         except BaseException as error:
             raise LoadError(_without_our_frames(error)) from error
-        target: Any = module
-        for part in self._callable_object.split("."):
-            try:
-                target = getattr(target, part)
-            except AttributeError:
-                raise LoadError(
-                    f"{self.name} does not contain the WSGI application {self._callable_object!r}; "
-                    "name it so in the script, or give its name with --callable-object"
-                ) from None
+        application = self._find_application(module)
+        reload_required = module.__dict__.get("reload_required")
+        self._reload_required = reload_required if callable(reload_required) else None
+        return application
+
+    def _find_application(self, module: types.ModuleType) -> WSGIApplication:
+        first, *rest = self._callable_object.split(".")
+        # By the dictionary, as mod_wsgi does: a module's own __getattr__ is none of our business.
+        target: Any = module.__dict__.get(first, _MISSING)
+        try:
+            for part in rest:
+                target = getattr(target, part, _MISSING)
+        except Exception as error:
+            raise LoadError(_without_our_frames(error)) from error
+        if target is _MISSING:
+            raise LoadError(
+                f"{self.name} does not contain the WSGI application {self._callable_object!r}; "
+                "name it so in the script, or give its name with --callable-object"
+            )
         if not callable(target):
             raise LoadError(f"{self._callable_object!r} in {self.name} is a {type(target).__name__}, not callable")
-        reload_required = getattr(module, "reload_required", None)
-        self._reload_required = reload_required if callable(reload_required) else None
         application: WSGIApplication = target
         return application
 
@@ -117,10 +127,15 @@ class Script:
 
     def _import_module(self) -> types.ModuleType:
         assert self._module is not None
-        module = importlib.import_module(self._module)
-        self.filename = getattr(module, "__file__", None)
-        self.version = self.current_version()
-        return module
+        # Found before it is run, so that a module that fails is tried again when its file changes.
+        try:
+            spec = importlib.util.find_spec(self._module)
+        except ImportError:
+            spec = None  # importing it says better why
+        if spec is not None and spec.has_location:
+            self.filename = spec.origin
+            self.version = self.current_version()
+        return importlib.import_module(self._module)
 
 
 def _without_our_frames(error: BaseException) -> str:

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 # What a channel receives into; the loop is single-threaded, and nothing stays in it.
 _buffer: Final = memoryview(bytearray(256 * 1024))
 _CREDIT_BYTES: Final = 8
+# Descriptors that may have come before their frames; the kernel gives them with the first byte of a frame.
+_UNCLAIMED: Final = 16
 
 
 class Channel:
@@ -221,6 +223,8 @@ class Channel:
             return False
         try:
             self._take(self._decoder.feed(bytes(_buffer[:size])))
+            if len(self._descriptors) > _UNCLAIMED:
+                raise ChannelError("descriptors that belong to no frame")
         except ChannelError as error:
             logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
             self._lose("broke the protocol")

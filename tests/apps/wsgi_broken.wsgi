@@ -1,0 +1,3 @@
+"""Does not load."""
+
+raise RuntimeError("this script is <broken>")

@@ -1,0 +1,154 @@
+"""policy: fast requests run inline, slow ones after a hand-over, and the mind changes with what is seen."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pydaemonwsgi.daemon.policy import PATIENCE, SLOW, TICK, PoolPolicy
+
+FAST = SLOW / 10
+
+
+def test_a_new_pool_is_optimistic() -> None:
+    """Nothing is known yet, so the leader runs the request itself."""
+    assert not PoolPolicy(25).hand_over_first("/")
+
+
+def test_fast_requests_stay_inline() -> None:
+    """As long as every request is fast, the lead is kept."""
+    policy = PoolPolicy(25)
+    for number in range(1000):
+        policy.observe(f"/{number % 7}", FAST)
+    assert not policy.hand_over_first("/0")
+    assert not policy.hand_over_first("/new")
+
+
+def test_slow_requests_are_handed_over() -> None:
+    """When requests are slow everywhere, unknown paths are handed over too."""
+    policy = PoolPolicy(25)
+    for number in range(50):
+        policy.observe(f"/{number}", 20 * SLOW)
+    assert policy.hand_over_first("/new")
+    assert policy.average > SLOW
+
+
+def test_the_mind_changes_back() -> None:
+    """After slow times a run of fast requests brings back the inline way."""
+    policy = PoolPolicy(25)
+    for _ in range(50):
+        policy.observe("/", 100 * SLOW)
+    for _ in range(100):
+        policy.observe("/", FAST)
+    assert not policy.hand_over_first("/")
+    assert not policy.hand_over_first("/new")
+
+
+def test_one_outlier_does_not_change_the_mind_about_others() -> None:
+    """A single request of a minute leaves the other paths inline."""
+    policy = PoolPolicy(25)
+    for _ in range(100):
+        policy.observe("/", FAST)
+    policy.observe("/report", 60.0)
+
+    assert not policy.hand_over_first("/")
+    assert policy.hand_over_first("/report")
+
+
+def test_a_slow_path_among_fast_ones_is_remembered() -> None:
+    """One slow page among thousands of fast requests is handed over at each visit, the others never."""
+    policy = PoolPolicy(25)
+    for _ in range(20):
+        for _ in range(100):
+            policy.observe("/", FAST)
+        policy.observe("/report", 0.5)
+        assert policy.hand_over_first("/report")
+        assert not policy.hand_over_first("/")
+
+
+def test_a_path_that_became_fast_is_forgiven() -> None:
+    """A slow path that is fast again, as after its first visit filled a cache, comes back inline."""
+    policy = PoolPolicy(25)
+    policy.observe("/cached", 0.5)
+    for _ in range(200):
+        policy.observe("/cached", FAST)
+    assert not policy.hand_over_first("/cached")
+
+
+def test_one_thread_has_nobody_to_hand_over_to() -> None:
+    """With threads=1 no request is ever handed over."""
+    policy = PoolPolicy(1)
+    for _ in range(100):
+        policy.observe("/", 1.0)
+    assert not policy.hand_over_first("/")
+
+
+def test_endless_paths_take_bounded_memory() -> None:
+    """A client that invents slow paths cannot make the memory of them grow without end: old ones are forgotten."""
+    policy = PoolPolicy(25)
+    for number in range(5000):
+        policy.observe(f"/{number}", 2 * SLOW)
+    for _ in range(200):
+        policy.observe("/fast", FAST)  # the average is fast again: only the memory of paths speaks
+
+    remembered = sum(policy.hand_over_first(f"/{number}") for number in range(5000))
+    assert 0 < remembered <= 1024
+    assert policy.hand_over_first("/4999")
+    assert not policy.hand_over_first("/0")
+
+
+# -- a process that computes all the time
+
+
+def computing(share: float) -> PoolPolicy:
+    """A policy of a process that uses this share of a processor, whose requests take 2 ms each."""
+    policy = PoolPolicy(25)
+    for turn in range(200):
+        policy.note_usage(100 + turn * TICK, 10 + turn * TICK * share)
+    for _ in range(100):
+        policy.observe("/", 4 * SLOW)
+    return policy
+
+
+@pytest.mark.parametrize(
+    ("share", "inline"), [(0.0, False), (0.5, False), (0.95, True), (1.0, True), (1.5, False), (2.0, False)]
+)
+def test_requests_that_compute_run_one_after_the_other(share: float, inline: bool) -> None:
+    """Slow requests run inline only while the process uses about one processor: concurrency would only harm them."""
+    policy = computing(share)
+    assert policy.hand_over_first("/") is not inline
+    assert policy.patience == (PATIENCE if inline else TICK)
+
+
+def test_a_really_slow_path_is_handed_over_by_a_computing_process_too() -> None:
+    """A request that would take longer than the monitor's patience does not run inline."""
+    policy = computing(1.0)
+    policy.observe("/report", 10 * PATIENCE)
+    assert policy.hand_over_first("/report")
+    assert not policy.hand_over_first("/")
+
+
+def test_one_look_says_nothing_of_usage() -> None:
+    """What the process used before the first look, or during a long sleep, is no measurement."""
+    policy = PoolPolicy(25)
+    policy.note_usage(1000.0, 950.0)
+    assert policy.patience == TICK
+    policy.note_usage(2000.0, 1900.0)
+    assert policy.patience == TICK
+
+
+@given(st.lists(st.tuples(st.sampled_from(["/a", "/b", "/c"]), st.floats(0, 1000)), max_size=200))
+def test_the_average_stays_between_the_extremes(seen: list[tuple[str, float]]) -> None:
+    """Whatever was seen, the average is neither negative nor above the slowest request."""
+    policy = PoolPolicy(3)
+    for path, duration in seen:
+        policy.observe(path, duration)
+    assert 0 <= policy.average <= max((duration for _, duration in seen), default=0) + 1e-12
+
+
+@pytest.mark.parametrize("duration", [0.0, SLOW], ids=["no time", "exactly the threshold"])
+def test_the_threshold_itself_is_not_slow(duration: float) -> None:
+    """Only what is above the threshold counts as slow."""
+    policy = PoolPolicy(3)
+    for _ in range(100):
+        policy.observe("/", duration)
+    assert not policy.hand_over_first("/")

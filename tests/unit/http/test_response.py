@@ -1,0 +1,199 @@
+"""response: a daemon process's head is hostile until it has been read, and what the server itself says."""
+
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pydaemonwsgi.errors import ResponseError
+from pydaemonwsgi.http import response
+from pydaemonwsgi.http.response import (
+    ResponseHead,
+    error_response,
+    options_response,
+    read_response_head,
+    server_lines,
+)
+
+
+def encoded(status: bytes, *items: bytes) -> bytes:
+    """A head as a frame carries it."""
+    return b"\0".join((status, *items))
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "length"),
+    [
+        pytest.param(encoded(b"200 OK"), b"HTTP/1.1 200 OK\r\n", None, id="no-fields"),
+        pytest.param(encoded(b"200"), b"HTTP/1.1 200 \r\n", None, id="no-reason"),
+        pytest.param(encoded(b"200 "), b"HTTP/1.1 200 \r\n", None, id="empty-reason"),
+        pytest.param(encoded(b"299 \xe4\tb"), b"HTTP/1.1 299 \xe4\tb\r\n", None, id="any-reason"),
+        pytest.param(encoded(b"999 x"), b"HTTP/1.1 999 x\r\n", None, id="any-status"),
+        pytest.param(
+            encoded(b"200 OK", b"A", b"b", b"a", b"", b"Set-Cookie", b"\xe4=\t1"),
+            b"HTTP/1.1 200 OK\r\nA: b\r\na: \r\nSet-Cookie: \xe4=\t1\r\n",
+            None,
+            id="fields-stay-in-order",
+        ),
+        pytest.param(
+            encoded(b"200 OK", b"content-length", b"5"), b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n", 5, id="length"
+        ),
+        pytest.param(
+            encoded(b"200 OK", b"Content-Length", b"5", b"Content-Length", b"5"),
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+            5,
+            id="length-twice",
+        ),
+        pytest.param(
+            encoded(b"200 OK", b"Date", b"x", b"SERVER", b"y", b"A", b"b"),
+            b"HTTP/1.1 200 OK\r\nA: b\r\n",
+            None,
+            id="the-servers-own-are-dropped",
+        ),
+    ],
+)
+def test_head_is_written(head: bytes, lines: bytes, length: int | None) -> None:
+    """A good head becomes its lines, the second time as the first."""
+    for _ in range(2):
+        assert read_response_head(head) == ResponseHead(int(head[:3]), lines, length, False)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_bodiless_status_is_known(status: int) -> None:
+    """204 and 304 have no body."""
+    assert read_response_head(b"%d x" % status).bodiless
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "length"),
+    [
+        (204, b"HTTP/1.1 204 x\r\nA: b\r\nC: d\r\n", None),
+        (304, b"HTTP/1.1 304 x\r\nA: b\r\nContent-Length: 5\r\nC: d\r\n", 5),
+    ],
+)
+def test_length_stays_where_it_may(status: int, lines: bytes, length: int | None) -> None:
+    """Content-Length is taken from a 204 (RFC 9110 section 8.6) and left on a 304."""
+    head = read_response_head(encoded(b"%d x" % status, b"A", b"b", b"Content-Length", b"5", b"C", b"d"))
+
+    assert (head.lines, head.content_length) == (lines, length)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(encoded(b"OK"), id="no-status"),
+        pytest.param(encoded(b"20 OK"), id="two-digits"),
+        pytest.param(encoded(b"2000 OK"), id="four-digits"),
+        pytest.param(encoded(b"099 OK"), id="below-100"),
+        pytest.param(encoded(b"200OK"), id="no-space"),
+        pytest.param(encoded(b" 200 OK"), id="leading-space"),
+        pytest.param(encoded(b"+20 OK"), id="sign"),
+        pytest.param(encoded(b"200 O\rK"), id="cr-in-reason"),
+        pytest.param(encoded(b"200 O\nK"), id="lf-in-reason"),
+        pytest.param(encoded(b"200 OK\r\nA: b"), id="header-in-reason"),
+        pytest.param(encoded(b"200 OK\r\n"), id="crlf-after-reason"),
+        pytest.param(encoded(b"200 O\x01K"), id="control-in-reason"),
+        pytest.param(encoded(b"200\n"), id="lf-after-status"),
+        pytest.param(encoded(b"100 Continue"), id="continue"),
+        pytest.param(encoded(b"101 x"), id="upgrade"),
+        pytest.param(encoded(b"103 x"), id="early-hints"),
+        pytest.param(encoded(b"200 OK", b"A"), id="name-without-value"),
+        pytest.param(encoded(b"200 OK", b"A", b"b", b""), id="nul-too-many"),
+        pytest.param(encoded(b"200 OK", b"", b"b"), id="empty-name"),
+        pytest.param(encoded(b"200 OK", b"A b", b"c"), id="space-in-name"),
+        pytest.param(encoded(b"200 OK", b"A:", b"c"), id="colon-in-name"),
+        pytest.param(encoded(b"200 OK", b"A\r\nB", b"c"), id="crlf-in-name"),
+        pytest.param(encoded(b"200 OK", b"A\n", b"c"), id="lf-after-name"),
+        pytest.param(encoded(b"200 OK", b"\xe4", b"c"), id="eight-bit-name"),
+        pytest.param(encoded(b"200 OK", b"A", b"b\r\nC: d"), id="crlf-in-value"),
+        pytest.param(encoded(b"200 OK", b"A", b"b\r"), id="cr-in-value"),
+        pytest.param(encoded(b"200 OK", b"A", b"b\n"), id="lf-in-value"),
+        pytest.param(encoded(b"200 OK", b"A", b"\x01"), id="control-in-value"),
+        pytest.param(encoded(b"200 OK", b"A", b"\x7f"), id="delete-in-value"),
+        pytest.param(encoded(b"200 OK", b"Content-Length", b""), id="length-empty"),
+        pytest.param(encoded(b"200 OK", b"Content-Length", b"-1"), id="length-negative"),
+        pytest.param(encoded(b"200 OK", b"Content-Length", b"+1"), id="length-sign"),
+        pytest.param(encoded(b"200 OK", b"Content-Length", b"1_0"), id="length-underscore"),
+        pytest.param(encoded(b"200 OK", b"Content-Length", b"5, 5"), id="length-list"),
+        pytest.param(encoded(b"200 OK", b"Content-Length", b"9" * 19), id="length-too-long"),
+        pytest.param(encoded(b"200 OK", b"Content-Length", b"5", b"content-length", b"6"), id="lengths-differ"),
+    ],
+)
+def test_head_that_is_not_http_is_refused(head: bytes) -> None:
+    """Nothing that would break the response out of its frame reaches the wire, the second time neither."""
+    for _ in range(2):
+        with pytest.raises(ResponseError):
+            read_response_head(head)
+
+
+@pytest.mark.parametrize(
+    "name", [b"Connection", b"Keep-Alive", b"proxy-connection", b"TRANSFER-ENCODING", b"Upgrade", b"TE", b"Trailer"]
+)
+def test_hop_by_hop_header_is_refused(name: bytes) -> None:
+    """Framing and connection belong to the server."""
+    with pytest.raises(ResponseError, match="belongs to the server"):
+        read_response_head(encoded(b"200 OK", name, b"x"))
+
+
+def test_memory_of_heads_is_bounded() -> None:
+    """Thousands of different heads are written right and not all remembered."""
+    for number in range(3000):
+        head = read_response_head(encoded(b"200 OK", b"A", b"%d" % number))
+        assert head.lines == b"HTTP/1.1 200 OK\r\nA: %d\r\n" % number
+    assert len(response._heads) <= 1024
+
+
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=6))
+def test_any_bytes_give_one_head_or_none(parts: list[bytes]) -> None:
+    """What is accepted has as many lines as fields, and no line holds a line break or NUL."""
+    try:
+        head = read_response_head(b"\0".join(parts))
+    except ResponseError:
+        return
+    lines = head.lines.split(b"\r\n")
+    assert lines.pop() == b""
+    assert len(lines) <= 1 + (len(parts) - 1) // 2
+    assert not any(set(line) & set(b"\r\n\0") for line in lines)
+
+
+def test_server_lines_have_the_date_of_rfc_9110() -> None:
+    """Date is in GMT and in the one form that HTTP allows."""
+    assert server_lines(784111777.9).split(b"\r\n")[0] == b"Date: Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+def test_server_lines_end_as_lines() -> None:
+    """Each line ends in CRLF, so that they can be put anywhere in a head."""
+    assert server_lines(0.0).endswith(b"\r\n")
+    assert b"\r\n\r\n" not in server_lines(0.0)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 408, 411, 413, 414, 417, 431, 500, 501, 502, 503, 504, 505])
+def test_error_response_is_whole(status: int) -> None:
+    """Every error page has its status, a length that is its body's, and is HTML."""
+    head, body = error_response(status)
+
+    assert (head.status, head.content_length, head.bodiless) == (status, len(body), False)
+    assert head.lines.startswith(b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode()))
+    assert b"\r\nContent-Length: %d\r\n" % len(body) in head.lines
+    assert body.startswith(b"<!DOCTYPE html>")
+
+
+def test_error_response_says_when_to_come_back() -> None:
+    """Retry-After is there where it was asked for."""
+    assert b"\r\nRetry-After: 7\r\n" in error_response(503, retry_after=7)[0].lines
+    assert b"Retry-After" not in error_response(503)[0].lines
+
+
+def test_405_names_what_is_allowed() -> None:
+    """RFC 9110 section 15.5.6: a 405 has an Allow header."""
+    assert b"\r\nAllow: GET," in error_response(405)[0].lines
+
+
+def test_options_response_has_no_body() -> None:
+    """The answer to `OPTIONS *` is complete with its head."""
+    head = options_response()
+
+    assert (head.status, head.content_length) == (200, 0)
+    assert b"\r\nAllow: GET," in head.lines
