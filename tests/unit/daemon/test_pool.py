@@ -421,14 +421,14 @@ def test_news_of_streams_that_are_over_change_nothing(stream: int, kind: Kind) -
 def test_a_cancel_between_hand_over_and_start_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """CANCEL that is read when a thread has its request but has not begun to run it still ends the answer."""
     held, handed_over, go_on = threading.Event(), threading.Event(), threading.Event()
-    begin = Adapter.begin
+    run = Adapter.run
 
-    def held_begin(*arguments: Any, **more: Any) -> Any:
+    def held_run(*arguments: Any, **more: Any) -> Any:
         if held.is_set():
             held.clear()
             handed_over.set()
             assert go_on.wait(PATIENCE)
-        return begin(*arguments, **more)
+        return run(*arguments, **more)
 
     def application(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
         if environ["PATH_INFO"] == "/slow":
@@ -436,7 +436,7 @@ def test_a_cancel_between_hand_over_and_start_is_not_lost(monkeypatch: pytest.Mo
         start_response("200 OK", [])
         return iter([b"x"] * 3)
 
-    monkeypatch.setattr(Adapter, "begin", held_begin)
+    monkeypatch.setattr(Adapter, "run", held_run)
     with running_pool(application, threads=3) as running:
         front = running.front
         for _ in range(3):
