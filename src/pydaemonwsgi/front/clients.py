@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import os
+import re
 import socket
 import struct
 import time
@@ -41,6 +42,9 @@ _SPOOL_BOUND: Final = 1024 * 1024 * 1024
 
 # Where the body of a long request is received into; the loop is single-threaded.
 _body_buffer = memoryview(bytearray(1024 * 1024))
+
+
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*")
 
 
 class State(Enum):
@@ -85,6 +89,7 @@ class Client(Sender):
         "_head_started",
         "_keep",
         "_left",
+        "_lingers",
         "_loop",
         "_requests",
         "_response_head",
@@ -120,6 +125,7 @@ class Client(Sender):
         self._exchange: Exchange | None = None
         self._requests = 0
         self._half_closed = False
+        self._lingers = False
         self._spool: ResponseSpool | None = None
         self._response_head: ResponseHead | None = None
         self._keep = True
@@ -198,7 +204,8 @@ class Client(Sender):
             # The client has sent all that it wants to; it still reads (CVE-2024-49769: stop polling for reading).
             self._half_closed = True
             self._watch(self._events & ~READ)
-            self._keep = False
+            # What it sent before is still answered.
+            self._keep = self._keep and bool(self._buffer)
             return
         if self.state is State.BODY:
             logger.debug("a client ended its connection inside a request body")
@@ -216,7 +223,9 @@ class Client(Sender):
         front = self._front
         if buffer.startswith(b"\r\n"):
             # RFC 9112 section 2.2: empty lines before a request line are ignored.
-            self._buffer = buffer = buffer.lstrip(b"\r\n")
+            empty = _EMPTY_LINES.match(buffer)
+            assert empty is not None
+            self._buffer = buffer = buffer[empty.end() :]
         try:
             end = front.head_reader.find_end(buffer)
             if not end:
@@ -239,6 +248,7 @@ class Client(Sender):
         if head.path == b"*":
             # RFC 9110 section 9.3.7: about the server, not about a resource of the application.
             self._keep = self._keep and head.keep_alive and not head.has_body
+            self._lingers = head.has_body
             self._answer_itself(options_response(), b"")
             return self.state is State.HEAD
         if head.has_body:
@@ -250,6 +260,7 @@ class Client(Sender):
         if head.has_body:
             # Not worth reading: the connection ends with the answer.
             self._keep = False
+            self._lingers = True
         self._answer_error(head.refusal)
         return self.state is State.HEAD
 
@@ -355,6 +366,7 @@ class Client(Sender):
     def _fail_spool(self, error: SpoolError) -> None:
         logger.error("a request's body cannot be kept: %s; answered with 503", error)
         self._keep = False
+        self._lingers = True
         self._drop_body()
         self._answer_error(503, retry_after=10)
 
@@ -373,7 +385,7 @@ class Client(Sender):
         self._decoder = None
         self.state = State.ANSWER
         self.deadline = NEVER
-        self._keep = head.keep_alive and not self._half_closed
+        self._keep = head.keep_alive and not (self._half_closed and not self._buffer)
         front = self._front
         now = time.time()
         exchange = Exchange(
@@ -608,7 +620,7 @@ class Client(Sender):
         self._head = None
         self.state = State.HEAD
         self._head_started = now = time.monotonic()
-        if not self._events & READ:
+        if not self._events & READ and not self._half_closed:
             self._watch(self._events | READ)
         timeout = front.options.keep_alive_timeout
         self.deadline = now + timeout if timeout else now
@@ -621,6 +633,8 @@ class Client(Sender):
     def _continue(self) -> None:
         if self.state is State.HEAD:
             self._advance()
+            if self._half_closed and self.state in {State.HEAD, State.BODY}:
+                self.close()  # the rest of the request will never come
 
     def _answer_error(self, status: int, *, retry_after: int = 0) -> None:
         """Answer with the server's own page."""
@@ -648,6 +662,7 @@ class Client(Sender):
         """Answer a request that is not acceptable; nothing after it is read as a request."""
         logger.info("refused a request from %s with %s", self._addresses[0] or "a Unix socket", error)
         self._keep = False
+        self._lingers = True
         self._buffer = b""
         self._drop_body()
         self._answer_error(error.status)
@@ -703,7 +718,7 @@ class Client(Sender):
 
     def _close_politely(self) -> None:
         """Close so that the last answer arrives, whatever the client is still sending."""
-        if not self._buffer and not self._body_pending() and not self._unread():
+        if not self._buffer and not self._lingers and not self._unread():
             self.close()
             return
         self.state = State.LINGER
@@ -718,10 +733,6 @@ class Client(Sender):
             return
         self._watch(READ)
         self._set_deadline(time.monotonic() + _LINGER)
-
-    def _body_pending(self) -> bool:
-        head = self._head
-        return head is None or (head.has_body and self._exchange is None and self._body_left > 0)
 
     def _unread(self) -> bool:
         """Whether bytes have arrived that nobody has read; closing now would reset the connection."""

@@ -148,9 +148,10 @@ class FrontServer:
             remote_host = _plain_address(address[0])
             listener_host, listener_port = _plain_address(local[0]), str(local[1])
             addresses = (remote_host, address[1], listener_host, local[1])
+            name = f"[{listener_host}]" if ":" in listener_host else listener_host  # RFC 3875 section 4.1.14
             environ = (
                 f"REMOTE_ADDR\0{remote_host}\0REMOTE_PORT\0{address[1]}\0SERVER_ADDR\0{listener_host}\0"
-                f"SERVER_NAME\0{listener_host}\0SERVER_PORT\0{listener_port}\0"
+                f"SERVER_NAME\0{name}\0SERVER_PORT\0{listener_port}\0"
             ).encode("latin-1")
         environ += (
             f"REQUEST_SCHEME\0http\0SERVER_SOFTWARE\0pydaemonwsgi\0mod_wsgi.listener_host\0{listener_host}\0"

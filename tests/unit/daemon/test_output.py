@@ -147,7 +147,7 @@ def test_attributes_of_a_text_file() -> None:
 def test_there_is_no_descriptor() -> None:
     """`fileno()` is an OSError, as mod_wsgi.md section 5.5 has it."""
     with pytest.raises(OSError):  # noqa: PT011 - io.UnsupportedOperation is one without errno
-        ErrorStream("1").fileno()  # type: ignore[attr-defined]
+        ErrorStream("1").fileno()
 
 
 def test_a_full_log_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
