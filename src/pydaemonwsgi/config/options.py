@@ -256,7 +256,7 @@ class ServeOptions:
     limit_request_head: int = option(
         64 * KIB,
         "Largest request head: the request line and all header fields together.",
-        values.size(64, 16 * MIB),
+        values.size(64, MIB),
         heading="Limits",
     )
 
@@ -294,7 +294,8 @@ class ServeOptions:
     request_buffer_size: int = option(
         64 * KIB,
         "Part of a request body that is kept in memory; a larger body goes to a spool file.",
-        values.size(1, LARGEST_SIZE),
+        # Head and body in memory travel in one frame, which is bounded (channel.frames.MAXIMUM_PAYLOAD).
+        values.size(1, MIB),
         heading="Buffers",
     )
     response_buffer_size: int = option(

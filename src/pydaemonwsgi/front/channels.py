@@ -71,7 +71,7 @@ class Channel:
         self._fd = sock.fileno()
         self._decoder = FrameDecoder(Side.DAEMON)
         self._descriptors: deque[int] = deque()
-        self._out: deque[bytes | tuple[bytes, int]] = deque()
+        self._out: deque[bytes | tuple[bytes, Exchange]] = deque()
         self._flush_scheduled = False
         self._writing = False
         self._streams: dict[int, Exchange] = {}
@@ -101,39 +101,18 @@ class Channel:
         self._streams[stream] = exchange
         self.in_flight += 1
         body = exchange.body
-        if body is None:
-            frame = encode_request(
-                stream,
-                exchange.request_start,
-                exchange.queue_start,
-                exchange.request_id,
-                exchange.connection,
-                exchange.head.environ,
-            )
-            self._out.append(frame)
-        elif body.descriptor < 0:
-            frame = encode_request(
-                stream,
-                exchange.request_start,
-                exchange.queue_start,
-                exchange.request_id,
-                exchange.connection,
-                exchange.head.environ,
-                body.content,
-            )
-            self._out.append(frame)
-        else:
-            frame = encode_request(
-                stream,
-                exchange.request_start,
-                exchange.queue_start,
-                exchange.request_id,
-                exchange.connection,
-                exchange.head.environ,
-                body_length=body.length,
-            )
-            # A descriptor of our own: the exchange may end before the frame goes out.
-            self._out.append((frame, os.dup(body.descriptor)))
+        spooled = body is not None and body.descriptor >= 0
+        frame = encode_request(
+            stream,
+            exchange.request_start,
+            exchange.queue_start,
+            exchange.request_id,
+            exchange.connection,
+            exchange.head.environ,
+            b"" if body is None or spooled else body.content,
+            body_length=body.length if body is not None and spooled else None,
+        )
+        self._out.append((frame, exchange) if spooled else frame)
         self._schedule_flush()
 
     def cancel(self, exchange: Exchange) -> None:
@@ -160,13 +139,16 @@ class Channel:
             while out:
                 first = out.popleft()
                 if isinstance(first, tuple):
-                    frame, descriptor = first
+                    frame, exchange = first
+                    if exchange.body is None or exchange.body.descriptor < 0:
+                        # The client went away before its request was sent; it never will be.
+                        self._forget(exchange)
+                        continue
                     try:
-                        sent = send_with_descriptors(self._socket, frame, (descriptor,))
+                        sent = send_with_descriptors(self._socket, frame, (exchange.body.descriptor,))
                     except BlockingIOError:
                         out.appendleft(first)
                         raise
-                    os.close(descriptor)
                     data = frame
                 else:
                     run = [first]
@@ -187,18 +169,16 @@ class Channel:
             self._loop.add_writer(self._fd, self._on_writable)
         except OSError:
             # The process has gone: reading says so too, after what it still managed to send.
-            self._clear_out()
+            out.clear()
 
     def _on_writable(self) -> None:
         self._loop.remove_writer(self._fd)
         self._writing = False
         self._flush()
 
-    def _clear_out(self) -> None:
-        for item in self._out:
-            if isinstance(item, tuple):
-                os.close(item[1])
-        self._out.clear()
+    def _forget(self, exchange: Exchange) -> None:
+        if self._streams.pop(exchange.stream, None) is not None:
+            self.in_flight -= 1
 
     # -- from the daemon process
 
@@ -228,6 +208,11 @@ class Channel:
         except ChannelError as error:
             logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
             self._lose("broke the protocol")
+            return False
+        except Exception:
+            # A safety net: a bug of ours must not leave requests that nobody answers any more.
+            logger.exception("reading from pid %d failed; its channel is closed", self.pid)
+            self._lose("is given up")
             return False
         return True
 
@@ -398,7 +383,7 @@ class Channel:
         self._loop.remove_reader(self._fd)
         if self._writing:
             self._loop.remove_writer(self._fd)
-        self._clear_out()
+        self._out.clear()
         while self._descriptors:
             os.close(self._descriptors.popleft())
         self._socket.close()
