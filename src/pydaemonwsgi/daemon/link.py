@@ -55,6 +55,11 @@ class Link:
             finally:
                 self._sending.release()
 
+    def flush_all(self) -> None:
+        """Return once all that is queued has been sent; the process is about to end."""
+        with self._sending:
+            self._drain()
+
     def send(self, frames: bytes) -> None:
         """Queue `frames` and have them sent."""
         self._posted.append(frames)

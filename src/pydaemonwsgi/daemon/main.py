@@ -226,6 +226,7 @@ class _DaemonProcess:
                 return 0
             if self._stop_at is not None:
                 if not pool.busy:
+                    pool.flush()
                     return 0
                 if time.monotonic() >= self._stop_at:
                     logger.warning("leaving with %d requests still running: their time is over", pool.busy)

@@ -143,6 +143,12 @@ class Pool:
         """How many requests are running."""
         return len(self._active)
 
+    def flush(self) -> None:
+        """Return once every answer that was given is on its way."""
+        link = self._link
+        if link is not None:
+            link.flush_all()
+
     def __repr__(self) -> str:
         """Return the numbers that an operator would ask for."""
         return (
