@@ -174,12 +174,12 @@ def log_level() -> ValueKind[str]:
 
 
 def access_log_format() -> ValueKind[str]:
-    """`common`, `combined` or a format string."""
+    """`common`, `combined`, `vhost_combined` or a format string."""
 
     def parse(text: str) -> str:
         if _has_control(text):
             raise BadValueError("holds a control character")
-        if text not in ("common", "combined") and "%" not in text:
+        if text not in ("common", "combined", "vhost_combined") and "%" not in text:
             raise BadValueError("is neither a known format nor a format string with % directives")
         return text
 

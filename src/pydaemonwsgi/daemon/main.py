@@ -179,6 +179,9 @@ class _DaemonProcess:
         _protect_signals()
         install_standard_streams(self._label)
         install_logging()
+        # Where the command `pydaemonwsgi` lies is no place for an application to import from.
+        command_directory = os.path.dirname(os.path.abspath(sys.argv[0]))
+        sys.path[:] = [entry for entry in sys.path if entry != command_directory]
         sys.argv = ["mod_wsgi"]
         extend_path(settings.python_path)
         if settings.working_directory is not None:

@@ -141,7 +141,9 @@ class Script:
 def _without_our_frames(error: BaseException) -> str:
     """Return the traceback without this file's frames at its beginning."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+    while frames is not None and (
+        frames.tb_frame.f_code.co_filename == __file__ or "importlib" in frames.tb_frame.f_code.co_filename
+    ):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip("\n")
 

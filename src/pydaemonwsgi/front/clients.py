@@ -598,7 +598,7 @@ class Client(Sender):
         front = self._front
         exchange = self._exchange
         if front.access_log is not None:
-            self._log("+" if self._keep else "-")
+            self._log("X" if self._cutting else "+" if self._keep else "-")
         if exchange is not None:
             self._exchange = None
             exchange.client = None

@@ -287,6 +287,7 @@ class FrontServer:
                 self.options.queue_timeout,
                 extra={"request_id": f"{exchange.request_id:016x}"},
             )
+            exchange.queue_time = time.time() - exchange.queue_start
             self._settle(exchange, exchange.fail(Failure.QUEUE_TIMEOUT))
 
     # -- access log
@@ -305,16 +306,16 @@ class FrontServer:
         """Write an access record with the others of this turn of the loop."""
         now = time.time()
         started = exchange.request_start if exchange is not None else now
-        lines = response.lines if response is not None else b""
+        lines = response.lines + self.server_lines if response is not None else b""
         record = AccessRecord(
             remote_addr=addresses[0],
             remote_port=addresses[1],
             local_addr=addresses[2],
             local_port=addresses[3],
             time=started,
-            method=head.method.decode("latin-1") if head is not None else "-",
-            target=head.target.decode("latin-1") if head is not None else "-",
-            protocol=f"HTTP/1.{head.minor}" if head is not None else "-",
+            method=head.method.decode("latin-1") if head is not None else "",
+            target=head.target.decode("latin-1") if head is not None else "",
+            protocol=f"HTTP/1.{head.minor}" if head is not None else "",
             status=response.status if response is not None else 0,
             body_bytes=body_bytes,
             bytes_in=0

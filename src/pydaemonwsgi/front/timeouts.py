@@ -92,8 +92,6 @@ class RateTimeout:
         allowed = self.first
         if self.rate:
             allowed += received / self.rate
-        elif received:
-            allowed = self.maximum or NEVER
         if self.maximum:
             allowed = min(allowed, max(self.maximum, self.first))
         return started + allowed

@@ -128,6 +128,9 @@ class HeadReader:
             raise HttpError(400, "a line of the head ends in a bare LF")
         if len(buffer) >= limits.head:
             raise HttpError(431, "the request head is longer than the limit")
+        if buffer and not (65 <= buffer[0] <= 90 or buffer[0] == 13):
+            # No method begins so. TLS and the PROXY protocol do; whoever speaks them should not wait for the answer.
+            raise HttpError(400, "this is not HTTP")
         return 0
 
     def read(self, head: bytes) -> RequestHead:
