@@ -44,6 +44,7 @@ Example: pydaemonwsgi serve app.wsgi --processes 2 --threads 25
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0, 1 when it could not start, 2 when it was asked wrongly."""
+    _fill_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(_USAGE, end="", file=sys.stdout if arguments else sys.stderr)
@@ -63,12 +64,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _fill_standard_streams() -> None:
+    """Put /dev/null where a standard stream is closed; or a listener would become standard input."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the process's life
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
 def _serve(options: ServeOptions) -> int:
     cwd = _current_directory()
-    script = resolve_script(options, cwd=cwd, exists=os.path.isfile)
+    script = _script(options, cwd)
     compile_format(options.access_log_format)
     directory = _working_directory(options, cwd)
     identity = _identity(options)
+    if options.spool_directory is not None and not os.path.isdir(options.spool_directory):
+        raise ConfigurationError(f"--spool-directory: {options.spool_directory} is not a directory")
     _check_paths(script, identity, directory)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     error_log = descriptors.open_log(options.error_log) if options.error_log else None
@@ -148,6 +162,25 @@ def _current_directory() -> str:
         raise StartError(f"the current directory is not there any more: {error.strerror}; cd elsewhere") from error
 
 
+def _script(options: ServeOptions, cwd: str) -> ScriptSpec:
+    path = os.path.join(cwd, options.script)
+    try:
+        script = resolve_script(options, cwd=cwd, exists=os.path.isfile)
+    except ConfigurationError:
+        if os.path.isdir(path):
+            raise ConfigurationError(f"SCRIPT: {path} is a directory; give a file in it") from None
+        if os.path.exists(path):
+            raise ConfigurationError(f"SCRIPT: {path} is not a regular file") from None
+        raise
+    elsewhere = options.python_path or options.working_directory is not None
+    if script.module is not None and os.path.isdir(path) and not elsewhere:
+        # A name without dots is found without importing anything; a namespace package has no code to serve.
+        spec = None if "." in script.module else importlib.util.find_spec(script.module)
+        if spec is None or spec.origin is None:
+            raise ConfigurationError(f"SCRIPT: {path} is a directory; give a file in it, or a module")
+    return script
+
+
 def _working_directory(options: ServeOptions, cwd: str) -> str:
     if options.working_directory is None:
         return cwd
@@ -173,13 +206,14 @@ def _identity(options: ServeOptions) -> Identity | None:
 
 def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) -> None:
     """Say what the run-as user cannot read, before anything is started."""
+    if identity is None:
+        return
     paths = [(directory, "the working directory")]
     executables: list[tuple[str, str]] = []
     if script.path is not None:
         paths.insert(0, (script.path, "the script"))
-    if identity is None:
-        return
     if identity.uid != os.geteuid():
+        executables.append((os.path.realpath(sys.executable), "the interpreter"))
         paths += [
             (os.path.realpath(os.__file__), "the Python library"),
             (__file__, "the pydaemonwsgi package"),
@@ -188,10 +222,13 @@ def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) 
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.origin is not None:
                 paths.append((spec.origin, f"the package {name}"))
-        executables.append((os.path.realpath(sys.executable), "the interpreter"))
     problems = credentials.check_readable_as(identity, paths, executables=executables)
     if problems:
-        raise ConfigurationError(problems[0] if len(problems) == 1 else "\n  ".join(("", *problems)))
+        # What stands in the way of one often stands in the way of others: the interpreter says it best.
+        first = next((problem for problem in problems if problem.startswith("the interpreter")), problems[0])
+        first = problems[0] if problems[0].startswith("the script") else first
+        more = len(problems) - 1
+        raise ConfigurationError(first + (f" (and {more} more paths)" if more else ""))
 
 
 def _open_access_log(options: ServeOptions) -> int | None:
@@ -247,6 +284,8 @@ def _front_options(options: ServeOptions) -> "FrontOptions":
     taken = {
         field.name: getattr(options, field.name) for field in dataclasses.fields(FrontOptions) if field.name != "group"
     }
+    if options.spool_directory is not None:
+        taken["spool_directory"] = os.path.abspath(options.spool_directory)  # the front leaves this directory
     return FrontOptions(group=options.group_name, **taken)
 
 

@@ -35,7 +35,7 @@ class CommandServer(Server):
     """A server started by `command`, nothing added."""
 
     def __init__(self, command: list[str], *, env: dict[str, str] | None = None, cwd: str | Path | None = None) -> None:
-        self._log = tempfile.NamedTemporaryFile(prefix="pydaemonwsgi-test-", suffix=".log")
+        self._log = tempfile.NamedTemporaryFile(prefix="pydaemonwsgi-test-", suffix=".log")  # noqa: SIM115
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -41,7 +42,7 @@ class Load:
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         self.wait_for_more(20)
@@ -171,7 +172,7 @@ def test_a_changed_script_answers_the_very_next_request(script: Path) -> None:
 def test_a_touched_script_is_loaded_anew(script: Path) -> None:
     """A new modification time alone replaces the processes."""
     with serving(script) as server:
-        before = pids(server)
+        before = {int(server.get().text.split()[1])}
         os.utime(script)
         assert int(server.get().text.split()[1]) not in before
 
@@ -179,6 +180,7 @@ def test_a_touched_script_is_loaded_anew(script: Path) -> None:
 def test_a_changed_script_is_left_alone_with_disable_reloading(script: Path) -> None:
     """With --disable-reloading the old code goes on until SIGHUP."""
     with serving(script, "--disable-reloading") as server:
+        assert server.get().text.split()[0] == "one"
         write(script, version("two"))
         assert {server.get().text.split()[0] for _ in range(5)} == {"one"}
         os.kill(server.pid, signal.SIGHUP)
@@ -214,6 +216,7 @@ def test_a_change_that_kills_its_process_leaves_the_old_code(script: Path) -> No
 def test_a_change_that_hangs_leaves_the_old_code(script: Path) -> None:
     """A script that loads longer than --startup-timeout counts as one that does not load."""
     with serving(script, "--startup-timeout", "1") as server:
+        assert server.get().text.split()[0] == "one"
         write(script, "import time\ntime.sleep(600)\n")
         assert server.get().text.split()[0] == "one"
         assert "has not loaded its script within 1 s (startup-timeout); it is killed" in server.log()

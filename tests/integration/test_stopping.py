@@ -79,7 +79,8 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
         wait_for(lambda: "SIGINT: stopping" in server.log(), "the stop to begin")
         os.kill(server.pid, signal.SIGINT)
         assert server.process.wait(30) == 130
-        assert request.answer().status == 0
+        # 502 where the front still saw the daemon process die; never the answer.
+        assert request.answer().status in {0, 502}
         assert_all_gone(processes)
         assert "interrupted again: ending at once" in server.log()
 

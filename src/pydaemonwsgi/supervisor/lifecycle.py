@@ -7,7 +7,7 @@ What may happen in a state is a row of `TRANSITIONS`; what is not in the table c
 A process that is to be replaced stays RUNNING, with a `retire` reason, until its successor runs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -69,6 +69,7 @@ class Process:
         probe: it was started only to see whether the script loads by now.
         version: of the script when it was forked; 0 where that is not known.
         cut_off: its channel has ended although it was to serve; it has died or is of no use.
+        resume_at: when the front is to be told again that it takes requests, monotonic, the earliest first.
         deadline: when its time for this state is over, monotonic; None for never.
     """
 
@@ -80,6 +81,7 @@ class Process:
     probe: bool = False
     version: int = 0
     cut_off: bool = False
+    resume_at: list[float] = field(default_factory=list)
     deadline: float | None = None
 
     def apply(self, event: Event) -> State:

@@ -241,7 +241,7 @@ class Supervisor:
         del self._daemons[daemon.number]
         if self._front is not None:
             self._front.say(Word.DIED, process=daemon.number)
-        how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests,"
+        how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
         self._group.on_exit(daemon.number, time.monotonic(), how)
 
     def _hear(self, source: object) -> None:
@@ -307,7 +307,9 @@ class Supervisor:
             case Attach():
                 self._attach(daemon)
             case Detach(number):
-                if self._front is None or not self._front.say(Word.DETACH, process=number):
+                front = self._front
+                # A front that does not know it, because it is new, would never say that the last request has ended.
+                if front is None or daemon.attached_to is not front or not front.say(Word.DETACH, process=number):
                     self._group.on_detached(number, time.monotonic())
             case Stop(_, timeout):
                 child.say(Word.STOP, timeout=float(timeout))
@@ -351,7 +353,7 @@ class Supervisor:
             return
         self._stopping = True
         timeout = self._plan.graceful_timeout
-        logger.info("%s: stopping; requests in flight get %g s", why, timeout)
+        logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")
         now = time.monotonic()
         for listener in self._plan.listeners:
             listener.close()

@@ -29,6 +29,9 @@ _KILL_AFTER: Final = 2.0
 _START_RETRIES: Final = 3
 # Seconds for a process whose channel has ended to be dead; one that lives on is stopped.
 _CUT_OFF: Final = 1.0
+# Seconds after which a Resume is repeated. Keep and Resume go to two processes: the front may be the faster one and
+# have a request handed back once more, by a process that has not read its Keep yet.
+_RESUME_AGAIN: Final = (0.1, 1.0, 5.0)
 # Reasons whose replacement is pointless while the script does not load.
 _NEW_CODE: Final = frozenset(
     (ShutdownReason.SCRIPT_RELOAD, ShutdownReason.GRACEFUL_SIGNAL, ShutdownReason.SHUTDOWN_SIGNAL)
@@ -148,12 +151,13 @@ class Group:
         return True
 
     def _keep_old(self, now: float, version: int) -> bool:
-        """Have running processes keep their code, as this version does not load; return whether one was to go for it."""
+        """Have running processes keep the code they have; return whether any was to go for newer code."""
         healthy = [other for other in self._running() if not other.failed]
         kept = [other for other in healthy if other.retire in _NEW_CODE]
         for other in healthy:
-            # Those that are to go for another reason hand requests back as well: the new version is newer than theirs.
+            # Those that are to go for another reason hand requests back as well: the script is newer than they are.
             self._pending += (Keep(other.number, version), Resume(other.number))
+            other.resume_at = [now + delay for delay in _RESUME_AGAIN]
         for other in kept:
             other.retire = None
         if not kept:
@@ -210,13 +214,13 @@ class Group:
             delay = self._backoff.fail(now)
             self._say(
                 "error",
-                f"process {number} {how} {now - process.started:.1f} s after its start; "
+                f"process {number} {how}, {now - process.started:.1f} s after its start; "
                 f"starting again in {delay:.1f} s (failure {self._backoff.failures} in a row)",
             )
             if before is State.STARTING and process.version and self._backoff.failures >= _START_RETRIES:
                 self._keep_old(now, process.version)
         elif before is State.RUNNING:
-            self._say("error", f"process {number} {how} unasked; it is replaced at once")
+            self._say("error", f"process {number} {how}, unasked; it is replaced at once")
         else:
             self._say("info", f"process {number} {how}")
 
@@ -246,6 +250,7 @@ class Group:
         self._find_late(now)
         if not self.stopping:
             self._relieve(now)
+        self._resume_again(now)
         actions, self._pending = self._pending, []
         if not self.stopping:
             actions += self._spawns(now)
@@ -254,6 +259,7 @@ class Group:
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `plan` should be asked again without any event, or None."""
         times = [process.deadline for process in self.processes.values() if process.deadline is not None]
+        times += [process.resume_at[0] for process in self._running() if process.resume_at]
         if not self.stopping:
             if self._backoff.until > now:
                 times.append(self._backoff.until)
@@ -303,6 +309,14 @@ class Group:
             if self._timeouts.graceful:
                 process.deadline = now + self._timeouts.graceful
             self._pending.append(Detach(process.number))
+
+    def _resume_again(self, now: float) -> None:
+        for process in self._running():
+            if process.retire is ShutdownReason.SCRIPT_RELOAD:
+                process.resume_at.clear()  # the script has changed anew
+            elif process.resume_at and process.resume_at[0] <= now:
+                process.resume_at = [at for at in process.resume_at if at > now]
+                self._pending.append(Resume(process.number))
 
     def _find_late(self, now: float) -> None:
         for process in list(self.processes.values()):

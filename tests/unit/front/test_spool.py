@@ -300,8 +300,11 @@ def test_a_file_shorter_than_its_range_is_an_error(tmp_path: Path) -> None:
     """A file that ends early raises EOFError with what is missing, and is closed with the spool."""
     spool = ResponseSpool(str(tmp_path), 100, MIB)
     spool.add_file(given_file(tmp_path, b"01234"), 0, 8)
+    client = Client()
+    assert not spool.send(client)
+    assert client.got == b"01234"
     with pytest.raises(EOFError, match="3 bytes shorter"):
-        spool.send(Client())
+        spool.send(client)
     spool.close()
 
 
