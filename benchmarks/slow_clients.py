@@ -73,10 +73,7 @@ class SlowClient:
             self.connect()
             return
         try:
-            if self.role is Role.READER:
-                alive = bool(self.connection.recv(STEP))
-            else:
-                alive = self.write(self.connection)
+            alive = bool(self.connection.recv(STEP)) if self.role is Role.READER else self.write(self.connection)
         except BlockingIOError:
             return
         except OSError:

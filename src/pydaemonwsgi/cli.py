@@ -208,7 +208,7 @@ def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) 
     """Say what the run-as user cannot read, before anything is started."""
     if identity is None:
         return
-    paths = [(directory, "the working directory")]
+    paths: list[tuple[str, str]] = []
     executables: list[tuple[str, str]] = []
     if script.path is not None:
         paths.insert(0, (script.path, "the script"))
@@ -222,13 +222,15 @@ def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) 
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.origin is not None:
                 paths.append((spec.origin, f"the package {name}"))
-    problems = credentials.check_readable_as(identity, paths, executables=executables)
+    problems = credentials.check_readable_as(
+        identity, paths, executables=executables, directories=[(directory, "the working directory")]
+    )
     if problems:
         # What stands in the way of one often stands in the way of others: the interpreter says it best.
         first = next((problem for problem in problems if problem.startswith("the interpreter")), problems[0])
         first = problems[0] if problems[0].startswith("the script") else first
         more = len(problems) - 1
-        raise ConfigurationError(first + (f" (and {more} more paths)" if more else ""))
+        raise ConfigurationError(first + (f" (and {more} more such path{'s' if more > 1 else ''})" if more else ""))
 
 
 def _open_access_log(options: ServeOptions) -> int | None:

@@ -38,7 +38,7 @@ class Server:
         env: dict[str, str] | None = None,
         cwd: str | Path | None = None,
     ) -> None:
-        self._log = tempfile.NamedTemporaryFile(prefix="pydaemonwsgi-test-", suffix=".log")
+        self._log = tempfile.NamedTemporaryFile(prefix="pydaemonwsgi-test-", suffix=".log")  # noqa: SIM115 - closed by close()
         self.process = subprocess.Popen(
             [python, "-m", "pydaemonwsgi", "serve", str(script), "--port", "0", *options],
             stdin=subprocess.DEVNULL,

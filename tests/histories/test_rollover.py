@@ -68,6 +68,8 @@ class Supervised:
                 group.on_loaded(int(number), now, failed=True, version=int(version[1:]))
             case ["retire", number, reason]:
                 group.on_retire(int(number), ShutdownReason(reason))
+            case ["kept", number]:
+                group.on_kept(int(number))
             case ["detached", number]:
                 group.on_detached(int(number), now)
             case ["exit", number, *how]:
@@ -249,14 +251,12 @@ HISTORIES = {
             (10, "touch", ""),
             (10, "retire 1 script_reload", "spawn 3"),
             (10, "retire 2 script_reload", "spawn 4"),
-            (11, "fails 3 v2", "kill 3, keep 1 v2, resume 1, keep 2 v2, resume 2, kill 4"),
+            (11, "fails 3 v2", "kill 3, keep 1 v2, keep 2 v2, kill 4"),
+            # Each takes requests again once it has said that it does.
+            (11, "kept 2", "resume 2"),
+            (11, "kept 1", "resume 1"),
             (11, "exit 3 was killed by SIGKILL", ""),
             (11, "exit 4 was killed by SIGKILL", ""),
-            # Said again, because the front may have been faster than they were.
-            (11.09, "", ""),
-            (11.1, "", "resume 1, resume 2"),
-            (12, "", "resume 1, resume 2"),
-            (16, "", "resume 1, resume 2"),
             (99, "", ""),
             # The mended one rolls as if nothing had been.
             (100, "retire 1 script_reload", "spawn 5"),
@@ -273,9 +273,8 @@ HISTORIES = {
             (1, "loaded 1", "attach 1"),
             (1, "loaded 2", "attach 2"),
             (10, "hup", "spawn 3"),
-            (11, "fails 3 v2", "kill 3, keep 1 v2, resume 1, keep 2 v2, resume 2"),
+            (11, "fails 3 v2", "kill 3, keep 1 v2, keep 2 v2"),
             (11, "exit 3", ""),
-            (99, "", "resume 1, resume 2"),
             (100, "", ""),
         ],
     ),
@@ -286,11 +285,12 @@ HISTORIES = {
             (1, "loaded 1", "attach 1"),
             (10, "retire 1 maximum_requests", "spawn 2"),
             # It hands requests back because the script has changed, so it is told that it may go on.
-            (11, "fails 2 v2", "kill 2, keep 1 v2, resume 1"),
+            (11, "fails 2 v2", "kill 2, keep 1 v2"),
+            (11, "kept 1", "resume 1"),
             (11, "exit 2", ""),
-            (11.2, "", "resume 1, spawn 3"),
-            (12, "fails 3 v2", "kill 3, keep 1 v2, resume 1"),
-            (12.39, "", "resume 1"),
+            (11.2, "", "spawn 3"),
+            (12, "fails 3 v2", "kill 3, keep 1 v2"),
+            (12.39, "", ""),
             (12.4, "", "spawn 4"),
             (13, "loaded 4", "attach 4, detach 1"),
         ],
@@ -307,9 +307,8 @@ HISTORIES = {
             (10.7, "", "spawn 3"),
             (11, "exit 3", ""),
             (11.4, "", "spawn 4"),
-            (12, "exit 4", "keep 1 v2, resume 1"),
+            (12, "exit 4", "keep 1 v2"),
             (12, "retire 1 script_reload", "spawn 5"),
-            # It has changed anew, so there is nothing to resume.
             (12.5, "", ""),
             (13, "loaded 5", "attach 5, detach 1"),
             (99, "detached 1", "stop 1"),
@@ -337,9 +336,10 @@ HISTORIES = {
             (1, "loaded 1", "attach 1"),
             (10, "touch", ""),
             (10, "retire 1 script_reload", "spawn 2"),
-            (70, "", "kill 2, keep 1 v2, resume 1"),
+            (70, "", "kill 2, keep 1 v2"),
             (70, "exit 2 was killed by SIGKILL", ""),
-            (99, "", "resume 1"),
+            (70, "kept 1", "resume 1"),
+            (99, "", ""),
         ],
         says=("process 2 has not loaded its script within 60 s (startup-timeout); it is killed",),
     ),

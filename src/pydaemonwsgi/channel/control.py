@@ -37,6 +37,7 @@ class Word(Enum):
     KEEP = "keep"  # the script as it is now does not load: go on with the code you have
     # daemon process -> supervisor
     LOADED = "loaded"  # the script is imported, or could not be
+    KEPT = "kept"  # I go on with the code I have, as you said
     RETIRE = "retire"  # I should be replaced, for this reason
     # both
     READY = "ready"  # front: accepting
@@ -52,6 +53,7 @@ _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.CHANNEL: {},
     Word.KEEP: {"version": int},
     Word.LOADED: {"version": int, "failed": bool, "error": str},
+    Word.KEPT: {},
     Word.RETIRE: {"reason": str},
     Word.READY: {},
     Word.STOP: {"timeout": float},

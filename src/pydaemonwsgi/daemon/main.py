@@ -309,8 +309,10 @@ class _DaemonProcess:
             os.write(self._waker_out, b"\0")
 
     def _retire(self, reason: ShutdownReason) -> None:
-        """Ask to be replaced; the first reason counts."""
-        if self._retired is None:
+        """Ask to be replaced; the first reason counts, but that the script has changed is always said."""
+        if self._retired is None or (
+            reason is ShutdownReason.SCRIPT_RELOAD and self._retired is not ShutdownReason.SCRIPT_RELOAD
+        ):
             self._retired = reason
             self._say(Word.RETIRE, reason=reason.value)
 
@@ -331,7 +333,9 @@ class _DaemonProcess:
                 logger.warning("the supervisor has gone; leaving when the front has")
                 self._orphaned = True
                 if self._pool is not None and not self._link_is_lost:
-                    threading.Timer(_ORPHANED, os._exit, (1,)).start()
+                    reaper = threading.Timer(_ORPHANED, os._exit, (1,))
+                    reaper.daemon = True
+                    reaper.start()
             return False
         message = control.decode(data)
         pool = self._pool
@@ -346,6 +350,8 @@ class _DaemonProcess:
             self._module_changed = False
             self._retired = None
             pool.reject_reason = None
+            # Only now may the front give us requests again: one that came before would have been handed back.
+            self._say(Word.KEPT)
         elif message.word is Word.STOP:
             self._stop(message.seconds("timeout"))
         return True

@@ -17,7 +17,7 @@ from pydaemonwsgi.front.dispatch import Dispatcher, choose
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.poller import ClientPoller
-from pydaemonwsgi.front.timeouts import GRAIN, NEVER, DeadlineBuckets, RateTimeout
+from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
 from pydaemonwsgi.http.head import HeadReader, Limits, RequestHead
 from pydaemonwsgi.http.response import ResponseHead, server_lines
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
@@ -190,6 +190,10 @@ class FrontServer:
     def submit(self, exchange: Exchange) -> None:
         """Have a request run, now or when a daemon process has room."""
         dispatcher = self._dispatcher
+        timeout = self.options.queue_timeout
+        if timeout:
+            # Also for a request that need not wait now: it may be handed back, and its waiting began here.
+            exchange.queue_deadline = time.monotonic() + timeout
         if not len(dispatcher):
             channel = choose(self._channels)
             if channel is not None:
@@ -201,8 +205,6 @@ class FrontServer:
             self._settle(exchange, None)
             client.refuse_for_load()
             return
-        timeout = self.options.queue_timeout
-        exchange.queue_deadline = time.monotonic() + timeout if timeout else NEVER
         dispatcher.add(exchange)
 
     def dispatch(self) -> None:
@@ -225,8 +227,6 @@ class FrontServer:
     def _settle(self, exchange: Exchange, outcome: Outcome | None) -> None:
         if outcome is Outcome.QUEUE_AGAIN:
             exchange.channel = None
-            if exchange.queue_deadline == NEVER and self.options.queue_timeout:
-                exchange.queue_deadline = time.monotonic() + self.options.queue_timeout
             self._dispatcher.add_again(exchange)
             return
         if outcome is not None and exchange.client is not None:

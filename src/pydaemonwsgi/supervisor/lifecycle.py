@@ -7,7 +7,7 @@ What may happen in a state is a row of `TRANSITIONS`; what is not in the table c
 A process that is to be replaced stays RUNNING, with a `retire` reason, until its successor runs.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -69,8 +69,8 @@ class Process:
         probe: it was started only to see whether the script loads by now.
         version: of the script when it was forked; 0 where that is not known.
         cut_off: its channel has ended although it was to serve; it has died or is of no use.
-        resume_at: when the front is to be told again that it takes requests, monotonic, the earliest first.
         deadline: when its time for this state is over, monotonic; None for never.
+        pid: its pid, 0 before it is known.
     """
 
     number: int
@@ -81,8 +81,13 @@ class Process:
     probe: bool = False
     version: int = 0
     cut_off: bool = False
-    resume_at: list[float] = field(default_factory=list)
     deadline: float | None = None
+    pid: int = 0
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        return f"process {self.number} (pid {self.pid})" if self.pid else f"process {self.number}"
 
     def apply(self, event: Event) -> State:
         """Take the transition that `event` means, and return the new state.

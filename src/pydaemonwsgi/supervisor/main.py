@@ -41,6 +41,8 @@ _SIGNALS: Final = (
 _FRONT_MARGIN: Final = 2.0
 # The supervisor looks around at least so often, in seconds.
 _LONGEST_WAIT: Final = 5.0
+# Messages heard from one child before the others have their turn; user code may talk without end.
+_MESSAGES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Plan:
         run_front: be the front, in the child.
         run_daemon: be a daemon process, in the child: control connection and scoreboard memory.
         graceful_timeout: seconds for running requests when the server stops.
-        on_ready: called once, when the front accepts and a daemon process serves.
+        on_ready: called once, when the front accepts clients; their requests wait until a daemon process is ready.
         script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
     """
 
@@ -193,6 +195,7 @@ class Supervisor:
             self._group.on_exit(process.number, now, f"could not be started ({error.strerror})")
             return
         daemon = _Daemon(child, process.number, board, Scoreboard(memory, self._plan.threads))
+        process.pid = child.pid
         self._daemons[process.number] = daemon
         self._selector.register(child.control, selectors.EVENT_READ, daemon)
         logger.debug("started daemon process %d as pid %d", process.number, child.pid)
@@ -253,7 +256,10 @@ class Supervisor:
     @staticmethod
     def _hear_all(child: Child, obey: Callable[[Message], None]) -> None:
         try:
-            while (message := child.hear()) is not None:
+            for _ in range(_MESSAGES):
+                message = child.hear()
+                if message is None:
+                    return
                 obey(message)
         except (ChannelError, ValueError) as error:
             logger.error("pid %d said something that means nothing: %s; it is killed", child.pid, error)
@@ -275,6 +281,8 @@ class Supervisor:
                 failed=bool(message.fields["failed"]),
                 version=message.number("version"),
             )
+        elif message.word is Word.KEPT:
+            self._group.on_kept(daemon.number)
         elif message.word is Word.RETIRE:
             self._group.on_retire(daemon.number, ShutdownReason(message.text("reason")))
 

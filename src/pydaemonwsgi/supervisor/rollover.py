@@ -29,9 +29,6 @@ _KILL_AFTER: Final = 2.0
 _START_RETRIES: Final = 3
 # Seconds for a process whose channel has ended to be dead; one that lives on is stopped.
 _CUT_OFF: Final = 1.0
-# Seconds after which a Resume is repeated. Keep and Resume go to two processes: the front may be the faster one and
-# have a request handed back once more, by a process that has not read its Keep yet.
-_RESUME_AGAIN: Final = (0.1, 1.0, 5.0)
 # Reasons whose replacement is pointless while the script does not load.
 _NEW_CODE: Final = frozenset(
     (ShutdownReason.SCRIPT_RELOAD, ShutdownReason.GRACEFUL_SIGNAL, ShutdownReason.SHUTDOWN_SIGNAL)
@@ -156,8 +153,7 @@ class Group:
         kept = [other for other in healthy if other.retire in _NEW_CODE]
         for other in healthy:
             # Those that are to go for another reason hand requests back as well: the script is newer than they are.
-            self._pending += (Keep(other.number, version), Resume(other.number))
-            other.resume_at = [now + delay for delay in _RESUME_AGAIN]
+            self._pending.append(Keep(other.number, version))
         for other in kept:
             other.retire = None
         if not kept:
@@ -167,6 +163,12 @@ class Group:
             self._stop(other, now)
         return True
 
+    def on_kept(self, number: int) -> None:
+        """A process has done what `Keep` says, and takes requests again."""
+        process = self.processes.get(number)
+        if process is not None and process.state is State.RUNNING:
+            self._pending.append(Resume(number))
+
     def on_retire(self, number: int, reason: ShutdownReason) -> None:
         """A process asks to be replaced."""
         process = self.processes.get(number)
@@ -174,7 +176,7 @@ class Group:
             return
         if process.retire is None or reason is ShutdownReason.SCRIPT_RELOAD:
             process.retire = reason
-            self._say("info", f"process {number} is to be replaced: {reason.value}")
+            self._say("info", f"{process.name} is to be replaced: {reason.value}")
         if reason is ShutdownReason.SCRIPT_RELOAD:
             # New code deserves a new attempt at once.
             self._backoff.succeed()
@@ -222,7 +224,7 @@ class Group:
         elif before is State.RUNNING:
             self._say("error", f"process {number} {how}, unasked; it is replaced at once")
         else:
-            self._say("info", f"process {number} {how}")
+            self._say("info", f"process {number} {how}, as it was asked to")
 
     def on_reload(self, now: float) -> None:
         """Every process is to be replaced (SIGHUP)."""
@@ -250,7 +252,6 @@ class Group:
         self._find_late(now)
         if not self.stopping:
             self._relieve(now)
-        self._resume_again(now)
         actions, self._pending = self._pending, []
         if not self.stopping:
             actions += self._spawns(now)
@@ -259,7 +260,6 @@ class Group:
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `plan` should be asked again without any event, or None."""
         times = [process.deadline for process in self.processes.values() if process.deadline is not None]
-        times += [process.resume_at[0] for process in self._running() if process.resume_at]
         if not self.stopping:
             if self._backoff.until > now:
                 times.append(self._backoff.until)
@@ -310,14 +310,6 @@ class Group:
                 process.deadline = now + self._timeouts.graceful
             self._pending.append(Detach(process.number))
 
-    def _resume_again(self, now: float) -> None:
-        for process in self._running():
-            if process.retire is ShutdownReason.SCRIPT_RELOAD:
-                process.resume_at.clear()  # the script has changed anew
-            elif process.resume_at and process.resume_at[0] <= now:
-                process.resume_at = [at for at in process.resume_at if at > now]
-                self._pending.append(Resume(process.number))
-
     def _find_late(self, now: float) -> None:
         for process in list(self.processes.values()):
             if process.deadline is None or process.deadline > now:
@@ -327,7 +319,7 @@ class Group:
             if state is State.STARTING:
                 self._say(
                     "error",
-                    f"process {process.number} has not loaded its script within {self._timeouts.startup:g} s "
+                    f"{process.name} has not loaded its script within {self._timeouts.startup:g} s "
                     "(startup-timeout); it is killed",
                 )
                 self._backoff.fail(now)
@@ -335,17 +327,17 @@ class Group:
                 if process.version:
                     self._keep_old(now, process.version)
             elif state is State.RUNNING:
-                self._say("error", f"process {process.number} has lost its channel and lives on; it is stopped")
+                self._say("error", f"{process.name} has lost its channel and lives on; it is stopped")
                 self._give_time_to_stop(process, now)
             elif state is State.DRAINING:
                 self._say(
                     "warning",
-                    f"process {process.number} still has requests after {self._timeouts.graceful:g} s "
+                    f"{process.name} still has requests after {self._timeouts.graceful:g} s "
                     "(graceful-timeout); it is stopped",
                 )
                 self._give_time_to_stop(process, now)
             else:
-                self._say("warning", f"process {process.number} does not leave; it is killed")
+                self._say("warning", f"{process.name} does not leave; it is killed")
                 self._pending.append(Kill(process.number))
 
     def _stop(self, process: Process, now: float) -> None:

@@ -205,7 +205,11 @@ def explain_unreadable(path: str, *, want: Literal["read", "execute", "search"])
 
 
 def check_readable_as(
-    identity: Identity, paths: Sequence[tuple[str, str]], *, executables: Sequence[tuple[str, str]] = ()
+    identity: Identity,
+    paths: Sequence[tuple[str, str]],
+    *,
+    executables: Sequence[tuple[str, str]] = (),
+    directories: Sequence[tuple[str, str]] = (),
 ) -> list[str]:
     """Ask, as the run-as user, whether every path can be read; one sentence for each that cannot.
 
@@ -214,6 +218,7 @@ def check_readable_as(
     Args:
         paths: pairs of a path and what it is for ("the script"); must be readable.
         executables: pairs of the same kind that must be executable ("the interpreter").
+        directories: pairs of the same kind that must be enterable ("the working directory").
 
     Raises:
         StartError: no child could be forked.
@@ -229,7 +234,7 @@ def check_readable_as(
         status = 1
         try:
             os.close(reader)
-            unsent = json.dumps(_unreadable_as(identity, paths, executables)).encode()
+            unsent = json.dumps(_unreadable_as(identity, paths, executables, directories)).encode()
             while unsent:
                 unsent = unsent[os.write(writer, unsent) :]
             status = 0
@@ -448,7 +453,10 @@ def _group_name(gid: int) -> str:
 
 
 def _unreadable_as(
-    identity: Identity, paths: Sequence[tuple[str, str]], executables: Sequence[tuple[str, str]]
+    identity: Identity,
+    paths: Sequence[tuple[str, str]],
+    executables: Sequence[tuple[str, str]],
+    directories: Sequence[tuple[str, str]],
 ) -> list[str]:
     try:
         drop_privileges(identity)
@@ -456,6 +464,7 @@ def _unreadable_as(
         return [f"cannot become user {identity.user_name}: {error}"]
     findings = [(path, purpose, explain_unreadable(path, want="read")) for path, purpose in paths]
     findings += [(path, purpose, explain_unreadable(path, want="execute")) for path, purpose in executables]
+    findings += [(path, purpose, explain_unreadable(path, want="search")) for path, purpose in directories]
     return [f"{purpose} {path}: {finding}" for path, purpose, finding in findings if finding is not None]
 
 

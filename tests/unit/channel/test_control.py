@@ -19,6 +19,7 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.CHANNEL: {},
     Word.KEEP: {"version": 1795413600123456789},
     Word.LOADED: {"version": 1795413600123456789, "failed": True, "error": "Traceback …"},
+    Word.KEPT: {},
     Word.RETIRE: {"reason": "maximum_requests"},
     Word.READY: {},
     Word.STOP: {"timeout": 1.5},
