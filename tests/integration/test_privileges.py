@@ -333,7 +333,7 @@ def test_an_unreachable_working_directory_is_named(public: Public) -> None:
     closed = public.directory / "nowhere"
     closed.mkdir(mode=0o700)
     result = public.run("--user", "nobody", "--working-directory", str(closed))
-    assert_refused(result, f"the working directory {closed}", f"{closed} is drwx------ root:root", "may not read it")
+    assert_refused(result, f"the working directory {closed}", f"{closed} is drwx------ root:root", "may not enter it")
 
 
 def test_an_unreadable_package_is_named(public: Public) -> None:
