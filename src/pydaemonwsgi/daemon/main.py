@@ -46,7 +46,7 @@ __all__ = ["run"]
 logger = logging.getLogger(__name__)
 
 # Exit status of a process that could not go to its working directory.
-_DIRECTORY_EXIT_STATUS: Final = 78
+_DIRECTORY_EXIT_STATUS: Final = os.EX_CONFIG
 # Seconds between two looks at the script.
 _LOOK: Final = 1.0
 # Seconds that a process whose supervisor has died waits for the front to finish.

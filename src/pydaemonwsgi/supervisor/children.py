@@ -45,18 +45,23 @@ class Child:
         return True
 
     def hear(self) -> Message | None:
-        """Return the next message, or None when there is none now or ever.
+        """Return the next message, or None when there is none now.
 
         Raises:
+            EOFError: there will never be one: it has exited, or has closed the connection.
             ChannelError: what came is no message.
         """
         try:
             data, descriptors = receive_with_descriptors(self.control, control.MAXIMUM_MESSAGE)
-        except OSError:
+        except BlockingIOError:
             return None
+        except OSError as error:
+            raise EOFError from error
         for descriptor in descriptors:
             os.close(descriptor)  # children have nothing to give
-        return control.decode(data) if data else None
+        if not data:
+            raise EOFError
+        return control.decode(data)
 
     def kill(self, number: signal.Signals) -> None:
         """Send it a signal; without effect when it has gone."""

@@ -41,6 +41,10 @@ _SIGNALS: Final = (
 _FRONT_MARGIN: Final = 2.0
 # The supervisor looks around at least so often, in seconds.
 _LONGEST_WAIT: Final = 5.0
+# Fronts that may fail to start before the first has ever run, until the server gives up.
+_START_ATTEMPTS: Final = 3
+# Exit statuses of daemon processes that say that the machine does not let them: no such user right, no such directory.
+_HOPELESS: Final = frozenset((os.EX_NOPERM, os.EX_CONFIG))
 # Messages heard from one child before the others have their turn; user code may talk without end.
 _MESSAGES: Final = 64
 
@@ -99,6 +103,8 @@ class Supervisor:
         self._front_started = 0.0
         self._daemons: dict[int, _Daemon] = {}
         self._announced = False
+        self._loaded = False
+        self._exit_status = 0
         self._stopping = False
         self._stop_deadline: float | None = None
         self._waker_in, self._waker_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -116,7 +122,7 @@ class Supervisor:
         while True:
             self._carry_out()
             if self._stopping and self._front is None and not self._daemons:
-                return 0
+                return self._exit_status
             for key, _ in self._selector.select(self._wait()):
                 if key.data is None:
                     self._drain_waker()
@@ -218,7 +224,7 @@ class Supervisor:
 
     def _bury_front(self, status: int) -> None:
         assert self._front is not None
-        self._selector.unregister(self._front.control)
+        self._forget_control(self._front)
         self._front.close()
         self._front = None
         self._front_ready = False
@@ -234,11 +240,19 @@ class Supervisor:
         else:
             delay = self._front_backoff.fail(now)
             logger.error("the front %s; starting again in %.1f s", describe_exit(status), delay)
+            if not self._announced and self._front_backoff.failures >= _START_ATTEMPTS:
+                self._give_up("the front does not start")
+
+    def _give_up(self, why: str) -> None:
+        """End with status 1: the server has never come up, and trying again would not help."""
+        logger.critical("%s; see the messages above. The server ends", why)
+        self._exit_status = 1
+        self._begin_stop("start failed")
 
     def _bury(self, daemon: _Daemon, status: int) -> None:
         # What it said last may still be unread, its reason to leave for one.
         self._hear(daemon)
-        self._selector.unregister(daemon.child.control)
+        self._forget_control(daemon.child)
         daemon.child.close()
         os.close(daemon.board)
         del self._daemons[daemon.number]
@@ -246,12 +260,35 @@ class Supervisor:
             self._front.say(Word.DIED, process=daemon.number)
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
         self._group.on_exit(daemon.number, time.monotonic(), how)
+        if not self._loaded and not self._stopping and os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS:
+            self._give_up("no daemon process can be what it was told to be")
 
     def _hear(self, source: object) -> None:
+        try:
+            if isinstance(source, _Daemon):
+                self._hear_all(source.child, lambda message: self._obey_daemon(source, message))
+            elif isinstance(source, Child):
+                self._hear_all(source, self._obey_front)
+        except EOFError:
+            self._lose_touch(source)
+
+    def _lose_touch(self, source: object) -> None:
+        """A child has closed its connection: nearly always because it has exited, which SIGCHLD says too.
+
+        User code can close it as well. Then the process cannot be told anything any more, and is replaced.
+        """
         if isinstance(source, _Daemon):
-            self._hear_all(source.child, lambda message: self._obey_daemon(source, message))
+            self._forget_control(source.child)
+            self._group.on_detached(source.number, time.monotonic())
         elif isinstance(source, Child):
-            self._hear_all(source, self._obey_front)
+            self._forget_control(source)
+            source.kill(signal.SIGKILL)
+
+    def _forget_control(self, child: Child) -> None:
+        try:
+            self._selector.unregister(child.control)
+        except KeyError:
+            pass  # forgotten already
 
     @staticmethod
     def _hear_all(child: Child, obey: Callable[[Message], None]) -> None:
@@ -275,6 +312,7 @@ class Supervisor:
 
     def _obey_daemon(self, daemon: _Daemon, message: Message) -> None:
         if message.word is Word.LOADED:
+            self._loaded = True
             self._group.on_loaded(
                 daemon.number,
                 time.monotonic(),
