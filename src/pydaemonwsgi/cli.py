@@ -1,5 +1,6 @@
 """argv to exit status: `pydaemonwsgi serve SCRIPT`. Composes the rooms; decides nothing itself."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import logging
@@ -8,6 +9,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 from pydaemonwsgi import __version__
@@ -83,6 +85,7 @@ def _serve(options: ServeOptions) -> int:
     identity = _identity(options)
     if options.spool_directory is not None and not os.path.isdir(options.spool_directory):
         raise ConfigurationError(f"--spool-directory: {options.spool_directory} is not a directory")
+    _check_module(script, options, directory)
     _check_paths(script, identity, directory)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     error_log = descriptors.open_log(options.error_log) if options.error_log else None
@@ -112,7 +115,8 @@ def _serve(options: ServeOptions) -> int:
 
     def announce() -> None:
         text = _banner(options, addresses, identity)
-        os.write(banner_to, text.encode("utf-8", "replace"))
+        with contextlib.suppress(OSError):  # nobody reads it: no reason not to serve
+            os.write(banner_to, text.encode("utf-8", "replace"))
 
     def script_version() -> int:
         try:
@@ -233,6 +237,22 @@ def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) 
         raise ConfigurationError(first + (f" (and {more} more such path{'s' if more > 1 else ''})" if more else ""))
 
 
+def _check_module(script: ScriptSpec, options: ServeOptions, directory: str) -> None:
+    """Refuse a module whose top-level package is nowhere; nothing of it is run."""
+    if script.module is None:
+        return
+    package = script.module.partition(".")[0]
+    extra = [os.path.abspath(entry) for entry in options.python_path]
+    if any(name.endswith(".pth") for entry in extra if os.path.isdir(entry) for name in os.listdir(entry)):
+        return  # those may add any directory
+    if package in sys.builtin_module_names or PathFinder.find_spec(package, [directory, *extra, *sys.path]):
+        return
+    raise ConfigurationError(
+        f"there is no module {package!r} in {directory} or elsewhere on the path; "
+        "give --working-directory or --python-path, or the path of a file"
+    )
+
+
 def _open_access_log(options: ServeOptions) -> int | None:
     if options.access_log is None:
         return None
@@ -267,6 +287,9 @@ def _warn(options: ServeOptions, identity: Identity | None) -> None:
             options.user,
             identity.user_name,
         )
+    for entry in options.python_path:
+        if not os.path.isdir(entry):
+            logger.warning("--python-path %s is not a directory", entry)
     try:
         with open("/proc/sys/net/core/somaxconn", encoding="ascii") as file:
             largest = int(file.read())

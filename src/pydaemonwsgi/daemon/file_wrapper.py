@@ -1,5 +1,6 @@
 """`wsgi.file_wrapper`: a file as response body. PEP 3333, section Optional Platform-Specific File Handling."""
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -44,9 +45,12 @@ def sendable_range(wrapper: FileWrapper) -> tuple[int, int, int] | None:
         descriptor = wrapper.filelike.fileno()
         offset = wrapper.filelike.tell()
         status = os.fstat(descriptor)
+        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
     except (AttributeError, OSError, ValueError, TypeError):
         # Not a real file (BytesIO raises UnsupportedOperation, an OSError): iterate over it instead.
         return None
-    if not isinstance(descriptor, int) or not isinstance(offset, int) or not stat.S_ISREG(status.st_mode):
+    if not isinstance(descriptor, int) or not isinstance(offset, int) or access == os.O_WRONLY:
         return None
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        return None  # files of /proc say that they are empty, and are not
     return descriptor, offset, max(0, status.st_size - offset)

@@ -149,6 +149,13 @@ class Link:
             os.close(self._descriptors.popleft())
         self._socket.close()
 
+    def abandon(self) -> None:
+        """Give up this process's copy of the channel without ending it for others; used after a fork."""
+        self.broken = True
+        self._posted.clear()
+        self._sending = threading.Lock()  # its holder, if any, was left behind by the fork
+        self._socket.close()
+
     def shut(self) -> None:
         """End the channel for both sides, waking a thread that waits in `receive`."""
         self.broken = True

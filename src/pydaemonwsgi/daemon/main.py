@@ -6,6 +6,7 @@ second. Requests run in the pool's threads.
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import logging
 import os
@@ -38,6 +39,7 @@ from pydaemonwsgi.errors import ChannelError, PrivilegeError
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges, identity_environment
+from pydaemonwsgi.system.processes import die_with_parent
 from pydaemonwsgi.system.sockets import receive_with_descriptors
 from pydaemonwsgi.vocabulary import ShutdownReason
 
@@ -115,6 +117,7 @@ class _DaemonProcess:
         self._control.setblocking(False)
         self._scoreboard = Scoreboard(scoreboard_memory, settings.threads)
         self._label = label
+        self._parent = os.getppid()
         self._script = Script(settings.script, settings.module, settings.callable_object)
         self._watch: ModuleWatch | None = None
         self._kept_version = -1
@@ -133,7 +136,10 @@ class _DaemonProcess:
     def run(self) -> int:
         settings = self._settings
         self._prepare_python()
+        die_with_parent(self._parent, signal.SIGKILL)  # while it loads, it hears nothing
         application, failure = self._load()
+        die_with_parent(self._parent, 0)
+        _restore_standard_descriptors()
         run_once = settings.threads == 1 and settings.maximum_requests == 1
         environs = EnvironBuilder(
             group=settings.group,
@@ -162,6 +168,7 @@ class _DaemonProcess:
         # What is alive now stays for the process's life; looking through it at every collection is waste.
         gc.collect()
         gc.freeze()
+        os.register_at_fork(after_in_child=self._become_stranger)
         pool.start()
         self._say(Word.LOADED, version=self._script.version, failed=bool(failure), error=failure)
         return self._finish(self._loop(pool))
@@ -252,6 +259,19 @@ class _DaemonProcess:
             with contextlib.suppress(BaseException):
                 stream.flush()
         return 0
+
+    def _become_stranger(self) -> None:
+        """In a process that the application forked: be no daemon process any more.
+
+        It has the channel and the signal handlers of its parent, and must use neither.
+        """
+        if self._pool is not None:
+            self._pool.note_fork()
+        # The thread that forked is the main thread of the new process, so it may do this.
+        signal.set_wakeup_fd(-1)
+        for number in _OWNED_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        self._control.close()
 
     # -- change
 
@@ -344,7 +364,10 @@ class _DaemonProcess:
             if len(descriptors) != 1:
                 raise ChannelError("a channel message without its descriptor")
             self._link_is_lost = False
-            pool.attach(Link(socket.socket(fileno=descriptors[0])))
+            # Above the standard streams: an application that closed one of those would print into the channel.
+            channel = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, 3)
+            os.close(descriptors[0])
+            pool.attach(Link(socket.socket(fileno=channel)))
         elif message.word is Word.KEEP:
             self._kept_version = message.number("version")
             self._module_changed = False
@@ -373,6 +396,18 @@ class _DaemonProcess:
     def _on_graceful(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._retire(ShutdownReason.GRACEFUL_SIGNAL)
+
+
+def _restore_standard_descriptors() -> None:
+    """Put /dev/null where the script closed a standard stream, so that nothing of ours gets its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
 
 
 def _on_ignored(number: int, frame: FrameType | None) -> None:

@@ -18,6 +18,7 @@ the scoreboard before anything else happens to it. So "every stream up to N has 
 """
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -121,6 +122,7 @@ class Pool:
         self._quiet = 0
         self._link: Link | None = None
         self._attached = threading.Event()
+        self._forked = False
         self.reject_reason: RejectReason | None = None
         self._workers = [Worker(index) for index in range(threads)]
 
@@ -133,10 +135,18 @@ class Pool:
 
     def attach(self, link: Link) -> None:
         """Serve requests from `link`; the one before, if any, ends."""
-        old, self._link = self._link, link
+        with self._lock:
+            old, self._link = self._link, link
+            self._attached.set()
         if old is not None:
             old.shut()
-        self._attached.set()
+
+    def note_fork(self) -> None:
+        """Called in a child that the application forked: the channel is its parent's."""
+        self._forked = True
+        link = self._link
+        if link is not None:
+            link.abandon()
 
     @property
     def busy(self) -> int:
@@ -237,6 +247,9 @@ class Pool:
         try:
             self._adapter.run(job, exchange)
         finally:
+            if self._forked:
+                # A child of the application returned from its call. The request is its parent's to answer.
+                os._exit(0)
             del self._active[job.stream]
             with self._lock:
                 worker.inline_since = 0.0
@@ -278,6 +291,8 @@ class Pool:
             follower.wake.release()
         else:
             self._leader = None
+            if self._monitor_asleep:
+                self._wake_monitor()
 
     # -- the channel
 
@@ -382,16 +397,22 @@ class Pool:
             self._inline_seen = self._inline_runs
             self._quiet = 0
             return TICK
+        if self._leader is None:
+            return TICK  # nobody else hears CREDIT and CANCEL
         self._quiet += 1
         if self._quiet < _QUIET_TICKS or (leader is not None and leader.inline_since):
             return TICK
         self._monitor_asleep = True
-        leader = self._leader
-        if leader is not None and leader.inline_since:
+        if self._has_work():
             # It began between our look and our falling asleep.
             self._monitor_asleep = False
             return TICK
         return _SLOW_TICK if self._active else _ASLEEP
+
+    def _has_work(self) -> bool:
+        """Whether a request runs inline, or nobody leads."""
+        leader = self._leader
+        return leader is None or leader.inline_since > 0.0
 
     def _stand_in(self) -> None:
         """Lead for a moment while no worker can: hand requests back, hear CANCEL and CREDIT."""

@@ -12,6 +12,7 @@ __all__ = ["Head", "encode_head", "error_page"]
 _STATUS: Final = re.compile(r"[1-9][0-9]{2}(?: [^\x00-\x1f\x7f]*)?")
 # RFC 9110 section 5.6.2: token
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# RFC 9110 section 5.5: these end or cut a field. Other control characters are passed on, as mod_wsgi does.
 _BAD_VALUE: Final = re.compile(r"[\x00\r\n]")
 # RFC 9110 section 7.6.1 and PEP 3333: the server owns these.
 _HOP_BY_HOP: Final = frozenset(
@@ -76,7 +77,7 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
             raise ValueError(f"the value of header {name!r} has a line break or NUL in it: {value!r}")
         lower = name.lower()
         if lower == "content-length":
-            text = value.strip(" \t")
+            value = text = value.strip(" \t")
             length = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
             content_length = length if content_length in {None, length} else -1
         elif lower in _HOP_BY_HOP:

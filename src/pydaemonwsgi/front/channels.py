@@ -23,7 +23,7 @@ from pydaemonwsgi.channel.frames import (
     encode_request,
 )
 from pydaemonwsgi.errors import ChannelError, ResponseError
-from pydaemonwsgi.front.exchange import Exchange, Failure, Phase
+from pydaemonwsgi.front.exchange import OUTCOMES, Exchange, Failure, Phase
 from pydaemonwsgi.http.response import read_response_head
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system.sockets import receive_into_with_descriptors, send_with_descriptors
@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 # What a channel receives into; the loop is single-threaded, and nothing stays in it.
 _buffer: Final = memoryview(bytearray(256 * 1024))
 _CREDIT_BYTES: Final = 8
+_LARGEST_OFFSET: Final = 2**63 - 1
 # Descriptors that may have come before their frames; the kernel gives them with the first byte of a frame.
 _UNCLAIMED: Final = 16
 
@@ -80,7 +81,7 @@ class Channel:
         self.pid = pid
         self.threads = threads
         self.in_flight = 0
-        self.short = True
+        self.short = False
         self.accepting = True
         self.detached = False
         self.closed = False
@@ -288,12 +289,16 @@ class Channel:
             error,
             extra={"request_id": f"{exchange.request_id:016x}"},
         )
+        # Its body may be waiting for credit that nobody gives any more.
+        self.cancel(exchange)
         self._fail(exchange, Failure.BAD_HEAD)
 
     def _take_data(self, exchange: Exchange, payload: Payload) -> None:
         client: Client | None = exchange.client
         if client is None:
             return
+        if exchange.phase is Phase.ENDED:
+            return  # its head was refused
         if exchange.phase is not Phase.BODY:
             raise ChannelError("a body before its head")
         client.add_body(bytes(payload))
@@ -302,9 +307,10 @@ class Channel:
         client: Client | None = exchange.client
         offset, count = decode_file(payload)
         status = os.fstat(descriptor)
-        if client is None or not stat.S_ISREG(status.st_mode) or exchange.phase is not Phase.BODY:
+        sendable = stat.S_ISREG(status.st_mode) and offset + count <= _LARGEST_OFFSET
+        if client is None or not sendable or exchange.phase is not Phase.BODY:
             os.close(descriptor)
-            if client is not None:
+            if client is not None and exchange.phase is not Phase.ENDED:
                 raise ChannelError("a FILE frame whose descriptor is no regular file, or before its head")
             return
         client.add_file(descriptor, offset, count)
@@ -312,6 +318,8 @@ class Channel:
     def _take_end(self, exchange: Exchange) -> None:
         client: Client | None = exchange.client
         if client is None:
+            return
+        if exchange.phase is Phase.ENDED:
             return
         if exchange.phase is not Phase.BODY:
             raise ChannelError("an end before its head")
@@ -327,8 +335,11 @@ class Channel:
             self._fail(exchange, Failure.REJECTED)
 
     def _fail(self, exchange: Exchange, failure: Failure) -> None:
-        if exchange.client is not None:
-            self._front.settle(exchange, exchange.fail(failure))
+        if exchange.client is None or exchange.phase is Phase.ENDED:
+            return
+        if (exchange.phase, failure) not in OUTCOMES:
+            raise ChannelError(f"a request in phase {exchange.phase.value}: {failure.value}")
+        self._front.settle(exchange, exchange.fail(failure))
 
     # -- end
 

@@ -16,7 +16,7 @@ from pydaemonwsgi.errors import HttpError
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.poller import READ, WRITE
 from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, Sender, SpoolError
-from pydaemonwsgi.front.timeouts import NEVER
+from pydaemonwsgi.front.timeouts import GRAIN, NEVER
 from pydaemonwsgi.http.body import ChunkedBody
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.response import CONTINUE, ResponseHead, error_response, options_response
@@ -344,8 +344,8 @@ class Client(Sender):
             else:
                 pieces, rest = self._decoder.feed(data)
                 limit = self._front.options.limit_request_body
-                for piece in pieces:
-                    body.append(piece)
+                if pieces:
+                    body.append(pieces[0] if len(pieces) == 1 else b"".join(pieces))
                 if limit and body.length > limit:
                     raise HttpError(413, "the body is longer than the limit")
                 complete = self._decoder.complete
@@ -624,7 +624,7 @@ class Client(Sender):
             self._watch(self._events | READ)
         timeout = front.options.keep_alive_timeout
         self.deadline = now + timeout if timeout else now
-        if self.bucket < 0 or not timeout:
+        if self.bucket < 0 or self.bucket * GRAIN > self.deadline:
             front.deadlines.note(self)
         if self._buffer:
             # Not by recursion: a client may pipeline thousands.
@@ -704,7 +704,7 @@ class Client(Sender):
         exchange = self._exchange
         if exchange is not None:
             self._exchange = None
-            if self._front.access_log is not None and self._response_head is not None:
+            if self._front.access_log is not None:
                 self._log("X", exchange)
             outcome = exchange.fail(Failure.CLIENT_GONE)
             exchange.client = None

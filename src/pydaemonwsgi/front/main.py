@@ -1,18 +1,21 @@
 """The front process from fork to exit. Shell."""
 
 import asyncio
+import dataclasses
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
+import tempfile
 from typing import Final
 
 import setproctitle
 
 from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
-from pydaemonwsgi.errors import ChannelError, PrivilegeError
+from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.server import FrontServer
 from pydaemonwsgi.logs import setup_error_log
@@ -48,6 +51,7 @@ def run(
         logger.critical("cannot become the run-as user: %s; the process ends", error)
         return PRIVILEGE_EXIT_STATUS
     os.chdir("/")
+    options = _fit(options)
     # The hot path makes no cycles; collecting seldom saves a tenth of its time.
     gc.collect()
     gc.freeze()
@@ -55,11 +59,26 @@ def run(
     return asyncio.run(_Front(options, listeners, control_socket, access_log).run())
 
 
+def _fit(options: FrontOptions) -> FrontOptions:
+    """Return the options as this machine allows them."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    # A quarter is for channels, spool files and files on their way: a client more is worth less than an answer.
+    connections = min(options.maximum_connections, max(1, limit * 3 // 4 - 16))
+    if connections < options.maximum_connections:
+        logger.warning(
+            "--maximum-connections %d is cut to %d: it may have %d descriptors; raise LimitNOFILE or ulimit -n",
+            options.maximum_connections,
+            connections,
+            limit,
+        )
+    directory = options.spool_directory or tempfile.gettempdir()
+    return dataclasses.replace(options, maximum_connections=connections, spool_directory=directory)
+
+
 def _import_late_modules() -> None:
     """Import what would otherwise be imported at first use: the interpreter may be out of reach by then."""
     import encodings.idna  # noqa: PLC0415
     import encodings.latin_1  # noqa: F401, PLC0415
-    import tempfile  # noqa: F401, PLC0415
 
 
 class _Front:
@@ -124,7 +143,12 @@ class _Front:
         word = message.word
         if word is Word.ATTACH:
             if len(descriptors) != 2:
-                raise ChannelError("an attach message without its two descriptors")
+                # The kernel drops what does not fit into our table. The supervisor must not think that we have it.
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                logger.error("out of descriptors: cannot take up daemon process pid %d", message.number("pid"))
+                self._say(Word.DETACHED, process=message.number("process"))
+                return
             channel, board = descriptors
             threads = message.number("threads")
             memory = map_shared(board, scoreboard_size(threads))

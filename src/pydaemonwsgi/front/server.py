@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 _ACCEPT_BATCH: Final = 64
 # Seconds without accepting after the machine has run out of descriptors.
 _ACCEPT_PAUSE: Final = 0.5
+# What the access log says of a request whose client went away before there was an answer; nginx's number.
+_CLIENT_GONE: Final = 499
 _OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -178,7 +180,7 @@ class FrontServer:
     def _write_all(self) -> None:
         clients, self._to_write = self._to_write, {}
         for client in clients:
-            client.write()
+            client.on_writable()
 
     # -- requests
 
@@ -316,7 +318,7 @@ class FrontServer:
             method=head.method.decode("latin-1") if head is not None else "",
             target=head.target.decode("latin-1") if head is not None else "",
             protocol=f"HTTP/1.{head.minor}" if head is not None else "",
-            status=response.status if response is not None else 0,
+            status=response.status if response is not None else _CLIENT_GONE,
             body_bytes=body_bytes,
             bytes_in=0
             if head is None

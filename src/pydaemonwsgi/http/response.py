@@ -21,7 +21,8 @@ SERVER: Final = b"pydaemonwsgi"
 
 _STATUS: Final = re.compile(rb"([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# RFC 9110 section 5.5; the daemon process has the same rule, so an application hears of it as an exception.
+_BAD_VALUE: Final = re.compile(rb"[\x00\r\n]")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _FORBIDDEN: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"te", b"trailer")
@@ -85,7 +86,7 @@ def _read(encoded: bytes) -> ResponseHead:
         if not _NAME.fullmatch(name):
             raise ResponseError("a header name is malformed")
         if _BAD_VALUE.search(value):
-            raise ResponseError(f"the value of header {name.decode('ascii')} has control characters in it")
+            raise ResponseError(f"the value of header {name.decode('ascii')} has a line break or NUL in it")
         lower = name.lower()
         if lower in _FORBIDDEN:
             raise ResponseError(f"header {name.decode('ascii')} belongs to the server")

@@ -112,8 +112,9 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int]) -> Chil
         ):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        # A group of its own: Ctrl-C in the terminal is for the supervisor, which stops its children in order.
-        os.setpgid(0, 0)
+        # A session of its own: Ctrl-C in the terminal is for the supervisor, which stops its children in order; and
+        # who has lost the terminal cannot type into it (TIOCSTI), as whoever started us.
+        os.setsid()
         close_all_except({0, 1, 2, theirs.fileno(), *keep})
         # The supervisor's objects belong to the supervisor: their finalisers must not close our descriptors.
         ours.detach()

@@ -110,8 +110,6 @@ def test_length_stays_where_it_may(status: int, lines: bytes, length: int | None
         pytest.param(encoded(b"200 OK", b"A", b"b\r\nC: d"), id="crlf-in-value"),
         pytest.param(encoded(b"200 OK", b"A", b"b\r"), id="cr-in-value"),
         pytest.param(encoded(b"200 OK", b"A", b"b\n"), id="lf-in-value"),
-        pytest.param(encoded(b"200 OK", b"A", b"\x01"), id="control-in-value"),
-        pytest.param(encoded(b"200 OK", b"A", b"\x7f"), id="delete-in-value"),
         pytest.param(encoded(b"200 OK", b"Content-Length", b""), id="length-empty"),
         pytest.param(encoded(b"200 OK", b"Content-Length", b"-1"), id="length-negative"),
         pytest.param(encoded(b"200 OK", b"Content-Length", b"+1"), id="length-sign"),
