@@ -396,7 +396,8 @@ class Pool:
         if self._inline_runs != self._inline_seen:
             self._inline_seen = self._inline_runs
             self._quiet = 0
-            return TICK
+            # Each look takes the interpreter lock from a thread that computes: no more of them than can matter.
+            return self._policy.patience
         if self._leader is None:
             return TICK  # nobody else hears CREDIT and CANCEL
         self._quiet += 1
