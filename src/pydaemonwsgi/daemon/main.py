@@ -168,7 +168,7 @@ class _DaemonProcess:
         # What is alive now stays for the process's life; looking through it at every collection is waste.
         gc.collect()
         gc.freeze()
-        os.register_at_fork(after_in_child=self._become_stranger)
+        self._watch_forks()
         pool.start()
         self._say(Word.LOADED, version=self._script.version, failed=bool(failure), error=failure)
         return self._finish(self._loop(pool))
@@ -259,6 +259,26 @@ class _DaemonProcess:
             with contextlib.suppress(BaseException):
                 stream.flush()
         return 0
+
+    def _watch_forks(self) -> None:
+        """Have what the application forks be no daemon process from its first instruction on.
+
+        The signals that we own are blocked across the fork: one that came before the child had let go of our
+        handlers would be noted by them, in a process where nobody reads the notes.
+        """
+        kept = threading.local()
+
+        def before() -> None:
+            kept.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OWNED_SIGNALS)
+
+        def in_parent() -> None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, kept.mask)
+
+        def in_child() -> None:
+            self._become_stranger()
+            signal.pthread_sigmask(signal.SIG_SETMASK, kept.mask)
+
+        os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
 
     def _become_stranger(self) -> None:
         """In a process that the application forked: be no daemon process any more.

@@ -279,6 +279,8 @@ class Supervisor:
         """
         if isinstance(source, _Daemon):
             self._forget_control(source.child)
+            if self._front is not None and not self._stopping:
+                self._front.say(Word.DETACH, process=source.number)
             self._group.on_detached(source.number, time.monotonic())
         elif isinstance(source, Child):
             self._forget_control(source)
