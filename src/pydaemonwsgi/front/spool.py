@@ -11,6 +11,8 @@ __all__ = ["RequestBody", "ResponseSpool", "SpoolError", "open_spool_file"]
 
 logger = logging.getLogger(__name__)
 
+# Bytes of files sent to one client in one turn of the loop.
+_AT_ONCE: Final = 8 * 1024 * 1024
 # Bytes from which on a file is closed by a thread, so that the loop does not wait for it.
 _CLOSED_HERE: Final = 4 * 1024 * 1024
 _closer: Final = ThreadPoolExecutor(1, "spool-closer")
@@ -186,30 +188,39 @@ class ResponseSpool:
         self.size += count
 
     def send(self, send: "Sender") -> bool:
-        """Send as much as the client takes; return whether everything has been sent.
+        """Send as much as the client takes, within bounds; return whether everything has been sent.
+
+        A client that reads as fast as we send would otherwise keep the loop to itself for a whole file.
 
         Raises:
             OSError: the client has gone.
             EOFError: a file is shorter than it was said to be.
         """
         segments = self._segments
+        budget = _AT_ONCE
         while segments:
+            if budget <= 0:
+                return False
             first = segments[0]
             if isinstance(first, bytes):
                 if not self._send_memory(send):
                     return False
             else:
                 descriptor, offset, count, ours = first
-                sent = send.file(descriptor, offset, count)
+                asked = min(count, budget)
+                sent = send.file(descriptor, offset, asked)
                 if sent < 0:
                     return False
                 if sent == 0 and count:
                     raise EOFError(f"a file of the answer is {count} bytes shorter than it was")
                 self.size -= sent
+                budget -= sent
                 first[1] += sent
                 first[2] -= sent
+                if sent < asked:
+                    return False  # the client's buffer is full
                 if first[2]:
-                    return False  # less than asked for: the client's buffer is full
+                    continue
                 del segments[0]
                 if ours:
                     os.close(descriptor)
