@@ -280,8 +280,9 @@ class Group:
 
     def _wants_probe(self, now: float) -> bool:
         """Whether it is time to see if the script loads by now."""
-        until = self._probe_backoff.until
-        return bool(until) and now >= until and any(p.failed for p in self._running())
+        # Without a time, because a reload or new code has cleared it, the time is now: a failed process that nobody
+        # looks after would answer 500 for ever.
+        return now >= self._probe_backoff.until and any(process.failed for process in self._running())
 
     def _spawns(self, now: float) -> list[Action]:
         if now < self._backoff.until:
