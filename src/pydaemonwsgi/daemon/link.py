@@ -60,11 +60,6 @@ class Link:
         with self._sending:
             self._drain()
 
-    def send(self, frames: bytes) -> None:
-        """Queue `frames` and have them sent."""
-        self._posted.append(frames)
-        self.flush()
-
     def send_descriptors(self, frame: bytes, descriptors: Sequence[int]) -> None:
         """Send one frame with descriptors, after what is queued."""
         with self._sending:

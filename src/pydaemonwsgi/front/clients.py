@@ -15,7 +15,7 @@ from pydaemonwsgi.channel.frames import Payload
 from pydaemonwsgi.errors import HttpError
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.poller import READ, WRITE
-from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, Sender, SpoolError
+from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, SpoolError
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
 from pydaemonwsgi.http.body import ChunkedBody
 from pydaemonwsgi.http.head import RequestHead
@@ -57,7 +57,7 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Client(Sender):
+class Client:
     """A client connection.
 
     Args:

@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, Protocol
 
 __all__ = ["RequestBody", "ResponseSpool", "SpoolError", "open_spool_file"]
 
@@ -272,15 +272,13 @@ class ResponseSpool:
         self.size = self.memory = 0
 
 
-class Sender:
+class Sender(Protocol):
     """How bytes reach a client; -1 means that it takes no more at the moment."""
-
-    __slots__ = ()
 
     def memory(self, data: bytes, *, more: bool) -> int:
         """Send bytes; `more` says that something follows at once."""
-        raise NotImplementedError
+        ...
 
     def file(self, descriptor: int, offset: int, count: int) -> int:
         """Send a range of a file; 0 means that the file ended early."""
-        raise NotImplementedError
+        ...
