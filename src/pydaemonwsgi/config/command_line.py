@@ -5,7 +5,9 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from pydaemonwsgi.config.options import OPTIONS, Option, ServeOptions, validate
+from pydaemonwsgi.config.option import Option
+from pydaemonwsgi.config.options import OPTIONS, ServeOptions
+from pydaemonwsgi.config.validation import validate
 from pydaemonwsgi.errors import ConfigurationError
 
 __all__ = ["parse_serve", "serve_command_line"]

@@ -3,7 +3,8 @@
 import pytest
 
 from pydaemonwsgi.config.command_line import parse_serve, serve_command_line
-from pydaemonwsgi.config.options import OPTIONS, Option, ServeOptions
+from pydaemonwsgi.config.option import Option
+from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import ConfigurationError
 

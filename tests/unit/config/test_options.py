@@ -1,18 +1,36 @@
 """The option table: its defaults, its properties, its validation."""
 
 from dataclasses import fields
-from typing import Any
 
 import pytest
 
-from pydaemonwsgi.config.options import OPTIONS, Option, ServeOptions, validate
+from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.option import Option, Scope
+from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import ListenAddress
-from pydaemonwsgi.errors import ConfigurationError
 
 
 def test_table_has_a_row_for_every_field() -> None:
-    """Every field of ServeOptions is an option, in the same order."""
-    assert list(OPTIONS) == [row.name for row in fields(ServeOptions)]
+    """Every field of ServeOptions is an option, those of one heading in their order."""
+    assert set(OPTIONS) == {row.name for row in fields(ServeOptions)}
+    headings = [row.heading for row in OPTIONS.values()]
+    assert headings == sorted(headings, key=headings.index)
+
+
+def test_first_row_is_the_script() -> None:
+    """--help begins with what must be given."""
+    assert next(iter(OPTIONS)) == "script"
+
+
+@pytest.mark.parametrize("row", OPTIONS.values(), ids=OPTIONS)
+def test_options_of_a_group_are_options_of_wsgidaemonprocess(row: Option) -> None:
+    """What a process group has is written there under the flag's name; nothing else is."""
+    if row.name in {field.name for field in fields(GroupOptions)}:
+        assert row.scope is Scope.GROUP
+        assert f"--{row.daemon_option}" == row.flag
+    else:
+        assert row.scope is not Scope.GROUP
+        assert row.daemon_option is None
 
 
 @pytest.mark.parametrize("row", OPTIONS.values(), ids=OPTIONS)
@@ -35,11 +53,6 @@ def test_row_with_a_default_of_zero_says_what_it_means(row: Option) -> None:
     if row.default == 0 and row.kind is not None:
         assert row.default_text == f"0: {row.zero}"
         assert row.zero
-
-
-def test_defaults_are_valid() -> None:
-    """The defaults pass their own validation."""
-    validate(ServeOptions("app.wsgi"))
 
 
 def test_default_body_limit_is_that_of_express() -> None:
@@ -90,49 +103,3 @@ def test_group_name_derives_from_the_script(script: str, name: str) -> None:
 def test_group_name_is_the_given_one() -> None:
     """--process-group names the group."""
     assert ServeOptions("app.wsgi", process_group="jack-1").group_name == "jack-1"
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"threads": 0}, "--threads: '0' is too small; give 1 to 65534"),
-        ({"threads": 65535}, "--threads: '65535' is too large"),
-        ({"processes": 0}, "--processes: '0' is too small; give 1 or more"),
-        ({"port": 65536}, "--port: '65536' is too large; give 0 to 65535"),
-        ({"queue_timeout": -1.0}, "--queue-timeout: '-1s' is not a duration"),
-        ({"queue_timeout": float("inf")}, "--queue-timeout: 'infs' is not a duration"),
-        ({"mount_point": "app"}, "--mount-point: 'app' does not begin with /"),
-        ({"script": ""}, "SCRIPT: '' is empty"),
-        ({"listen": (ListenAddress("a b", 1),)}, "--listen: 'a b:1' is not a host"),
-        (
-            {"reload_on_changes": True, "disable_reloading": True},
-            "--reload-on-changes and --disable-reloading contradict each other",
-        ),
-        ({"listen": (ListenAddress("", 80),), "port": 81}, "--port is without effect beside --listen"),
-        ({"listen": (ListenAddress("", 80),), "host": "::1"}, "--host is without effect beside --listen"),
-        ({"listen": (ListenAddress("", 80),) * 2}, "--listen :80 is given twice"),
-        ({"header_timeout": 31.0}, "--header-timeout (31 s) is longer than --header-max-timeout (30 s)"),
-        ({"body_max_timeout": 5.0}, "--body-timeout (15 s) is longer than --body-max-timeout (5 s)"),
-    ],
-)
-def test_validate_refuses(given: dict[str, Any], words: str) -> None:
-    """Values out of bounds and values that contradict each other are refused by name."""
-    with pytest.raises(ConfigurationError) as caught:
-        validate(ServeOptions(**{"script": "app.wsgi", **given}))
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ServeOptions("a", listen=(ListenAddress("", 0), ListenAddress("", 0))),
-        ServeOptions("a", header_timeout=60.0, header_max_timeout=0.0),
-        ServeOptions("a", queue_timeout=0.0, graceful_timeout=0.0),
-        ServeOptions("a", group="www-data"),
-        ServeOptions("a", supplementary_groups=()),
-    ],
-)
-def test_validate_accepts(options: ServeOptions) -> None:
-    """Combinations that merely look odd are accepted."""
-    validate(options)

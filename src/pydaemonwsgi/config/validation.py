@@ -1,0 +1,48 @@
+"""Whether options can be meant: each by its own rule, and together. Sans-I/O."""
+
+from dataclasses import MISSING
+
+from pydaemonwsgi.config.options import OPTIONS, ServeOptions
+from pydaemonwsgi.config.values import ListenAddress
+from pydaemonwsgi.errors import ConfigurationError
+
+__all__ = ["validate"]
+
+
+def validate(options: ServeOptions) -> None:
+    """Check every value by its own rule, and what only several of them together get wrong.
+
+    Raises:
+        ConfigurationError: for the first thing that cannot be meant.
+    """
+    for row in OPTIONS.values():
+        value = getattr(options, row.name)
+        if row.kind is not None and (row.default is MISSING or value != row.default):
+            for text in row.render(value):
+                row.parse(text)
+    if options.reload_on_changes and options.disable_reloading:
+        raise ConfigurationError("--reload-on-changes and --disable-reloading contradict each other; give one")
+    _validate_listeners(options)
+    for part in ("header", "body"):
+        first = getattr(options, f"{part}_timeout")
+        longest = getattr(options, f"{part}_max_timeout")
+        if longest and first > longest:
+            raise ConfigurationError(
+                f"--{part}-timeout ({first:g} s) is longer than --{part}-max-timeout ({longest:g} s); "
+                f"raise --{part}-max-timeout, or give 0 for none"
+            )
+
+
+def _validate_listeners(options: ServeOptions) -> None:
+    if not options.listen:
+        return
+    for name in ("host", "port"):
+        row = OPTIONS[name]
+        if getattr(options, name) != row.default:
+            raise ConfigurationError(
+                f"{row.flag} is without effect beside --listen; "
+                f"give --listen {ListenAddress(options.host, options.port)} as well, or leave {row.flag} out"
+            )
+    for place, address in enumerate(options.listen):
+        if address in options.listen[:place] and (address.port or address.path):
+            raise ConfigurationError(f"--listen {address} is given twice; leave one out")
