@@ -20,7 +20,8 @@ from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import ConfigurationError, PydaemonwsgiError, StartError
 from pydaemonwsgi.front.access_log import compile_format
 from pydaemonwsgi.logs import setup_error_log
-from pydaemonwsgi.supervisor.main import Plan, Supervisor
+from pydaemonwsgi.supervisor.main import Supervisor
+from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.system import credentials, descriptors, sockets
 from pydaemonwsgi.system.credentials import Identity
@@ -137,15 +138,12 @@ def _serve(options: ServeOptions) -> int:
 
     supervisor = Supervisor(
         Plan(
-            group=group,
-            threads=options.threads,
+            groups=(GroupPlan(group, options.threads, run_daemon, script_version),),
             listeners=listeners,
             front_descriptors=() if access_log is None else (access_log,),
             run_front=run_front,
-            run_daemon=run_daemon,
             graceful_timeout=options.graceful_timeout,
             on_ready=announce,
-            script_version=script_version,
         )
     )
     try:
@@ -304,14 +302,15 @@ def _warn(options: ServeOptions, identity: Identity | None) -> None:
 
 
 def _front_options(options: ServeOptions) -> "FrontOptions":
-    from pydaemonwsgi.front.options import FrontOptions  # noqa: PLC0415
+    from pydaemonwsgi.front.options import FrontOptions, GroupOptions  # noqa: PLC0415
 
     taken = {
-        field.name: getattr(options, field.name) for field in dataclasses.fields(FrontOptions) if field.name != "group"
+        field.name: getattr(options, field.name) for field in dataclasses.fields(FrontOptions) if field.name != "groups"
     }
     if options.spool_directory is not None:
         taken["spool_directory"] = os.path.abspath(options.spool_directory)  # the front leaves this directory
-    return FrontOptions(group=options.group_name, **taken)
+    group = GroupOptions(options.group_name, options.queue_size, options.queue_timeout)
+    return FrontOptions(groups=(group,), **taken)
 
 
 def _daemon_settings(

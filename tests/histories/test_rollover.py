@@ -30,6 +30,7 @@ class Supervised:
         self.group = Group("test", size, timeouts, debug=debug)
         self.said: list[str] = []
         self.version = 1
+        self.spawned = 0
 
     def step(self, now: float, event: str = "") -> list[str]:
         """Let something happen, carry out what is wanted, and return it in words."""
@@ -48,7 +49,8 @@ class Supervised:
     def carry_out(self, now: float, action: Action) -> str:
         match action:
             case Spawn():
-                return f"spawn {self.group.on_spawned(now, self.version).number}"
+                self.spawned += 1
+                return f"spawn {self.group.on_spawned(self.spawned, now, self.version).number}"
             case Stop(number, timeout):
                 assert timeout in {SHUTDOWN, 0.0}
                 return f"stop {number}"

@@ -30,6 +30,7 @@ from pydaemonwsgi.system.sockets import receive_into_with_descriptors, send_with
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.clients import Client
+    from pydaemonwsgi.front.groups import ProcessGroup
     from pydaemonwsgi.front.server import FrontServer
 
 __all__ = ["Channel"]
@@ -49,6 +50,7 @@ class Channel:
 
     Args:
         front: the front it serves.
+        group: the process group that the daemon process belongs to.
         sock: this end of the channel.
         process: the supervisor's number for the process.
         pid: its pid.
@@ -59,6 +61,7 @@ class Channel:
     def __init__(
         self,
         front: "FrontServer",
+        group: "ProcessGroup",
         sock: socket.socket,
         process: int,
         pid: int,
@@ -67,6 +70,7 @@ class Channel:
     ) -> None:
         sock.setblocking(False)
         self._front = front
+        self.group = group
         self._loop = asyncio.get_running_loop()
         self._socket = sock
         self._fd = sock.fileno()
@@ -185,7 +189,7 @@ class Channel:
 
     def _on_readable(self) -> None:
         if self._receive():
-            self._front.dispatch()
+            self.group.dispatch()
             if self.detached and not self.in_flight:
                 self.close()
 
@@ -383,7 +387,7 @@ class Channel:
                 )
             self._front.settle(exchange, exchange.fail(failure))
         self.close()
-        self._front.dispatch()
+        self.group.dispatch()
 
     def close(self) -> None:
         """End the channel; the daemon process leaves when it sees that."""

@@ -83,6 +83,7 @@ class Exchange:
         queue_time: seconds that it waited, known once it is sent.
         stream: its number on the channel that it was sent by, 0 before.
         channel: the channel that it was sent by, None while it waits.
+        group: the process group that it was submitted to, None before.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class Exchange:
         "channel",
         "client",
         "connection",
+        "group",
         "head",
         "phase",
         "queue_deadline",
@@ -123,6 +125,7 @@ class Exchange:
         self.queue_time = 0.0
         self.stream = 0
         self.channel: Any = None
+        self.group: Any = None
 
     def fail(self, failure: Failure) -> Outcome:
         """Return what `failure` means in this phase, and take the phase that follows from it.

@@ -154,6 +154,7 @@ class _Front:
             memory = map_shared(board, scoreboard_size(threads))
             os.close(board)
             server.attach(
+                message.text("group"),
                 socket.socket(fileno=channel),
                 message.number("process"),
                 message.number("pid"),

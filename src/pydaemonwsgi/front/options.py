@@ -2,14 +2,29 @@
 
 from dataclasses import dataclass
 
-__all__ = ["FrontOptions"]
+__all__ = ["FrontOptions", "GroupOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOptions:
+    """What the front has to know of one process group.
+
+    Attributes:
+        name: the group's.
+        queue_size: requests that may wait.
+        queue_timeout: seconds that one may wait; 0 for ever.
+    """
+
+    name: str
+    queue_size: int
+    queue_timeout: float
 
 
 @dataclass(frozen=True, slots=True)
 class FrontOptions:
     """What the front has to know; durations in seconds, sizes in bytes, as in the option table."""
 
-    group: str
+    groups: tuple[GroupOptions, ...]
     mount_point: str
     access_log_format: str
     limit_request_body: int
@@ -25,8 +40,6 @@ class FrontOptions:
     body_max_timeout: float
     body_min_rate: int
     socket_timeout: float
-    queue_timeout: float
-    queue_size: int
     maximum_connections: int
     request_buffer_size: int
     response_buffer_size: int

@@ -13,8 +13,8 @@ from typing import Final
 from pydaemonwsgi.front.access_log import AccessRecord, compile_format
 from pydaemonwsgi.front.channels import Channel
 from pydaemonwsgi.front.clients import Client, State
-from pydaemonwsgi.front.dispatch import Dispatcher, choose
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.poller import ClientPoller
 from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
@@ -67,13 +67,12 @@ class FrontServer:
         self._listeners = listeners
         self._accepting = False
         self._clients: set[Client] = set()
-        self._channels: list[Channel] = []
-        self._dispatcher = Dispatcher(options.queue_size)
+        self._groups = {group.name: ProcessGroup(group) for group in options.groups}
+        # Every request goes to the first group; with nothing to choose, nothing is called in between.
+        self.submit = next(iter(self._groups.values())).submit
         self._to_write: dict[Client, None] = {}
-        # Request ids begin anywhere, so that those of two runs differ; streams begin above whatever an earlier
-        # front of this supervisor can have used, because a daemon process outlives a front.
+        # Request ids begin anywhere, so that those of two runs differ.
         self._request_id = random.getrandbits(40) << 20
-        self._stream = time.monotonic_ns() // 1000
         self.server_lines = server_lines(time.time())
         self.stopping = False
         self.on_idle: Callable[[], None] | None = None
@@ -82,10 +81,7 @@ class FrontServer:
 
     def __repr__(self) -> str:
         """Return what an operator would ask for."""
-        return (
-            f"<FrontServer {len(self._clients)} clients, {len(self._dispatcher)} queued, "
-            f"{sum(channel.in_flight for channel in self._channels)} in flight, {len(self._channels)} channels>"
-        )
+        return f"<FrontServer {len(self._clients)} clients, {list(self._groups.values())}>"
 
     def start(self) -> None:
         """Begin to accept clients and to keep the time."""
@@ -189,49 +185,12 @@ class FrontServer:
         self._request_id += 1
         return self._request_id
 
-    def submit(self, exchange: Exchange) -> None:
-        """Have a request run, now or when a daemon process has room."""
-        dispatcher = self._dispatcher
-        timeout = self.options.queue_timeout
-        if timeout:
-            # Also for a request that need not wait now: it may be handed back, and its waiting began here.
-            exchange.queue_deadline = time.monotonic() + timeout
-        if not len(dispatcher):
-            channel = choose(self._channels)
-            if channel is not None:
-                self._stream += 1
-                channel.run(exchange, self._stream)
-                return
-        if dispatcher.full:
-            client = exchange.client
-            self._settle(exchange, None)
-            client.refuse_for_load()
-            return
-        dispatcher.add(exchange)
-
-    def dispatch(self) -> None:
-        """Give waiting requests to the processes that have room."""
-        dispatcher = self._dispatcher
-        while len(dispatcher):
-            channel = choose(self._channels)
-            if channel is None:
-                return
-            exchange = dispatcher.take()
-            assert exchange is not None
-            self._stream += 1
-            exchange.queue_time = time.time() - exchange.queue_start
-            channel.run(exchange, self._stream)
-
     def settle(self, exchange: Exchange, outcome: Outcome) -> None:
         """Do what the table says about a request that did not go well."""
-        self._settle(exchange, outcome)
-
-    def _settle(self, exchange: Exchange, outcome: Outcome | None) -> None:
         if outcome is Outcome.QUEUE_AGAIN:
             exchange.channel = None
-            self._dispatcher.add_again(exchange)
-            return
-        if outcome is not None and exchange.client is not None:
+            exchange.group.queue.add_again(exchange)
+        elif exchange.client is not None:
             exchange.client.settle(exchange, outcome)
 
     def abandon(self, exchange: Exchange, outcome: Outcome) -> None:
@@ -241,7 +200,7 @@ class FrontServer:
                 exchange.channel.cancel(exchange)
         elif exchange.channel is None:
             try:
-                self._dispatcher.remove(exchange)
+                exchange.group.queue.remove(exchange)
             except ValueError:
                 pass
         if exchange.body is not None:
@@ -249,16 +208,20 @@ class FrontServer:
 
     # -- daemon processes
 
-    def attach(self, sock: socket.socket, process: int, pid: int, threads: int, scoreboard: Scoreboard) -> None:
+    def attach(
+        self, group: str, sock: socket.socket, process: int, pid: int, threads: int, scoreboard: Scoreboard
+    ) -> None:
         """Take up a daemon process that is ready."""
-        self._channels.append(Channel(self, sock, process, pid, threads, scoreboard))
-        self.dispatch()
+        found = self._groups[group]
+        found.channels.append(Channel(self, found, sock, process, pid, threads, scoreboard))
+        found.dispatch()
 
     def channel(self, process: int) -> Channel | None:
         """Return the channel of a daemon process by the supervisor's number."""
-        for channel in self._channels:
-            if channel.process == process:
-                return channel
+        for group in self._groups.values():
+            for channel in group.channels:
+                if channel.process == process:
+                    return channel
         return None
 
     def resume(self, process: int) -> None:
@@ -266,11 +229,11 @@ class FrontServer:
         channel = self.channel(process)
         if channel is not None and not channel.detached:
             channel.accepting = True
-            self.dispatch()
+            channel.group.dispatch()
 
     def forget(self, channel: Channel) -> None:
         """A channel has ended."""
-        self._channels.remove(channel)
+        channel.group.channels.remove(channel)
         if self.on_channel_closed is not None:
             self.on_channel_closed(channel.process)
 
@@ -283,14 +246,16 @@ class FrontServer:
         for client in self.deadlines.expired(now):
             assert isinstance(client, Client)
             client.expire()
-        for exchange in list(self._dispatcher.expired(now)):
-            logger.warning(
-                "a request waited %g s and no daemon process took it; answered with 504",
-                self.options.queue_timeout,
-                extra={"request_id": f"{exchange.request_id:016x}"},
-            )
-            exchange.queue_time = time.time() - exchange.queue_start
-            self._settle(exchange, exchange.fail(Failure.QUEUE_TIMEOUT))
+        for group in self._groups.values():
+            for exchange in list(group.queue.expired(now)):
+                logger.warning(
+                    "process group %s: a request waited %g s and no daemon process took it; answered with 504",
+                    group.name,
+                    group.queue_timeout,
+                    extra={"request_id": f"{exchange.request_id:016x}"},
+                )
+                exchange.queue_time = time.time() - exchange.queue_start
+                self.settle(exchange, exchange.fail(Failure.QUEUE_TIMEOUT))
 
     # -- access log
 
@@ -333,7 +298,7 @@ class FrontServer:
             daemon_pid=exchange.channel.pid if exchange is not None and exchange.channel is not None else 0,
             queue_time=exchange.queue_time if exchange is not None else 0.0,
             host=head.host.decode("latin-1") if head is not None else "",
-            process_group=self.options.group,
+            process_group=exchange.group.name if exchange is not None else "",
         )
         if not self._log_lines:
             self.loop.call_soon(self._write_log)

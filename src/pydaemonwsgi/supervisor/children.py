@@ -6,15 +6,20 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.system.descriptors import close_all_except
 from pydaemonwsgi.system.sockets import control_pair, receive_with_descriptors, send_with_descriptors
 
-__all__ = ["Child", "describe_exit", "fork_child"]
+__all__ = ["Child", "describe_exit", "fork_child", "hear_all"]
 
 logger = logging.getLogger(__name__)
+
+# Messages heard from one child before the others have their turn; user code may talk without end.
+_MESSAGES: Final = 64
 
 
 class Child:
@@ -73,6 +78,23 @@ class Child:
     def close(self) -> None:
         """Give up the connection."""
         self.control.close()
+
+
+def hear_all(child: Child, obey: Callable[[Message], None]) -> None:
+    """Have `obey` take what the child has said; a child that says nonsense is killed.
+
+    Raises:
+        EOFError: it will never say anything again.
+    """
+    try:
+        for _ in range(_MESSAGES):
+            message = child.hear()
+            if message is None:
+                return
+            obey(message)
+    except (ChannelError, ValueError) as error:
+        logger.error("pid %d said something that means nothing: %s; it is killed", child.pid, error)
+        child.kill(signal.SIGKILL)
 
 
 def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int]) -> Child:

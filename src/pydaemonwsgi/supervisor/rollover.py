@@ -67,7 +67,6 @@ class Group:
         self.size = size
         self._timeouts = timeouts
         self._debug = debug
-        self._next_number = 1
         self._backoff = Backoff()
         self._probe_backoff = Backoff(first=1.0, longest=60.0)
         self._pending: list[Action] = []
@@ -96,15 +95,15 @@ class Group:
 
     # -- events
 
-    def on_spawned(self, now: float, version: int = 0) -> Process:
+    def on_spawned(self, number: int, now: float, version: int = 0) -> Process:
         """A process has been forked for a `Spawn`.
 
         Args:
+            number: never used before, in this group or another.
             now: monotonic seconds.
             version: of the script just before the fork, 0 where it is not known.
         """
-        process = Process(self._next_number, now, version=version)
-        self._next_number += 1
+        process = Process(number, now, version=version)
         if self._timeouts.startup:
             process.deadline = now + self._timeouts.startup
         process.probe = self._wants_probe(now) and not self._missing()

@@ -1,0 +1,77 @@
+"""A process group as the front has it: its daemon processes' channels, and the queue before them. Shell."""
+
+import time
+from typing import TYPE_CHECKING
+
+from pydaemonwsgi.front.dispatch import Dispatcher, choose
+from pydaemonwsgi.front.exchange import Exchange
+
+if TYPE_CHECKING:
+    from pydaemonwsgi.front.channels import Channel
+    from pydaemonwsgi.front.options import GroupOptions
+
+__all__ = ["ProcessGroup"]
+
+
+class ProcessGroup:
+    """Gives requests to the daemon processes of one group.
+
+    Args:
+        options: see `GroupOptions`.
+
+    Attributes:
+        name: its name.
+        channels: to the daemon processes that have been attached.
+        queue: the requests that wait.
+        queue_timeout: seconds that one may wait; 0 for ever.
+    """
+
+    __slots__ = ("_stream", "channels", "name", "queue", "queue_timeout")
+
+    def __init__(self, options: "GroupOptions") -> None:
+        self.name = options.name
+        self.channels: list[Channel] = []
+        self.queue = Dispatcher(options.queue_size)
+        self.queue_timeout = options.queue_timeout
+        # Streams begin above whatever an earlier front of this supervisor can have used, because a daemon process
+        # outlives a front.
+        self._stream = time.monotonic_ns() // 1000
+
+    def __repr__(self) -> str:
+        """Return what an operator would ask for."""
+        in_flight = sum(channel.in_flight for channel in self.channels)
+        return (
+            f"<ProcessGroup {self.name}: {len(self.queue)} queued, {in_flight} in flight, "
+            f"{len(self.channels)} channels>"
+        )
+
+    def submit(self, exchange: Exchange) -> None:
+        """Have a request run, now or when a daemon process has room."""
+        exchange.group = self
+        if self.queue_timeout:
+            # Also for a request that need not wait now: it may be handed back, and its waiting began here.
+            exchange.queue_deadline = time.monotonic() + self.queue_timeout
+        queue = self.queue
+        if not len(queue):
+            channel = choose(self.channels)
+            if channel is not None:
+                self._stream += 1
+                channel.run(exchange, self._stream)
+                return
+        if queue.full:
+            exchange.client.refuse_for_load()
+            return
+        queue.add(exchange)
+
+    def dispatch(self) -> None:
+        """Give waiting requests to the processes that have room."""
+        queue = self.queue
+        while len(queue):
+            channel = choose(self.channels)
+            if channel is None:
+                return
+            exchange = queue.take()
+            assert exchange is not None
+            self._stream += 1
+            exchange.queue_time = time.time() - exchange.queue_start
+            channel.run(exchange, self._stream)

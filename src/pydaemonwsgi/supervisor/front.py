@@ -1,0 +1,150 @@
+"""The front as the supervisor has it: started, replaced when it dies, told things. Shell."""
+
+import logging
+import selectors
+import signal
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
+from pydaemonwsgi.supervisor.lifecycle import Backoff
+
+__all__ = ["Front"]
+
+logger = logging.getLogger(__name__)
+
+# Seconds beyond the graceful time-out before the front is killed.
+_MARGIN: Final = 2.0
+# A front that lives this long, in seconds, has started well.
+_START_SECONDS: Final = 1.0
+
+
+class Front:
+    """The front and the connection to it.
+
+    Args:
+        selector: the loop's.
+        run: be the front, in the child.
+        keep: descriptors that the front keeps.
+        obey: takes what it says, but for READY.
+        on_ready: called when a front accepts clients.
+
+    Attributes:
+        child: the living front; None while there is none. Each front is another child, and knows nothing of what
+            was told to the one before.
+        ready: whether it accepts clients.
+        stopping: whether it has been told to end; no other is started.
+        failures: fronts that ended in a row right after their start.
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        run: Callable[[socket.socket], int],
+        keep: Iterable[int],
+        obey: Callable[[Message], None],
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._selector = selector
+        self._run = run
+        self._keep = tuple(keep)
+        self._obey_rest = obey
+        self._on_ready = on_ready
+        self._backoff = Backoff()
+        self._started = 0.0
+        self._kill_at: float | None = None
+        self.child: Child | None = None
+        self.ready = False
+        self.stopping = False
+
+    @property
+    def failures(self) -> int:
+        """How many fronts in a row ended right after their start."""
+        return self._backoff.failures
+
+    # -- life
+
+    def carry_out(self, now: float) -> None:
+        """Start it if it is missing and its time has come; kill it if it stays too long."""
+        if self.child is None and not self.stopping and now >= self._backoff.until:
+            self._start(now)
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = None
+            if self.child is not None:
+                logger.warning("the front does not leave; it is killed")
+                self.child.kill(signal.SIGKILL)
+
+    def next_deadline(self) -> float | None:
+        """Return the monotonic time at which `carry_out` has something to do, or None."""
+        if self._kill_at is not None:
+            return self._kill_at
+        return self._backoff.until if self.child is None and not self.stopping else None
+
+    def _start(self, now: float) -> None:
+        try:
+            child = fork_child(self._run, self._keep)
+        except OSError as error:
+            delay = self._backoff.fail(now)
+            logger.error("cannot fork the front: %s; trying again in %.1f s", error.strerror, delay)
+            return
+        self.child = child
+        self.ready = False
+        self._started = now
+        self._selector.register(child.control, selectors.EVENT_READ, self._hear)
+
+    def bury(self, status: int, now: float) -> None:
+        """It has been reaped."""
+        assert self.child is not None
+        self._forget_control(self.child)
+        self.child.close()
+        self.child = None
+        self.ready = False
+        if self.stopping:
+            return
+        if now - self._started >= _START_SECONDS:
+            self._backoff.succeed()
+            self._backoff.until = now
+            logger.error("the front %s unasked; it is replaced at once", describe_exit(status))
+        else:
+            delay = self._backoff.fail(now)
+            logger.error("the front %s; starting again in %.1f s", describe_exit(status), delay)
+
+    def stop(self, timeout: float, now: float) -> bool:
+        """Have it finish its requests within `timeout` seconds, 0 for all their time; False if there is none."""
+        self.stopping = True
+        if not self.say(Word.STOP, timeout=float(timeout)):
+            return False
+        if timeout:
+            self._kill_at = now + timeout + _MARGIN
+        return True
+
+    # -- talking
+
+    def say(self, word: Word, descriptors: Sequence[int] = (), **fields: object) -> bool:
+        """Send it a message; return False when there is nobody to take it."""
+        return self.child is not None and self.child.say(word, descriptors, **fields)
+
+    def _hear(self) -> None:
+        child = self.child
+        assert child is not None
+        try:
+            hear_all(child, self._obey)
+        except EOFError:
+            # Nearly always because it has exited, which SIGCHLD says too. One that lives on hears nothing any more.
+            self._forget_control(child)
+            child.kill(signal.SIGKILL)
+
+    def _obey(self, message: Message) -> None:
+        if message.word is Word.READY:
+            self.ready = True
+            self._on_ready()
+        else:
+            self._obey_rest(message)
+
+    def _forget_control(self, child: Child) -> None:
+        try:
+            self._selector.unregister(child.control)
+        except KeyError:
+            pass  # forgotten already

@@ -1,0 +1,206 @@
+"""The daemon processes of one process group: does what the group's planner wants. Shell."""
+
+import logging
+import os
+import selectors
+import signal
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
+from pydaemonwsgi.supervisor.actions import Action, Attach, Detach, Keep, Kill, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
+from pydaemonwsgi.supervisor.front import Front
+from pydaemonwsgi.supervisor.plan import GroupPlan
+from pydaemonwsgi.system.memory import create_shared, map_shared
+from pydaemonwsgi.system.sockets import stream_pair
+from pydaemonwsgi.vocabulary import ShutdownReason
+
+__all__ = ["Daemon", "ProcessGroup"]
+
+logger = logging.getLogger(__name__)
+
+_LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+# Exit statuses of daemon processes that say that the machine does not let them: no such user right, no such directory.
+_HOPELESS: Final = frozenset((os.EX_NOPERM, os.EX_CONFIG))
+
+
+class Daemon:
+    """A daemon process: the child and what it shares.
+
+    Attributes:
+        child: the child.
+        number: the supervisor's number for it; no two processes of a server have the same.
+        board: descriptor of the scoreboard's memory.
+        scoreboard: what it is running.
+        attached_to: the front that has its channel.
+    """
+
+    __slots__ = ("attached_to", "board", "child", "number", "scoreboard")
+
+    def __init__(self, child: Child, number: int, board: int, scoreboard: Scoreboard) -> None:
+        self.child = child
+        self.number = number
+        self.board = board
+        self.scoreboard = scoreboard
+        self.attached_to: Child | None = None
+
+
+class ProcessGroup:
+    """The children of one process group.
+
+    Args:
+        plan: what they are to be.
+        front: whom they are connected with.
+        selector: the loop's.
+        numbers: where the next process gets its number from; all groups of a server share it.
+
+    Attributes:
+        planner: decides.
+        daemons: the living processes by number.
+        loaded: whether any has come so far as to load its script.
+        hopeless: whether one could not even try, because the machine does not let it, before any had `loaded`.
+    """
+
+    def __init__(self, plan: GroupPlan, front: Front, selector: selectors.BaseSelector, numbers: Iterator[int]) -> None:
+        self._plan = plan
+        self._front = front
+        self._selector = selector
+        self._numbers = numbers
+        self.planner = plan.planner
+        self.daemons: dict[int, Daemon] = {}
+        self.loaded = False
+        self.hopeless = False
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self._plan.name
+
+    # -- carrying out
+
+    def carry_out(self) -> None:
+        """Do what the planner wants until it wants nothing more, and say what it says."""
+        while actions := self.planner.plan(time.monotonic()):
+            for action in actions:
+                self._act(action)
+        for level, text in self.planner.take_messages():
+            logger.log(_LEVELS[level], "%s", text)
+
+    def _act(self, action: Action) -> None:
+        if isinstance(action, Spawn):
+            self._start()
+            return
+        daemon = self.daemons.get(action.number)
+        if daemon is None:
+            return
+        child = daemon.child
+        match action:
+            case Attach():
+                self._attach(daemon)
+            case Detach(number):
+                # A front that does not know it, because it is new, would never say that the last request has ended.
+                known = daemon.attached_to is not None and daemon.attached_to is self._front.child
+                if not known or not self._front.say(Word.DETACH, process=number):
+                    self.planner.on_detached(number, time.monotonic())
+            case Stop(_, timeout):
+                child.say(Word.STOP, timeout=float(timeout))
+            case Kill():
+                child.kill(signal.SIGKILL)
+            case Keep(_, version):
+                child.say(Word.KEEP, version=version)
+            case Resume(number):
+                self._front.say(Word.RESUME, process=number)
+
+    def _start(self) -> None:
+        plan = self._plan
+        now = time.monotonic()
+        process = self.planner.on_spawned(next(self._numbers), now, plan.script_version())
+        size = scoreboard_size(plan.threads)
+        board = -1
+        try:
+            board = create_shared("scoreboard", size)
+            memory = map_shared(board, size)
+            child = fork_child(lambda control: plan.run_daemon(control, memory), ())
+        except OSError as error:
+            if board >= 0:
+                os.close(board)
+            self.planner.on_exit(process.number, now, f"could not be started ({error.strerror})")
+            return
+        daemon = Daemon(child, process.number, board, Scoreboard(memory, plan.threads))
+        process.pid = child.pid
+        self.daemons[process.number] = daemon
+        self._selector.register(child.control, selectors.EVENT_READ, lambda: self._hear(daemon))
+        logger.debug("process group %s: started process %d as pid %d", self.name, process.number, child.pid)
+
+    def _attach(self, daemon: Daemon) -> None:
+        front = self._front.child
+        if front is None or not self._front.ready:
+            return  # the planner asks again once the front is ready
+        if daemon.attached_to is front:
+            return
+        daemon.attached_to = front
+        for_front, for_daemon = stream_pair()
+        with for_front, for_daemon:
+            if daemon.child.say(Word.CHANNEL, (for_daemon.fileno(),)):
+                front.say(
+                    Word.ATTACH,
+                    (for_front.fileno(), daemon.board),
+                    process=daemon.number,
+                    pid=daemon.child.pid,
+                    threads=self._plan.threads,
+                    group=self.name,
+                )
+
+    # -- what happens to them
+
+    def find(self, pid: int) -> Daemon | None:
+        """Return the daemon process that has this pid, or None."""
+        return next((daemon for daemon in self.daemons.values() if daemon.child.pid == pid), None)
+
+    def bury(self, daemon: Daemon, status: int) -> None:
+        """A daemon process has been reaped; `status` is its wait status."""
+        # What it said last may still be unread, its reason to leave for one.
+        self._hear(daemon)
+        self._forget_control(daemon)
+        daemon.child.close()
+        os.close(daemon.board)
+        del self.daemons[daemon.number]
+        self._front.say(Word.DIED, process=daemon.number)
+        how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
+        self.planner.on_exit(daemon.number, time.monotonic(), how)
+        if not self.loaded and os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS:
+            self.hopeless = True
+
+    def _hear(self, daemon: Daemon) -> None:
+        try:
+            hear_all(daemon.child, lambda message: self._obey(daemon, message))
+        except EOFError:
+            # Nearly always because it has exited, which SIGCHLD says too. User code can close the connection as
+            # well; then the process cannot be told anything any more, and is replaced.
+            self._forget_control(daemon)
+            if not self._front.stopping:
+                self._front.say(Word.DETACH, process=daemon.number)
+            self.planner.on_detached(daemon.number, time.monotonic())
+
+    def _obey(self, daemon: Daemon, message: Message) -> None:
+        if message.word is Word.LOADED:
+            self.loaded = True
+            self.planner.on_loaded(
+                daemon.number,
+                time.monotonic(),
+                failed=bool(message.fields["failed"]),
+                version=message.number("version"),
+            )
+        elif message.word is Word.KEPT:
+            self.planner.on_kept(daemon.number)
+        elif message.word is Word.RETIRE:
+            self.planner.on_retire(daemon.number, ShutdownReason(message.text("reason")))
+
+    def _forget_control(self, daemon: Daemon) -> None:
+        try:
+            self._selector.unregister(daemon.child.control)
+        except KeyError:
+            pass  # forgotten already

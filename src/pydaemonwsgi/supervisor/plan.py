@@ -1,0 +1,52 @@
+"""What to supervise: the front, and each process group. Sans-I/O."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydaemonwsgi.supervisor.rollover import Group
+
+__all__ = ["GroupPlan", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """One process group.
+
+    Attributes:
+        planner: decides about its processes; has the group's name, size and time-outs.
+        threads: worker threads of each daemon process.
+        run_daemon: be a daemon process, in the child: control connection and scoreboard memory.
+        script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
+    """
+
+    planner: Group
+    threads: int
+    run_daemon: Callable[[socket.socket, memoryview], int]
+    script_version: Callable[[], int]
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self.planner.name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole server.
+
+    Attributes:
+        groups: the process groups; their names differ.
+        listeners: listening sockets, for the front.
+        front_descriptors: other descriptors that the front keeps (its logs).
+        run_front: be the front, in the child.
+        graceful_timeout: seconds for running requests when the server stops.
+        on_ready: called once, when the front accepts clients; their requests wait until a daemon process is ready.
+    """
+
+    groups: tuple[GroupPlan, ...]
+    listeners: list[socket.socket]
+    front_descriptors: tuple[int, ...]
+    run_front: Callable[[socket.socket], int]
+    graceful_timeout: float
+    on_ready: Callable[[], None]
