@@ -23,8 +23,9 @@ from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
-from pydaemonwsgi.system import credentials, descriptors, sockets
-from pydaemonwsgi.system.credentials import Identity
+from pydaemonwsgi.system import descriptors, sockets
+from pydaemonwsgi.system.identities import Identity, resolve_identity
+from pydaemonwsgi.system.readability import check_readable_as
 
 if TYPE_CHECKING:
     from pydaemonwsgi.daemon.settings import DaemonSettings
@@ -196,14 +197,14 @@ def _identity(options: ServeOptions) -> Identity | None:
     """Return who the children become; None when they stay root, because nobody else was named."""
     if os.geteuid() == 0:
         if options.user is not None:
-            return credentials.resolve_identity(options.user, options.group, options.supplementary_groups)
+            return resolve_identity(options.user, options.group, options.supplementary_groups)
         if options.group is not None or options.supplementary_groups is not None:
             raise ConfigurationError("--group and --supplementary-groups need --user as well")
         return None
     # As mod_wsgi: only root can become somebody else; the names are checked all the same.
     if options.user is not None:
-        credentials.resolve_identity(options.user, options.group, options.supplementary_groups)
-    return credentials.resolve_identity(None, None, None)
+        resolve_identity(options.user, options.group, options.supplementary_groups)
+    return resolve_identity(None, None, None)
 
 
 def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) -> None:
@@ -224,7 +225,7 @@ def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) 
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.origin is not None:
                 paths.append((spec.origin, f"the package {name}"))
-    problems = credentials.check_readable_as(
+    problems = check_readable_as(
         identity, paths, executables=executables, directories=[(directory, "the working directory")]
     )
     if problems:

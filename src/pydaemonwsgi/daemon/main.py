@@ -38,7 +38,8 @@ from pydaemonwsgi.daemon.watch import ModuleWatch
 from pydaemonwsgi.errors import ChannelError, PrivilegeError
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
-from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges, identity_environment
+from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
+from pydaemonwsgi.system.identities import identity_environment
 from pydaemonwsgi.system.processes import die_with_parent
 from pydaemonwsgi.system.sockets import receive_with_descriptors
 from pydaemonwsgi.vocabulary import ShutdownReason

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydaemonwsgi.system.credentials import Identity
+from pydaemonwsgi.system.identities import Identity
 
 __all__ = ["DaemonSettings"]
 

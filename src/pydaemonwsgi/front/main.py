@@ -20,7 +20,8 @@ from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.server import FrontServer
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
-from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, Identity, drop_privileges
+from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
+from pydaemonwsgi.system.identities import Identity
 from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.sockets import receive_with_descriptors
 
