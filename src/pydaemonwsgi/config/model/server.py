@@ -1,0 +1,127 @@
+"""The whole of what a configuration asks for: the one input of the server. Sans-I/O."""
+
+from dataclasses import dataclass, field
+
+from pydaemonwsgi.config.client_options import ClientOptions
+from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.model.hosts import Host, LogTarget
+from pydaemonwsgi.config.model.position import NOWHERE, Position
+from pydaemonwsgi.config.values import ListenAddress
+
+__all__ = ["ImportScript", "InterpreterOptions", "Listener", "ProcessGroup", "Python", "Server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """`Listen`."""
+
+    address: ListenAddress
+    position: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessGroup:
+    """`WSGIDaemonProcess`, or the group that stands in for mod_wsgi's embedded mode.
+
+    Attributes:
+        name: "" for the group in which scripts run that mod_wsgi would run inside Apache's children; it exists only
+            if something can be sent there.
+        options: user and group are those of `User` and `Group` where the group names none.
+        server_name: of the virtual host that declares it; only hosts of the same name may use it. None: every host.
+        error_log: of the virtual host that declares it; None is the server's.
+        log_level: of the virtual host that declares it.
+    """
+
+    name: str
+    options: GroupOptions
+    server_name: str | None = None
+    error_log: LogTarget | None = None
+    log_level: str | None = None
+    position: Position = field(default=NOWHERE, compare=False)
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return self.name or "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportScript:
+    """A script that is loaded before the first request: `WSGIImportScript`, or an alias that names both groups."""
+
+    path: str
+    process_group: str
+    application_group: str
+    position: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InterpreterOptions:
+    """What holds for the interpreters of some groups; a block that names more of the two wins, then the later one.
+
+    Attributes:
+        process_group: None is every one.
+        application_group: None is every one; "" is the main interpreter.
+    """
+
+    process_group: str | None = None
+    application_group: str | None = None
+    python_path: tuple[str, ...] = ()
+    switch_interval: float | None = None  # seconds
+    per_interpreter_gil: bool | None = None
+    free_threading: bool | None = None
+    restrict_stdin: bool | None = None
+    restrict_stdout: bool | None = None
+    restrict_signal: bool | None = None
+    position: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """The `WSGIPython…` directives, for every daemon process; None is Python's own default."""
+
+    home: str | None = None  # for groups without python-home
+    optimize: int | None = None  # 0, 1 or 2
+    dont_write_bytecode: bool = False
+    warnings: tuple[str, ...] = ()  # as for -W
+    hash_seed: str | None = None  # "random" or a number
+    destroy_interpreter: bool = True
+    case_sensitive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Everything that the server is to do.
+
+    Attributes:
+        listeners: where to accept connections.
+        clients: what the front allows clients. Its `host`, `port` and `listen` are `listeners` here, its logs and its
+            `limit_request_body` are the hosts'; they have their defaults.
+        main: the main server: the host of requests to an address that no virtual host has.
+        virtual_hosts: in the order of the file; the first for an address is that address's default.
+        groups: every process group, each name once.
+        import_scripts: in the order of the file.
+        interpreters: in the order of the file; what stands in no block comes first, if there is any.
+        user: as whom the front runs, if started as root; None where the file does not say.
+        group: `Group`, the same.
+        server_tokens: what the `Server` header says: `full`, `major`, `minor`, `minimal`, `os` or `prod`.
+    """
+
+    listeners: tuple[Listener, ...] = ()
+    clients: ClientOptions = field(default_factory=ClientOptions)
+    main: Host = field(default_factory=Host)
+    virtual_hosts: tuple[Host, ...] = ()
+    groups: tuple[ProcessGroup, ...] = ()
+    import_scripts: tuple[ImportScript, ...] = ()
+    interpreters: tuple[InterpreterOptions, ...] = ()
+    python: Python = field(default_factory=Python)
+    server_root: str | None = None
+    pid_file: str | None = None
+    user: str | None = None
+    group: str | None = None
+    server_tokens: str = "full"
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """The main server and every virtual host."""
+        return (self.main, *self.virtual_hosts)
