@@ -234,11 +234,13 @@ def encode_request(
     head_length = len(head)
     length = 40 + connection_length + head_length
     if body_length is None:
+        size = len(body)
+        # fmt: off
         fixed = _REQUEST_FRAME.pack(
-            *(length + len(body), 1, 0, 0, stream),
-            *(request_start, queue_start, request_id, len(body), connection_length, head_length),
+            length + size, 1, 0, 0, stream, request_start, queue_start, request_id, size, connection_length, head_length
         )
-        return fixed + connection + head + body if body else fixed + connection + head
+        # fmt: on
+        return fixed + connection + head + body if size else fixed + connection + head
     fixed = _REQUEST_FRAME.pack(
         *(length, Kind.REQUEST, BODY_IS_DESCRIPTOR, 1, stream),
         *(request_start, queue_start, request_id, body_length, connection_length, head_length),
@@ -259,18 +261,17 @@ def decode_request(payload: Payload) -> RequestPayload:
         raise ChannelError("REQUEST frame whose environ is longer than the frame")
     if end < len(payload) and body_length != len(payload) - end:
         raise ChannelError("REQUEST frame whose body is not as long as it says")
-    return _new_tuple(
-        RequestPayload,
-        (
-            *(request_start, queue_start, request_id, body_length),
-            *(bytes(payload[40:head_at]), bytes(payload[head_at:end]), bytes(payload[end:])),
-        ),
-    )
+    connection, head, body = payload[40:head_at], payload[head_at:end], payload[end:]
+    if type(payload) is not bytes:
+        connection, head, body = bytes(connection), bytes(head), bytes(body)
+    fields = (request_start, queue_start, request_id, body_length, connection, head, body)
+    return _new_tuple(RequestPayload, fields)
 
 
 # -- RESPONSE and HEAD ----------------------------------------------------------------------------------------
 
 _RESPONSE_FRAME: Final = struct.Struct("<IBBHQI")
+_head_length: Final = struct.Struct("<I").unpack_from
 
 
 def encode_response(stream: int, head: bytes, body: bytes, *, flags: int = 0) -> tuple[bytes, bytes]:
@@ -292,10 +293,11 @@ def decode_response(payload: Payload) -> tuple[bytes, Payload]:
     Raises:
         ChannelError: the head is longer than the payload.
     """
-    end = 4 + int.from_bytes(payload[:4], "little")
+    end = 4 + _head_length(payload)[0]
     if end > len(payload):
         raise ChannelError("RESPONSE frame whose head is longer than the frame")
-    return bytes(payload[4:end]), payload[end:]
+    head = payload[4:end]
+    return head if type(head) is bytes else bytes(head), payload[end:]
 
 
 # -- FILE -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""One client connection: reading requests, writing answers, keeping alive. Shell over `http` and `spool`."""
+"""One client connection: reading requests, passing them on, writing answers, keeping alive. Shell over `http`."""
 
 import asyncio
 import errno
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import Payload
 from pydaemonwsgi.errors import HttpError
+from pydaemonwsgi.front.answer import Answer
+from pydaemonwsgi.front.bodies import BodyReader
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.poller import READ, WRITE
 from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, SpoolError
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
-from pydaemonwsgi.http.body import ChunkedBody
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.response import CONTINUE, ResponseHead, error_response, options_response
 
@@ -35,14 +36,8 @@ _READ_AHEAD: Final = 64 * 1024
 # not destroyed by a reset (RFC 9112 section 9.6).
 _LINGER: Final = 2.0
 _RETRY_AFTER: Final = 1
-# Bytes of an answer taken from a daemon process before it is told so.
-_CREDIT_STEP: Final = 128 * 1024
 # One answer's bytes on disk at most; beyond it the daemon process's thread waits for the client.
 _SPOOL_BOUND: Final = 1024 * 1024 * 1024
-
-# Where the body of a long request is received into; the loop is single-threaded.
-_body_buffer = memoryview(bytearray(1024 * 1024))
-
 
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*")
 
@@ -57,6 +52,12 @@ class State(Enum):
     CLOSED = "closed"
 
 
+# Looking a member up in its enumeration costs five times as much as a global; these are read for every request.
+_HEAD: Final = State.HEAD
+_BODY: Final = State.BODY
+_ANSWER: Final = State.ANSWER
+
+
 class Client:
     """A client connection.
 
@@ -69,16 +70,10 @@ class Client:
 
     __slots__ = (
         "_addresses",
+        "_answer",
         "_body",
         "_body_bytes",
-        "_body_left",
-        "_body_started",
         "_buffer",
-        "_chunked_answer",
-        "_cutting",
-        "_decoder",
-        "_discard_answer",
-        "_ended",
         "_environ",
         "_events",
         "_exchange",
@@ -88,14 +83,11 @@ class Client:
         "_head",
         "_head_started",
         "_keep",
-        "_left",
         "_lingers",
         "_loop",
         "_requests",
         "_response_head",
         "_socket",
-        "_spool",
-        "_uncredited",
         "bucket",
         "deadline",
         "state",
@@ -117,25 +109,16 @@ class Client:
         self._buffer = b""
         self._head: RequestHead | None = None
         self._head_started = time.monotonic()
-        self._body: RequestBody | None = None
-        self._body_left = 0
-        self._body_started = 0.0
+        self._body: BodyReader | None = None
         self._body_bytes = 0
-        self._decoder: ChunkedBody | None = None
         self._exchange: Exchange | None = None
         self._requests = 0
         self._half_closed = False
         self._lingers = False
-        self._spool: ResponseSpool | None = None
+        self._answer: Answer | None = None
         self._response_head: ResponseHead | None = None
         self._keep = True
-        self._left: int | None = None
-        self._chunked_answer = False
-        self._discard_answer = False
-        self._ended = False
-        self._cutting = False
-        self._uncredited = 0
-        self.state = State.HEAD
+        self.state = _HEAD
         self.bucket = -1
         self.deadline = front.header_timeout.deadline(self._head_started, 0)
         front.deadlines.note(self)
@@ -152,8 +135,8 @@ class Client:
     def on_readable(self) -> None:
         """Take what the client sent."""
         try:
-            if self.state is State.BODY and self._decoder is None and self._body_left > _RECEIVE:
-                self._receive_long_body()
+            if self.state is _BODY and self._body is not None and self._body.long:
+                self._receive_long_body(self._body)
                 return
             try:
                 data = self._socket.recv(_RECEIVE)
@@ -165,7 +148,7 @@ class Client:
             if not data:
                 self._take_end()
                 return
-            if self.state is State.HEAD and not self._buffer:
+            if self.state is _HEAD and not self._buffer:
                 # The same bytes were one whole head before, and every check has been passed: the hot path.
                 head = self._front.known_heads.get(data)
                 if head is not None and head.plain:
@@ -185,35 +168,36 @@ class Client:
 
     def _take(self, data: bytes) -> None:
         state = self.state
-        if state is State.HEAD:
+        if state is _HEAD:
             if self._buffer:
                 data = self._buffer + data
             elif self._requests:
                 self._head_started = time.monotonic()
             self._buffer = data
             self._advance()
-        elif state is State.BODY:
-            self._take_body(data)
-        elif state is State.ANSWER:
+        elif state is _BODY:
+            assert self._body is not None
+            self._take_body(self._body, data)
+        elif state is _ANSWER:
             self._buffer += data
             if len(self._buffer) > _READ_AHEAD:
                 self._watch(self._events & ~READ)
 
     def _take_end(self) -> None:
-        if self.state is State.ANSWER:
+        if self.state is _ANSWER:
             # The client has sent all that it wants to; it still reads (CVE-2024-49769: stop polling for reading).
             self._half_closed = True
             self._watch(self._events & ~READ)
             # What it sent before is still answered.
             self._keep = self._keep and bool(self._buffer)
             return
-        if self.state is State.BODY:
+        if self.state is _BODY:
             logger.debug("a client ended its connection inside a request body")
         self.close()
 
     def _advance(self) -> None:
         """Read as many requests from the buffer as can be answered at once, and pass on the next."""
-        while self.state is State.HEAD and self._buffer:
+        while self.state is _HEAD and self._buffer:
             if not self._read_request():
                 return
 
@@ -250,7 +234,7 @@ class Client:
             self._keep = self._keep and head.keep_alive and not head.has_body
             self._lingers = head.has_body
             self._answer_itself(options_response(), b"")
-            return self.state is State.HEAD
+            return self.state is _HEAD
         if head.has_body:
             return self._begin_body(head)
         self._submit(None)
@@ -262,36 +246,28 @@ class Client:
             self._keep = False
             self._lingers = True
         self._answer_error(head.refusal)
-        return self.state is State.HEAD
+        return self.state is _HEAD
 
     # -- request bodies
 
     def _begin_body(self, head: RequestHead) -> bool:
         front = self._front
-        limit = front.options.limit_request_body
-        length = head.content_length
-        if length is not None and limit and length > limit:
-            self._refuse(HttpError(413, "the body is longer than the limit"))
-            return False
-        if head.expects_continue and not self._buffer and not self._send_continue():
-            return False
-        self._body = RequestBody(front.options.spool_directory, front.options.request_buffer_size)
-        self._body_started = time.monotonic()
-        self._decoder = ChunkedBody(front.options.limit_request_field_size) if head.chunked else None
-        self._body_left = length or 0
-        self._body_bytes = 0
-        self.state = State.BODY
         try:
-            if length is not None and length > front.options.request_buffer_size:
-                self._body.spill()
+            self._body = body = BodyReader(front.options, head)
+        except HttpError as error:
+            self._refuse(error)
+            return False
         except SpoolError as error:
             self._fail_spool(error)
             return False
-        self._set_deadline(front.body_timeout.deadline(self._body_started, 0))
+        if head.expects_continue and not self._buffer and not self._send_continue():
+            return False
+        self.state = _BODY
+        self._set_deadline(front.body_timeout.deadline(body.started, 0))
         data, self._buffer = self._buffer, b""
         if data:
-            self._take_body(data)
-        return self.state is State.HEAD
+            self._take_body(body, data)
+        return self.state is _HEAD
 
     def _send_continue(self) -> bool:
         try:
@@ -303,65 +279,37 @@ class Client:
             return False
         return True
 
-    def _receive_long_body(self) -> None:
-        """Move the bytes of a body of known length to its file, without making objects of them."""
-        body = self._body
-        assert body is not None
-        for _ in range(4):
-            try:
-                size = self._socket.recv_into(_body_buffer, min(len(_body_buffer), self._body_left))
-            except BlockingIOError:
-                break
-            except OSError:
-                self.lose()
-                return
-            if not size:
+    def _receive_long_body(self, body: BodyReader) -> None:
+        try:
+            if not body.receive(self._socket):
                 self._take_end()
                 return
-            try:
-                body.append(_body_buffer[:size])
-            except SpoolError as error:
-                self._fail_spool(error)
-                return
-            self._body_left -= size
-            if self._body_left <= _RECEIVE:
-                break
-        if not self._body_left:
-            self._submit(body)
-        else:
-            self.deadline = self._front.body_timeout.deadline(self._body_started, body.length)
+        except SpoolError as error:
+            self._fail_spool(error)
+            return
+        except OSError:
+            self.lose()
+            return
+        self._go_on_with_body(body)
 
-    def _take_body(self, data: bytes) -> None:
-        body = self._body
-        assert body is not None
+    def _take_body(self, body: BodyReader, data: bytes) -> None:
         try:
-            if self._decoder is None:
-                piece = data[: self._body_left]
-                body.append(piece)
-                self._body_left -= len(piece)
-                self._buffer = data[len(piece) :]
-                complete = not self._body_left
-            else:
-                pieces, rest = self._decoder.feed(data)
-                limit = self._front.options.limit_request_body
-                if pieces:
-                    body.append(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-                if limit and body.length > limit:
-                    raise HttpError(413, "the body is longer than the limit")
-                complete = self._decoder.complete
-                self._buffer = rest
+            self._buffer = body.feed(data)
         except HttpError as error:
             self._refuse(error)
             return
         except SpoolError as error:
             self._fail_spool(error)
             return
-        self._body_bytes += len(data)
-        if complete:
-            self._submit(body)
+        self._go_on_with_body(body)
+
+    def _go_on_with_body(self, body: BodyReader) -> None:
+        if body.complete:
+            self._body = None
+            self._submit(body.body)
         else:
             # Only ever moves away, so the buckets need not hear of it.
-            self.deadline = self._front.body_timeout.deadline(self._body_started, self._body_bytes)
+            self.deadline = self._front.body_timeout.deadline(body.started, body.received)
 
     def _fail_spool(self, error: SpoolError) -> None:
         logger.error("a request's body cannot be kept: %s; answered with 503", error)
@@ -374,16 +322,13 @@ class Client:
         if self._body is not None:
             self._body.close()
             self._body = None
-        self._decoder = None
 
     # -- to the daemon processes
 
     def _submit(self, body: RequestBody | None) -> None:
         head = self._head
         assert head is not None
-        self._body = None
-        self._decoder = None
-        self.state = State.ANSWER
+        self.state = _ANSWER
         self.deadline = NEVER
         self._keep = head.keep_alive and not (self._half_closed and not self._buffer)
         front = self._front
@@ -427,7 +372,6 @@ class Client:
         lines = self._head_lines(head)
         data = lines + body if type(body) is bytes else b"".join((lines, body))
         self._body_bytes = len(body)
-        self._ended = True
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
@@ -438,102 +382,59 @@ class Client:
         if sent == len(data):
             self._finish()
             return
-        self._make_spool().add(data[sent:])
+        self._answer = answer = self._new_answer()
+        answer.add_raw(data[sent:])
+        answer.ended = True
         self._wait_to_write()
 
     def begin_answer(self, exchange: Exchange, head: ResponseHead) -> None:
         """Write the head of an answer whose body follows."""
         discard = head.bodiless or exchange.head.method == b"HEAD"
-        self._discard_answer = discard
-        self._chunked_answer = False
-        self._left = None
-        self._ended = False
-        self._cutting = False
-        self._body_bytes = 0
-        if not discard:
-            self._left = head.content_length
-            if head.content_length is None:
-                if exchange.head.minor:
-                    self._chunked_answer = True
-                    head = head._replace(lines=head.lines + b"Transfer-Encoding: chunked\r\n")
-                else:
-                    self._keep = False  # the end of the connection is the end of the body
-        self._make_spool().add(self._head_lines(head))
+        left = None if discard else head.content_length
+        chunked = left is None and not discard and exchange.head.minor > 0
+        if chunked:
+            head = head._replace(lines=head.lines + b"Transfer-Encoding: chunked\r\n")
+        elif left is None and not discard:
+            self._keep = False  # the end of the connection is the end of the body
+        self._answer = answer = self._new_answer(chunked=chunked, discard=discard, left=left)
+        answer.add_raw(self._head_lines(head))
         self._front.write_soon(self)
 
-    def _make_spool(self) -> ResponseSpool:
-        spool = self._spool
-        if spool is None:
-            options = self._front.options
-            spool = self._spool = ResponseSpool(options.spool_directory, options.response_buffer_size, _SPOOL_BOUND)
-        return spool
+    def _new_answer(self, *, chunked: bool = False, discard: bool = False, left: int | None = None) -> Answer:
+        options = self._front.options
+        spool = ResponseSpool(options.spool_directory, options.response_buffer_size, _SPOOL_BOUND)
+        return Answer(spool, options.response_buffer_size, chunked=chunked, discard=discard, left=left)
 
     def add_body(self, data: bytes) -> None:
         """Write a piece of the body."""
-        self._uncredited += len(data)
-        if not self._discard_answer and not self._cutting:
-            spool = self._spool
-            assert spool is not None
-            if self._left is not None:
-                data = data[: self._left]
-                self._left -= len(data)
-            if data:
-                self._body_bytes += len(data)
-                if self._chunked_answer:
-                    data = b"%x\r\n%b\r\n" % (len(data), data)
-                spool.add(data)
+        answer = self._answer
+        assert answer is not None
+        answer.add(data)
         self._front.write_soon(self)
-        self._give_credit()
+        self._give_credit(answer)
 
     def add_file(self, descriptor: int, offset: int, count: int) -> None:
         """Write a range of a file as a piece of the body; the descriptor is ours."""
-        if self._left is not None:
-            count = min(count, self._left)
-            self._left -= count
-        if self._discard_answer or self._cutting or not count:
-            os.close(descriptor)
-            return
-        spool = self._spool
-        assert spool is not None
-        self._body_bytes += count
-        if self._chunked_answer:
-            spool.add(b"%x\r\n" % count)
-        spool.add_file(descriptor, offset, count)
-        if self._chunked_answer:
-            spool.add(b"\r\n")
+        assert self._answer is not None
+        self._answer.add_file(descriptor, offset, count)
         self._front.write_soon(self)
 
     def end_answer(self) -> None:
         """The body is complete."""
-        spool = self._spool
-        assert spool is not None
-        if self._left and not self._discard_answer:
-            self.cut()
-            return
-        if self._chunked_answer:
-            spool.add(b"0\r\n\r\n")
-        self._ended = True
+        assert self._answer is not None
+        self._answer.end()
         self._front.write_soon(self)
 
     def cut(self) -> None:
         """The body will never be complete: write what there is, then break the connection."""
-        self._cutting = True
-        self._ended = True
-        self._keep = False
+        assert self._answer is not None
+        self._answer.break_off()
         self._front.write_soon(self)
 
-    def _give_credit(self) -> None:
-        spool = self._spool
+    def _give_credit(self, answer: Answer) -> None:
         exchange = self._exchange
-        if (
-            self._uncredited >= _CREDIT_STEP
-            and exchange is not None
-            and exchange.channel is not None
-            and not self._ended
-            and (spool is None or not spool.saturated or spool.memory < self._front.options.response_buffer_size)
-        ):
-            exchange.channel.credit(exchange, self._uncredited)
-            self._uncredited = 0
+        if exchange is not None and exchange.channel is not None and (credit := answer.take_credit()):
+            exchange.channel.credit(exchange, credit)
 
     # -- writing
 
@@ -553,15 +454,15 @@ class Client:
 
     def write(self) -> None:
         """Write as much of the answer as the client takes."""
-        spool = self._spool
-        if spool is None or self.state is State.CLOSED:
+        answer = self._answer
+        if answer is None or self.state is State.CLOSED:
             return
-        before = spool.size
+        before = answer.waiting
         try:
-            done = spool.send(self)
+            done = answer.send(self)
         except EOFError as error:
             logger.error("%s; the client's connection is cut", error)
-            self._reset()
+            self._reset(answer)
             return
         except OSError:
             self.lose()
@@ -569,13 +470,12 @@ class Client:
         if done:
             self._watch(self._events & ~WRITE)
             self.deadline = NEVER
-            if self._ended:
+            if answer.ended:
                 self._finish()
                 return
-        elif spool.size != before or not self._events & WRITE:
+        elif answer.waiting != before or not self._events & WRITE:
             self._wait_to_write()
-        if self._uncredited:
-            self._give_credit()
+        self._give_credit(answer)
 
     def _wait_to_write(self) -> None:
         self._watch(self._events | WRITE)
@@ -597,28 +497,27 @@ class Client:
         """An answer has been written whole: log it, and go on with the next request or close."""
         front = self._front
         exchange = self._exchange
+        answer = self._answer
+        cut = answer is not None and answer.cut
         if front.access_log is not None:
-            self._log("X" if self._cutting else "+" if self._keep else "-")
+            self._log("X" if cut else "+" if self._keep else "-")
         if exchange is not None:
             self._exchange = None
             exchange.client = None
             if exchange.body is not None:
                 exchange.body.close()
-        spool = self._spool
-        if spool is not None:
-            spool.close()
-            self._spool = None
-        self._uncredited = 0
         self._response_head = None
-        if self._cutting:
-            self._cutting = False
-            self._reset()
-            return
+        if answer is not None:
+            self._answer = None
+            answer.close()
+            if cut:
+                self._reset(answer)
+                return
         if not self._keep or front.stopping:
             self._close_politely()
             return
         self._head = None
-        self.state = State.HEAD
+        self.state = _HEAD
         self._head_started = now = time.monotonic()
         if not self._events & READ and not self._half_closed:
             self._watch(self._events | READ)
@@ -631,9 +530,9 @@ class Client:
             self._loop.call_soon(self._continue)
 
     def _continue(self) -> None:
-        if self.state is State.HEAD:
+        if self.state is _HEAD:
             self._advance()
-            if self._half_closed and self.state in {State.HEAD, State.BODY}:
+            if self._half_closed and self.state in {_HEAD, _BODY}:
                 self.close()  # the rest of the request will never come
 
     def _answer_error(self, status: int, *, retry_after: int = 0) -> None:
@@ -646,16 +545,15 @@ class Client:
 
     def _answer_itself(self, response: ResponseHead, body: bytes) -> None:
         """Write an answer that no application gave."""
-        self.state = State.ANSWER
+        self.state = _ANSWER
         self.deadline = NEVER
         head = self._head
         if head is not None and head.method == b"HEAD":
             body = b""
-        data = self._head_lines(response) + body
-        self._body_bytes = len(body)
-        self._chunked_answer = False
-        self._ended = True
-        self._make_spool().add(data)
+        self._answer = answer = self._new_answer()
+        answer.add_raw(self._head_lines(response) + body)
+        answer.body_bytes = len(body)
+        answer.ended = True
         self.write()
 
     def _refuse(self, error: HttpError) -> None:
@@ -686,14 +584,14 @@ class Client:
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self.state is State.HEAD:
+        if self.state is _HEAD:
             if self._buffer:
                 self._refuse(HttpError(408, "the request head did not arrive in time"))
             else:
                 self.close()
-        elif self.state is State.BODY:
+        elif self.state is _BODY:
             self._refuse(HttpError(408, "the request body did not arrive in time"))
-        elif self.state is State.ANSWER:
+        elif self.state is _ANSWER:
             logger.info("a client has read nothing of its answer for %g s", self._front.options.socket_timeout)
             self.lose()
         else:
@@ -704,6 +602,7 @@ class Client:
         exchange = self._exchange
         if exchange is not None:
             self._exchange = None
+            self._body_bytes = 0
             if self._front.access_log is not None:
                 self._log("X", exchange)
             outcome = exchange.fail(Failure.CLIENT_GONE)
@@ -713,7 +612,7 @@ class Client:
 
     def close_if_idle(self) -> None:
         """Close a connection that is between requests; the server is stopping."""
-        if self.state is State.HEAD and not self._buffer:
+        if self.state is _HEAD and not self._buffer:
             self.close()
 
     def _close_politely(self) -> None:
@@ -741,9 +640,9 @@ class Client:
         except OSError:
             return False
 
-    def _reset(self) -> None:
+    def _reset(self, answer: Answer) -> None:
         """Break the connection in a way that cannot be taken for an end."""
-        if self._socket.family != socket.AF_UNIX and not self._chunked_answer and self._left is None:
+        if self._socket.family != socket.AF_UNIX and not answer.self_delimiting:
             try:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             except OSError as error:
@@ -763,9 +662,9 @@ class Client:
             self._front.abandon(exchange, outcome)
         self._front.poller.remove(self._fd)
         self._drop_body()
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
         self._front.deadlines.forget(self)
         self._socket.close()
         self._front.client_closed(self)
@@ -781,7 +680,7 @@ class Client:
             self._head,
             exchange,
             self._response_head,
-            body_bytes=self._body_bytes,
+            body_bytes=self._body_bytes if self._answer is None else self._answer.body_bytes,
             requests=self._requests,
             connection_status=connection_status,
         )
