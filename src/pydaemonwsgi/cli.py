@@ -132,10 +132,10 @@ def _serve(options: ServeOptions) -> int:
 
         return front_main.run(front_options, listeners, control, access_log, identity, options.log_level)
 
-    def run_daemon(control: socket.socket, scoreboard: memoryview) -> int:
+    def run_daemon(control: socket.socket, board: int) -> int:
         from pydaemonwsgi.daemon import main as daemon_main  # noqa: PLC0415
 
-        return daemon_main.run(settings, control, scoreboard)
+        return daemon_main.run(settings, control, board)
 
     supervisor = Supervisor(
         Plan(

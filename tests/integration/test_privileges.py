@@ -204,10 +204,10 @@ def test_each_process_has_only_its_own_descriptors(public: Public) -> None:
         wait_for(lambda: len(server.daemons()) == 2, "both processes")
         for _ in range(20):
             assert server.get().status == 200
-        # The channel and the control connection; the pipe that wakes the main thread.
+        # The channel and the control connection; the pipe that wakes the main thread; the scoreboard.
         for process in server.daemons():
             wait_for(lambda pid=process.pid: kinds(pid)["socket"] == 2, "the channel")  # type: ignore[misc]
-            assert kinds(process.pid) == {"socket": 2, "pipe": 2}
+            assert kinds(process.pid) == {"socket": 2, "pipe": 2, "/memfd:scoreboard": 1}
             assert {os.readlink(f"/proc/{process.pid}/fd/{n}") for n in (0, 2)} == {"/dev/null", str(log)}
         # A listener, the control connection, two channels, the loop's own pair; the access log; epoll; scoreboards.
         front = kinds(server.front().pid)

@@ -25,6 +25,7 @@ from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Word
 from pydaemonwsgi.channel.frames import RejectReason
 from pydaemonwsgi.daemon.adapter import Adapter
+from pydaemonwsgi.daemon.becoming import become, introduce, label_of
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.link import Link
@@ -35,11 +36,9 @@ from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_limit
 from pydaemonwsgi.daemon.scripts import LoadError, Script, WSGIApplication, extend_path
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.watch import ModuleWatch
-from pydaemonwsgi.errors import ChannelError, PrivilegeError
-from pydaemonwsgi.logs import setup_error_log
-from pydaemonwsgi.metrics.scoreboard import Scoreboard
-from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
-from pydaemonwsgi.system.identities import identity_environment
+from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
+from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.processes import die_with_parent
 from pydaemonwsgi.system.sockets import receive_with_descriptors
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -48,8 +47,6 @@ __all__ = ["run"]
 
 logger = logging.getLogger(__name__)
 
-# Exit status of a process that could not go to its working directory.
-_DIRECTORY_EXIT_STATUS: Final = os.EX_CONFIG
 # Seconds between two looks at the script.
 _LOOK: Final = 1.0
 # Seconds that a process whose supervisor has died waits for the front to finish.
@@ -58,51 +55,23 @@ _ORPHANED: Final = 20.0
 _OWNED_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2)
 
 
-def run(settings: DaemonSettings, control_socket: socket.socket, scoreboard_memory: memoryview) -> int:
+def run(settings: DaemonSettings, control_socket: socket.socket, board: int) -> int:
     """Be a daemon process; return its exit status. Called in a fresh child with only its own descriptors open.
 
     Args:
         settings: the orders.
         control_socket: connection to the supervisor.
-        scoreboard_memory: shared with supervisor and front.
+        board: descriptor of the scoreboard's memory, shared with supervisor and front.
     """
-    label = f"wsgi:{settings.group}"
-    _set_title(f"({label})")
-    setup_error_log(settings.log_level, label=label, root=False)
-    try:
-        if settings.identity is not None:
-            drop_privileges(settings.identity)
-    except PrivilegeError as error:
-        logger.critical("cannot become the run-as user: %s; the process ends", error)
-        return PRIVILEGE_EXIT_STATUS
-    if not _enter_directory(settings):
-        return _DIRECTORY_EXIT_STATUS
-    if settings.umask is not None:
-        os.umask(settings.umask)
-    return _DaemonProcess(settings, control_socket, scoreboard_memory, label).run()
+    introduce(settings, f"({label_of(settings)})")
+    return become(settings) or go_on(settings, control_socket, board)
 
 
-def _set_title(title: str) -> None:
-    try:
-        import setproctitle  # noqa: PLC0415 - a process group's own environment need not have it
-    except ImportError:
-        return
-    setproctitle.setproctitle(title)
-
-
-def _enter_directory(settings: DaemonSettings) -> bool:
-    if settings.working_directory is None:
-        return True
-    try:
-        os.chdir(settings.working_directory)
-    except OSError as error:
-        logger.critical(
-            "cannot enter the working directory %s: %s; the process ends",
-            settings.working_directory,
-            error.strerror,
-        )
-        return False
-    return True
+def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -> int:
+    """Load the script and serve; return the exit status. The process is who and where it should be."""
+    memory = map_shared(board, scoreboard_size(settings.threads))
+    os.close(board)
+    return _DaemonProcess(settings, control_socket, memory, label_of(settings)).run()
 
 
 class _DaemonProcess:
@@ -176,8 +145,6 @@ class _DaemonProcess:
 
     def _prepare_python(self) -> None:
         settings = self._settings
-        if settings.identity is not None:
-            os.environ.update(identity_environment(settings.identity, dict(os.environ)))
         signal.set_wakeup_fd(self._waker_out, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_terminate)

@@ -123,7 +123,7 @@ class ProcessGroup:
         try:
             board = create_shared("scoreboard", size)
             memory = map_shared(board, size)
-            child = fork_child(lambda control: plan.run_daemon(control, memory), ())
+            child = fork_child(lambda control: plan.run_daemon(control, board), (board,))
         except OSError as error:
             if board >= 0:
                 os.close(board)

@@ -16,13 +16,13 @@ class GroupPlan:
     Attributes:
         planner: decides about its processes; has the group's name, size and time-outs.
         threads: worker threads of each daemon process.
-        run_daemon: be a daemon process, in the child: control connection and scoreboard memory.
+        run_daemon: be a daemon process, in the child: control connection and descriptor of the scoreboard's memory.
         script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
     """
 
     planner: Group
     threads: int
-    run_daemon: Callable[[socket.socket, memoryview], int]
+    run_daemon: Callable[[socket.socket, int], int]
     script_version: Callable[[], int]
 
     @property

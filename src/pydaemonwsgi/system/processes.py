@@ -1,13 +1,17 @@
-"""What a process can ask the kernel about its relatives. No policy. Standard library only."""
+"""What a process can ask the kernel about itself and its relatives. No policy. Standard library only."""
 
 import ctypes
 import os
 from typing import Final
 
-__all__ = ["die_with_parent"]
+__all__ = ["die_with_parent", "set_title"]
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
+# Where /proc/PID/stat says that the arguments lie in memory (arg_start, arg_end), counted from the state, its third.
+_ARGUMENTS_BEGIN: Final = 48 - 3
+_ARGUMENTS_END: Final = 49 - 3
 
 
 def die_with_parent(parent: int, number: int) -> None:
@@ -22,3 +26,28 @@ def die_with_parent(parent: int, number: int) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if number and os.getppid() != parent:
         os.kill(os.getpid(), number)
+
+
+def set_title(title: str) -> None:
+    """Have `ps` show `title` instead of the command line; without setproctitle it is cut where that ended."""
+    try:
+        import setproctitle  # noqa: PLC0415 - a process group's own environment need not have it
+    except ImportError:
+        _overwrite_arguments(os.fsencode(title))
+    else:
+        setproctitle.setproctitle(title)
+
+
+def _overwrite_arguments(title: bytes) -> None:
+    """Write over the memory in which the kernel left the arguments; Python has copied them long ago."""
+    _LIBC.prctl(_PR_SET_NAME, ctypes.c_char_p(title[:15]), 0, 0, 0)
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b") ")[2].split()
+        begin, end = int(fields[_ARGUMENTS_BEGIN]), int(fields[_ARGUMENTS_END])
+    except (OSError, ValueError, IndexError):
+        return
+    if 0 < begin < end:
+        # The last byte stays NUL: to the kernel anything else means that the title goes on in the environment.
+        size = end - begin
+        ctypes.memmove(begin, title[: size - 1].ljust(size, b"\0"), size)
