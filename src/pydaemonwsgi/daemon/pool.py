@@ -3,9 +3,9 @@
 Theory of operation. `threads` workers share one channel. The **leader** reads it, queues the requests that came and
 runs them one after the other, posting their answers, which are flushed when the queue is empty or a little time has
 passed. Before a request that is expected to be slow (`PoolPolicy`) it makes a **follower** leader and runs the
-request beside it. Otherwise it runs it inline; then the monitor (the main thread's `tick`) watches, and makes a
-follower leader if the request has not returned within a tick. The leader finds out when it comes back, under the
-lock under which it was deposed.
+request beside it. Otherwise it runs it inline; then the monitor (`PoolWatch`) watches, and makes a follower leader if
+the request has not returned within a tick. The leader finds out when it comes back, under the lock under which it was
+deposed.
 
 When no follower is idle the lead is **vacant**. The next worker that gets free takes it. Meanwhile the monitor reads
 the channel itself, to hand requests back (REJECT) so that another process can run them, and to hear CANCEL and CREDIT.
@@ -35,8 +35,9 @@ from pydaemonwsgi.channel.frames import (
 from pydaemonwsgi.daemon.adapter import Adapter, Job
 from pydaemonwsgi.daemon.exchange import Exchange
 from pydaemonwsgi.daemon.link import Link
-from pydaemonwsgi.daemon.policy import FLUSH_AFTER, TICK, PoolPolicy
+from pydaemonwsgi.daemon.policy import FLUSH_AFTER, PoolPolicy
 from pydaemonwsgi.daemon.recycling import RequestLimit
+from pydaemonwsgi.daemon.worker import Worker
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -44,33 +45,6 @@ from pydaemonwsgi.vocabulary import ShutdownReason
 __all__ = ["Pool"]
 
 logger = logging.getLogger(__name__)
-
-# Ticks without an inline request after which the monitor looks less often.
-_QUIET_TICKS = 50
-_SLOW_TICK = 0.02
-_ASLEEP = 1.0
-
-
-class Worker:
-    """One thread of the pool.
-
-    Attributes:
-        index: its row in the scoreboard.
-        wake: released to make this worker leader, or to have it run `job`.
-        inline_since: when the request that it runs as leader began (perf_counter), 0.0 when there is none.
-        exchange: of the request that it began last.
-        job: what it was woken to run; None when it was woken to lead.
-    """
-
-    __slots__ = ("exchange", "index", "inline_since", "job", "wake")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.wake = threading.Lock()
-        self.wake.acquire()
-        self.inline_since = 0.0
-        self.exchange: Exchange | None = None
-        self.job: tuple[Job, Exchange, str] | None = None
 
 
 class Pool:
@@ -84,8 +58,14 @@ class Pool:
         changed: asked once per batch of requests; True means that only newer code may answer them.
         retire: called, from any thread, when this process should be replaced.
         link_lost: called when the channel has ended; the leader then waits for `attach`.
-        wake_monitor: makes the main thread call `tick` soon.
+        wake_monitor: makes the main thread look soon.
         strict_limit: start no request beyond the limit (`wsgi.run_once`).
+
+    Attributes:
+        policy: when requests run inline.
+        reject_reason: why requests are handed back; None while they are run.
+        inline_runs: how many requests have been begun inline.
+        watch_is_asleep: whether the monitor has to be woken before a request runs inline.
     """
 
     def __init__(
@@ -109,17 +89,15 @@ class Pool:
         self._link_lost = link_lost
         self._wake_monitor = wake_monitor
         self._strict_limit = strict_limit
-        self._policy = PoolPolicy(threads)
+        self.policy = PoolPolicy(threads)
         self._lock = threading.Lock()
         self._leader: Worker | None = None
         self._idle: list[Worker] = []
         self._queue: deque[Job] = deque()
         self._active: dict[int, Exchange] = {}
         self._monitor = Worker(-1)
-        self._monitor_asleep = False
-        self._inline_runs = 0
-        self._inline_seen = 0
-        self._quiet = 0
+        self.watch_is_asleep = False
+        self.inline_runs = 0
         self._link: Link | None = None
         self._attached = threading.Event()
         self._forked = False
@@ -149,6 +127,16 @@ class Pool:
             link.abandon()
 
     @property
+    def attached(self) -> bool:
+        """Whether there is a channel."""
+        return self._link is not None
+
+    @property
+    def leader(self) -> Worker | None:
+        """Who leads; None while nobody does."""
+        return self._leader
+
+    @property
     def busy(self) -> int:
         """How many requests are running."""
         return len(self._active)
@@ -163,7 +151,7 @@ class Pool:
         """Return the numbers that an operator would ask for."""
         return (
             f"<Pool {len(self._workers)} threads, {self.busy} busy, {len(self._queue)} queued, "
-            f"average {self._policy.average * 1000:.2f} ms, {self._limit.ended} ended>"
+            f"average {self.policy.average * 1000:.2f} ms, {self._limit.ended} ended>"
         )
 
     # -- workers
@@ -208,7 +196,7 @@ class Pool:
                 self._reject(job, self.reject_reason)
                 continue
             path = self._adapter.prepare(job)
-            if self._policy.hand_over_first(path):
+            if self.policy.hand_over_first(path):
                 if queue and self._give_away(job, path):
                     continue
                 job.link.flush()
@@ -218,8 +206,8 @@ class Pool:
                 return
             exchange = self._begin(worker, job, inline=True)
             worker.inline_since = time.perf_counter()
-            self._inline_runs += 1
-            if self._monitor_asleep:
+            self.inline_runs += 1
+            if self.watch_is_asleep:
                 self._wake_monitor()
             now = self._run(worker, job, exchange, path)
             if self._leader is not worker:
@@ -257,7 +245,7 @@ class Pool:
                 reason = limit.count()
                 self._scoreboard.end(worker.index, limit.ended)
         ended = time.perf_counter()
-        self._policy.observe(path, ended - started)
+        self.policy.observe(path, ended - started)
         if reason is not None:
             if self._strict_limit:
                 self.reject_reason = RejectReason.LEAVING
@@ -291,7 +279,7 @@ class Pool:
             follower.wake.release()
         else:
             self._leader = None
-            if self._monitor_asleep:
+            if self.watch_is_asleep:
                 self._wake_monitor()
 
     # -- the channel
@@ -368,54 +356,21 @@ class Pool:
         if lost:
             self._link_lost()
 
-    # -- the monitor
+    # -- what the monitor does
 
-    def tick(self, now: float) -> float:
-        """Depose a leader whose inline request takes long; return after how many seconds to look again.
-
-        Args:
-            now: of `time.perf_counter`.
-        """
-        self._monitor_asleep = False
-        self._policy.note_usage(now, time.process_time())
-        leader = self._leader
-        if leader is None:
-            self._stand_in()
-        else:
-            since = leader.inline_since
-            if since and now - since >= self._policy.patience:
-                with self._lock:
-                    deposed = self._leader is leader and leader.inline_since == since
-                    if deposed:
-                        if leader.exchange is not None:
-                            # Nobody flushes for it any more.
-                            leader.exchange.prompt = True
-                        self._promote()
-                if deposed and self._leader is None:
-                    self._stand_in()
-        if self._inline_runs != self._inline_seen:
-            self._inline_seen = self._inline_runs
-            self._quiet = 0
-            # Each look takes the interpreter lock from a thread that computes: no more of them than can matter.
-            return self._policy.patience
+    def depose(self, leader: Worker, since: float) -> None:
+        """Take the lead from a worker, if it still leads and runs the request that it began inline at `since`."""
+        with self._lock:
+            if self._leader is not leader or leader.inline_since != since:
+                return
+            if leader.exchange is not None:
+                # Nobody flushes for it any more.
+                leader.exchange.prompt = True
+            self._promote()
         if self._leader is None:
-            return TICK  # nobody else hears CREDIT and CANCEL
-        self._quiet += 1
-        if self._quiet < _QUIET_TICKS or (leader is not None and leader.inline_since):
-            return TICK
-        self._monitor_asleep = True
-        if self._has_work():
-            # It began between our look and our falling asleep.
-            self._monitor_asleep = False
-            return TICK
-        return _SLOW_TICK if self._active else _ASLEEP
+            self.stand_in()
 
-    def _has_work(self) -> bool:
-        """Whether a request runs inline, or nobody leads."""
-        leader = self._leader
-        return leader is None or leader.inline_since > 0.0
-
-    def _stand_in(self) -> None:
+    def stand_in(self) -> None:
         """Lead for a moment while no worker can: hand requests back, hear CANCEL and CREDIT."""
         with self._lock:
             if self._leader is not None:

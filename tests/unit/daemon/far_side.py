@@ -31,6 +31,7 @@ from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.pool import Pool
+from pydaemonwsgi.daemon.pool_watch import PoolWatch
 from pydaemonwsgi.daemon.recycling import RequestLimit
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_descriptors, stream_pair
@@ -410,8 +411,9 @@ def running_pool(
     )
 
     def monitor() -> None:
+        watch = PoolWatch(pool)
         while not over.is_set():
-            wait = pool.tick(time.perf_counter())
+            wait = watch.tick(time.perf_counter())
             wake.wait(wait)
             wake.clear()
 

@@ -1,0 +1,47 @@
+"""Prepares the Python that the application will find: environment, path, standard streams, modules. Shell."""
+
+import os
+import sys
+
+from pydaemonwsgi.daemon.module import install_modules
+from pydaemonwsgi.daemon.output import install_logging, install_standard_streams
+from pydaemonwsgi.daemon.scripts import extend_path
+from pydaemonwsgi.daemon.settings import DaemonSettings
+
+__all__ = ["prepare_python", "restore_standard_descriptors"]
+
+
+def prepare_python(settings: DaemonSettings, label: str) -> None:
+    """Make this interpreter the one that mod_wsgi would give an application; called before the script is loaded.
+
+    Args:
+        settings: the process's orders.
+        label: what names the process in the error log.
+    """
+    install_standard_streams(label)
+    install_logging()
+    # Where the command `pydaemonwsgi` lies is no place for an application to import from.
+    command_directory = os.path.dirname(os.path.abspath(sys.argv[0]))
+    sys.path[:] = [entry for entry in sys.path if entry != command_directory]
+    sys.argv = ["mod_wsgi"]
+    extend_path(settings.python_path)
+    if settings.working_directory is not None:
+        sys.path.insert(0, settings.working_directory)
+    install_modules(
+        group=settings.group,
+        application_group="",
+        processes=settings.processes,
+        threads=settings.threads,
+    )
+
+
+def restore_standard_descriptors() -> None:
+    """Put /dev/null where the script closed a standard stream, so that nothing of ours gets its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)

@@ -1,0 +1,172 @@
+"""The main thread of a daemon process: watches the pool and the script, hears signals and the supervisor. Shell."""
+
+import fcntl
+import logging
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from typing import Final
+
+from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.channel.frames import RejectReason
+from pydaemonwsgi.daemon.control import ControlConnection
+from pydaemonwsgi.daemon.link import Link
+from pydaemonwsgi.daemon.pool import Pool
+from pydaemonwsgi.daemon.pool_watch import PoolWatch
+from pydaemonwsgi.daemon.reloading import Reloading
+from pydaemonwsgi.daemon.retirement import Retirement
+from pydaemonwsgi.daemon.settings import DaemonSettings
+from pydaemonwsgi.daemon.signals import SignalInbox
+from pydaemonwsgi.daemon.waker import Waker
+from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.vocabulary import ShutdownReason
+
+__all__ = ["Monitor"]
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two looks at the script.
+_LOOK: Final = 1.0
+# Seconds that a process whose supervisor has died waits for the front to finish.
+_ORPHANED: Final = 20.0
+# Seconds between two looks whether the last request has ended.
+_LEAVING_TICK: Final = 0.01
+
+
+class Monitor:
+    """See the module's docstring.
+
+    Args:
+        settings: the process's orders.
+        supervisor: connection to it.
+        waker: ends our wait.
+        signals: what came.
+        pool: runs the requests.
+        reloading: knows whether the code is out of date.
+        retirement: asks for a successor.
+    """
+
+    def __init__(
+        self,
+        settings: DaemonSettings,
+        supervisor: ControlConnection,
+        waker: Waker,
+        signals: SignalInbox,
+        pool: Pool,
+        reloading: Reloading,
+        retirement: Retirement,
+    ) -> None:
+        self._settings = settings
+        self._supervisor = supervisor
+        self._waker = waker
+        self._signals = signals
+        self._pool = pool
+        self._watch = PoolWatch(pool)
+        self._reloading = reloading
+        self._retirement = retirement
+        self._poller = select.poll()
+        self._orphaned = False
+        self._term_signals = 0
+        self._stop_at: float | None = None
+
+    def run(self) -> int:
+        """Watch until the process is to leave; return its exit status."""
+        pool, supervisor = self._pool, self._supervisor
+        self._poller.register(supervisor.fileno(), select.POLLIN)
+        self._poller.register(self._waker.source, select.POLLIN)
+        next_look = time.monotonic() + _LOOK
+        while True:
+            now = time.monotonic()
+            if now >= next_look:
+                next_look = now + _LOOK
+                self._look()
+            supervisor.flush()
+            wait = self._watch.tick(time.perf_counter())
+            if supervisor.unsent or self._stop_at is not None:
+                wait = min(wait, _LEAVING_TICK)
+            for descriptor, _ in self._poller.poll(max(1.0, min(wait, next_look - now) * 1000)):
+                if descriptor == self._waker.source:
+                    self._waker.drain()
+                else:
+                    self._hear()
+            for number in self._signals.take():
+                self._obey_signal(number)
+            if self._orphaned and not pool.attached:
+                return 0
+            if self._stop_at is not None:
+                if not pool.busy:
+                    pool.flush()
+                    return 0
+                if time.monotonic() >= self._stop_at:
+                    logger.warning("leaving with %d requests still running: their time is over", pool.busy)
+                    return 1
+
+    def _look(self) -> None:
+        self._reloading.refresh()
+        if self._pool.reject_reason is None and self._reloading.has_changed():
+            self.note_changed()
+
+    def note_changed(self) -> None:
+        """The code is out of date: only newer code may answer from here on. From any thread."""
+        pool = self._pool
+        if pool.reject_reason is None:
+            pool.reject_reason = RejectReason.RELOAD
+            self._retirement.ask(ShutdownReason.SCRIPT_RELOAD)
+
+    # -- signals
+
+    def _obey_signal(self, number: signal.Signals) -> None:
+        if number in {signal.SIGTERM, signal.SIGINT}:
+            self._term_signals += 1
+            self._retirement.ask(ShutdownReason.SHUTDOWN_SIGNAL)
+            if self._term_signals > 1:
+                self._stop(self._settings.shutdown_timeout)
+        elif number is signal.SIGUSR1:
+            self._retirement.ask(ShutdownReason.GRACEFUL_SIGNAL)
+
+    # -- the supervisor
+
+    def _hear(self) -> None:
+        try:
+            received = self._supervisor.receive()
+        except EOFError:
+            self._become_orphan()
+            return
+        if received is not None:
+            self._obey(*received)
+
+    def _become_orphan(self) -> None:
+        logger.warning("the supervisor has gone; leaving when the front has")
+        self._orphaned = True
+        self._poller.unregister(self._supervisor.fileno())
+        if self._pool.attached:
+            reaper = threading.Timer(_ORPHANED, os._exit, (1,))
+            reaper.daemon = True
+            reaper.start()
+
+    def _obey(self, message: Message, descriptors: list[int]) -> None:
+        pool = self._pool
+        if message.word is Word.CHANNEL:
+            if len(descriptors) != 1:
+                raise ChannelError("a channel message without its descriptor")
+            # Above the standard streams: an application that closed one of those would print into the channel.
+            channel = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, 3)
+            os.close(descriptors[0])
+            pool.attach(Link(socket.socket(fileno=channel)))
+        elif message.word is Word.KEEP:
+            self._reloading.keep(message.number("version"))
+            self._retirement.forget()
+            pool.reject_reason = None
+            # Only now may the front give us requests again: one that came before would have been handed back.
+            self._supervisor.say(Word.KEPT)
+        elif message.word is Word.STOP:
+            self._stop(message.seconds("timeout"))
+
+    def _stop(self, timeout: float) -> None:
+        self._pool.reject_reason = RejectReason.LEAVING
+        if self._stop_at is None:
+            # A time-out of 0 means, as with mod_wsgi, that nobody hurries the requests.
+            self._stop_at = time.monotonic() + timeout if timeout else float("inf")

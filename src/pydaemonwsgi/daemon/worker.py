@@ -1,0 +1,30 @@
+"""One thread of the pool, as the others see it. Shell."""
+
+import threading
+
+from pydaemonwsgi.daemon.adapter import Job
+from pydaemonwsgi.daemon.exchange import Exchange
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """One thread of the pool.
+
+    Attributes:
+        index: its row in the scoreboard.
+        wake: released to make this worker leader, or to have it run `job`.
+        inline_since: when the request that it runs as leader began (perf_counter), 0.0 when there is none.
+        exchange: of the request that it began last.
+        job: what it was woken to run; None when it was woken to lead.
+    """
+
+    __slots__ = ("exchange", "index", "inline_since", "job", "wake")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self.inline_since = 0.0
+        self.exchange: Exchange | None = None
+        self.job: tuple[Job, Exchange, str] | None = None
