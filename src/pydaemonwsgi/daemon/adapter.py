@@ -17,7 +17,7 @@ from pydaemonwsgi.channel.frames import RequestPayload
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.exchange import ClientGone, Exchange
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper, sendable_range
-from pydaemonwsgi.daemon.input import RequestInput
+from pydaemonwsgi.daemon.input import NO_BODY, RequestInput
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.output import ErrorStream, set_current_request
 from pydaemonwsgi.daemon.response import error_page
@@ -78,9 +78,7 @@ class Adapter:
 
     def prepare(self, job: Job) -> str:
         """Build the job's environ; return its path."""
-        job.environ = self._environs.build(
-            job.request, thread_id=0, daemon_start=job.received, application_start=time.time()
-        )
+        job.environ = self._environs.build(job.request, daemon_start=job.received, application_start=time.time())
         path: str = job.environ["PATH_INFO"]
         return path
 
@@ -101,8 +99,10 @@ class Adapter:
             file = io.BufferedReader(io.FileIO(job.descriptor, "r"), 64 * 1024)
             job.descriptor = -1
             body = RequestInput(file, request.body_length)
-        else:
+        elif request.body:
             body = RequestInput(io.BytesIO(request.body), len(request.body))
+        else:
+            body = RequestInput(NO_BODY, 0)
         environ["wsgi.input"] = body
         set_current_request(exchange.errors)
         try:

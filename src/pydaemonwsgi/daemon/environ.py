@@ -3,7 +3,7 @@
 PEP 3333, section environ Variables.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydaemonwsgi.channel.frames import RequestPayload
 
@@ -12,6 +12,8 @@ __all__ = ["APACHE_VERSION", "MOD_WSGI_VERSION", "EnvironBuilder"]
 # The versions whose behaviour this project reproduces; code that looks for features compares against them.
 MOD_WSGI_VERSION = (6, 0, 5)
 APACHE_VERSION = (2, 4, 62)
+
+Key = TypeVar("Key")
 
 _REMEMBERED = 512
 _LONGEST_REMEMBERED = 4096
@@ -64,31 +66,20 @@ class EnvironBuilder:
         }
         self._connections: dict[bytes, dict[str, Any]] = {}
         self._heads: dict[bytes, dict[str, Any]] = {}
+        self._known: dict[tuple[bytes, bytes], dict[str, Any]] = {}
         if script_filename is not None:
             self._template["SCRIPT_FILENAME"] = script_filename
 
-    def build(
-        self, request: RequestPayload, *, thread_id: int, daemon_start: float, application_start: float
-    ) -> dict[str, Any]:
-        """Return a new environ without `wsgi.input` and `wsgi.errors`, which belong to the caller.
+    def build(self, request: RequestPayload, *, daemon_start: float, application_start: float) -> dict[str, Any]:
+        """Return a new environ without what depends on the thread: `wsgi.input`, `wsgi.errors`, the thread's id.
 
         Args:
             request: what the front sent.
-            thread_id: of the worker thread, counting from 1.
             daemon_start: when this process took the request, seconds since the epoch.
             application_start: now, seconds since the epoch.
         """
-        connection = self._connections.get(request.connection)
-        if connection is None:
-            connection = self._remember(self._connections, request.connection, self._template)
-        head = self._heads.get(request.head)
-        if head is None:
-            head = self._remember(self._heads, request.head, {})
-        environ = connection.copy()
-        environ.update(head)
-        environ["mod_wsgi.script_name"] = environ["SCRIPT_NAME"]
-        environ["mod_wsgi.path_info"] = environ["PATH_INFO"]
-        environ["mod_wsgi.thread_id"] = thread_id
+        known = self._known.get((request.connection, request.head))
+        environ = known.copy() if known is not None else self._learn(request)
         environ["mod_wsgi.request_id"] = "%016x" % request.request_id  # noqa: UP031 - faster than format()
         environ["mod_wsgi.request_start"] = request.request_start
         environ["mod_wsgi.queue_start"] = request.queue_start
@@ -96,16 +87,40 @@ class EnvironBuilder:
         environ["mod_wsgi.application_start"] = application_start
         return environ
 
-    @staticmethod
-    def _remember(memory: dict[bytes, dict[str, Any]], encoded: bytes, start: dict[str, Any]) -> dict[str, Any]:
-        """Return what `encoded` says on top of `start`, and remember it: the next request often says the same."""
-        environ = start.copy()
-        items = encoded.decode("latin-1").split("\0")
-        environ.update(zip(items[::2], items[1::2], strict=False))
-        if "REQUEST_SCHEME" in environ:
-            environ["wsgi.url_scheme"] = environ["REQUEST_SCHEME"]
-        if len(encoded) <= _LONGEST_REMEMBERED:
-            if len(memory) >= _REMEMBERED:
-                memory.clear()
-            memory[encoded] = environ
+    def _learn(self, request: RequestPayload) -> dict[str, Any]:
+        """Return what connection and head say, and remember it: the next request often says the same."""
+        head = self._heads.get(request.head)
+        if head is None:
+            head = _decode(request.head)
+            _remember(self._heads, request.head, head, len(request.head))
+        connection = self._connections.get(request.connection)
+        if connection is None:
+            connection = self._template | _decode(request.connection)
+            _remember(self._connections, request.connection, connection, 0)
+            return _merged(connection, head)
+        # A connection that goes on sends the same head again more often than not.
+        environ = _merged(connection, head)
+        _remember(self._known, (request.connection, request.head), environ.copy(), len(request.head))
         return environ
+
+
+def _merged(connection: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
+    environ = connection | head
+    environ["wsgi.url_scheme"] = environ.get("REQUEST_SCHEME", "http")
+    environ["mod_wsgi.script_name"] = environ["SCRIPT_NAME"]
+    environ["mod_wsgi.path_info"] = environ["PATH_INFO"]
+    return environ
+
+
+def _decode(encoded: bytes) -> dict[str, Any]:
+    """Return `KEY\\0VALUE\\0…` as a dictionary."""
+    items = encoded.decode("latin-1").split("\0")
+    return dict(zip(items[::2], items[1::2], strict=False))
+
+
+def _remember(memory: dict[Key, dict[str, Any]], key: Key, environ: dict[str, Any], size: int) -> None:
+    """Keep what a key of `size` bytes stands for, within bounds."""
+    if size <= _LONGEST_REMEMBERED:
+        if len(memory) >= _REMEMBERED:
+            memory.clear()
+        memory[key] = environ

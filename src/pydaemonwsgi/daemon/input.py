@@ -2,8 +2,12 @@
 
 import io
 from collections.abc import Iterator
+from typing import Final
 
-__all__ = ["RequestInput"]
+__all__ = ["NO_BODY", "RequestInput"]
+
+# What a request without a body reads from; shared, for most requests have none.
+NO_BODY: Final = io.BytesIO()
 
 
 class RequestInput:
@@ -82,5 +86,5 @@ class RequestInput:
     def end(self) -> None:
         """Close the stream for good; called by the server when the request is over."""
         file, self._file = self._file, None
-        if file is not None:
+        if file is not None and file is not NO_BODY:
             file.close()
