@@ -226,7 +226,6 @@ def encode_request(
     connection: bytes,
     head: bytes,
     body: bytes = b"",
-    *,
     body_length: int | None = None,
 ) -> bytes:
     """Return a REQUEST frame; `body_length` is given when the body travels as a descriptor instead of inline."""

@@ -120,10 +120,12 @@ class Channel:
             exchange.connection,
             exchange.head.environ,
             b"" if body is None or spooled else body.content,
-            body_length=body.length if body is not None and spooled else None,
+            body.length if body is not None and spooled else None,
         )
         self._out.append((frame, exchange) if spooled else frame)
-        self._schedule_flush()
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
 
     def cancel(self, exchange: Exchange) -> None:
         """Tell the process that nobody waits for this request any more."""

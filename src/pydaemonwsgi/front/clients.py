@@ -338,7 +338,7 @@ class Client:
             head,
             self._environ,
             body,
-            front.next_request_id(),
+            next(front.request_ids),
             now if body is None else now - (time.monotonic() - self._head_started),
             now,
             NEVER,

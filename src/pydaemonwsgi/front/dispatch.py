@@ -41,28 +41,31 @@ class Dispatcher:
 
     Args:
         bound: how many requests may wait.
+
+    Attributes:
+        waiting: the requests that wait, the one that has waited longest first.
     """
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._queue: deque[Exchange] = deque()
+        self.waiting: deque[Exchange] = deque()
 
     def __len__(self) -> int:
         """Return how many requests wait."""
-        return len(self._queue)
+        return len(self.waiting)
 
     @property
     def full(self) -> bool:
         """Whether no more requests may wait."""
-        return len(self._queue) >= self._bound
+        return len(self.waiting) >= self._bound
 
     def add(self, exchange: Exchange) -> None:
         """Put a request at the end of the queue."""
-        self._queue.append(exchange)
+        self.waiting.append(exchange)
 
     def add_again(self, exchange: Exchange) -> None:
         """Put a request that a process handed back before those that came after it; the bound does not count."""
-        queue = self._queue
+        queue = self.waiting
         if not queue or exchange.request_id < queue[0].request_id:
             queue.appendleft(exchange)
             return
@@ -74,15 +77,15 @@ class Dispatcher:
 
     def remove(self, exchange: Exchange) -> None:
         """Take a request out of the queue, wherever it is."""
-        self._queue.remove(exchange)
+        self.waiting.remove(exchange)
 
     def take(self) -> Exchange | None:
         """Return the request that has waited longest, or None."""
-        return self._queue.popleft() if self._queue else None
+        return self.waiting.popleft() if self.waiting else None
 
     def expired(self, now: float) -> Iterator[Exchange]:
         """Take out and yield the requests whose deadline has passed; all have waited equally long at most."""
-        queue = self._queue
+        queue = self.waiting
         while queue and queue[0].queue_deadline <= now:
             yield queue.popleft()
 

@@ -52,7 +52,7 @@ class ProcessGroup:
             # Also for a request that need not wait now: it may be handed back, and its waiting began here.
             exchange.queue_deadline = time.monotonic() + self.queue_timeout
         queue = self.queue
-        if not len(queue):
+        if not queue.waiting:
             channel = choose(self.channels)
             if channel is not None:
                 self._stream += 1
@@ -66,7 +66,7 @@ class ProcessGroup:
     def dispatch(self) -> None:
         """Give waiting requests to the processes that have room."""
         queue = self.queue
-        while len(queue):
+        while queue.waiting:
             channel = choose(self.channels)
             if channel is None:
                 return

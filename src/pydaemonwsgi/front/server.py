@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import logging
 import os
 import random
@@ -72,7 +73,7 @@ class FrontServer:
         self.submit = next(iter(self._groups.values())).submit
         self._to_write: dict[Client, None] = {}
         # Request ids begin anywhere, so that those of two runs differ.
-        self._request_id = random.getrandbits(40) << 20
+        self.request_ids = itertools.count(random.getrandbits(40) << 20)
         self.server_lines = server_lines(time.time())
         self.stopping = False
         self.on_idle: Callable[[], None] | None = None
@@ -179,11 +180,6 @@ class FrontServer:
             client.on_writable()
 
     # -- requests
-
-    def next_request_id(self) -> int:
-        """Return a number that no other request has."""
-        self._request_id += 1
-        return self._request_id
 
     def settle(self, exchange: Exchange, outcome: Outcome) -> None:
         """Do what the table says about a request that did not go well."""
