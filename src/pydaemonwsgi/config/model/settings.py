@@ -4,7 +4,7 @@ A context is the server, a virtual host, or a section. None (or an empty tuple) 
 Each field of `Settings` names the rule by which httpd merges it, so a new directive is one field here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
@@ -234,6 +234,9 @@ class Settings:
     trusted_proxy_headers: tuple[str, ...] | None = None  # as environ keys: HTTP_X_FORWARDED_FOR
     trusted_proxies: tuple[str, ...] | None = None  # addresses and networks
 
+    origins: Mapping[str, Position] = field(default_factory=dict, compare=False)
+    """Where the fields that are single values were written, by field name; entries of lists know it themselves."""
+
 
 def merge_settings(base: Settings, over: Settings) -> Settings:
     """The settings of a context that lies over another one."""
@@ -241,7 +244,7 @@ def merge_settings(base: Settings, over: Settings) -> Settings:
         return base
     if base == _NOTHING:
         return over
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = {"origins": {**base.origins, **over.origins}}
     for name, merge, unset in _RULES:
         below, above = getattr(base, name), getattr(over, name)
         merged[name] = below if above == unset else above if below == unset else merge(below, above)
@@ -277,7 +280,11 @@ _HOW: dict[_Merge, Callable[[Any, Any], Any]] = {
     _Merge.OPTIONS: _merge_options,
     _Merge.REWRITE: _merge_rewrite,
 }
-_RULES = [(row.name, _HOW[row.metadata.get("merge", _Merge.OVERRIDE)], row.default) for row in fields(Settings)]
+_RULES = [
+    (row.name, _HOW[row.metadata.get("merge", _Merge.OVERRIDE)], row.default)
+    for row in fields(Settings)
+    if row.name != "origins"
+]
 _NOTHING = Settings()
 
 DEFAULT_SETTINGS = Settings(
@@ -290,7 +297,7 @@ DEFAULT_SETTINGS = Settings(
     limit_request_body=1 << 30,
     use_canonical_name="off",
     server_signature="off",
-    pass_authorization=False,
+    pass_authorization=True,
     script_reloading=True,
     reload_mechanism="process",
     error_override=False,

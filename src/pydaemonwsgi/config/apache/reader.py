@@ -1,0 +1,327 @@
+"""Reads configuration files into a tree of directives. Sans-I/O: files come from a `FileSystem`.
+
+What httpd does while it reads is done here: continuation and comments, `${VARIABLE}`, `Define`, `Include`, the
+conditions `<IfModule>` and its kin, and matching `</Section>` with `<Section>`. No error stops the reader: it notes the
+problem and goes on where the file most probably means to, so that one run shows them all.
+"""
+
+import fnmatch
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pydaemonwsgi.config.apache.files import FileSystem
+from pydaemonwsgi.config.apache.lines import LogicalLine, logical_lines
+from pydaemonwsgi.config.apache.modules import has_module, has_version
+from pydaemonwsgi.config.apache.tree import Node
+from pydaemonwsgi.config.apache.variables import Variables
+from pydaemonwsgi.config.apache.words import is_closed, next_word, split_words
+from pydaemonwsgi.config.model.position import Position
+from pydaemonwsgi.config.problems import Problems, nearest
+from pydaemonwsgi.config.values import BadValueError
+
+__all__ = ["DEEPEST_INCLUDE", "DEEPEST_SECTION", "LARGEST_FILE", "MOST_FILES", "Reader"]
+
+DEEPEST_INCLUDE = 64  # httpd has 128 and reports a loop only there; loops by name are found at once here
+DEEPEST_SECTION = 64
+LARGEST_FILE = 64 << 20
+MOST_FILES = 10_000  # ten files that each include the next ten times over would keep the reader busy for ever
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+@dataclass(slots=True)
+class _Open:
+    """A section whose end has not been read."""
+
+    name: str
+    arguments: str
+    position: Position
+    is_condition: bool  # its children belong to the section around it
+    is_taken: bool = True
+    children: list[Node] = field(default_factory=list)
+
+
+class Reader:
+    """Reads one configuration; use it once.
+
+    Args:
+        files: where files are read.
+        problems: where everything wrong is noted.
+        server_root: what relative file names are completed with until a `ServerRoot` is read.
+        defined: names that `<IfDefine>` finds, as with httpd's `-D`.
+        environment: what `${NAME}` means where nothing is defined.
+        knows: whether a directive or section (without brackets) of this name exists, for `<IfDirective>`.
+    """
+
+    def __init__(
+        self,
+        files: FileSystem,
+        problems: Problems,
+        *,
+        server_root: str,
+        defined: Iterable[str] = (),
+        environment: Mapping[str, str] | None = None,
+        knows: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self.server_root = server_root
+        self._files = files
+        self._problems = problems
+        self._variables = Variables(defined, environment)
+        self._knows = knows
+        self._including: list[str] = []
+        self._files_read = 0
+
+    def read(self, path: str) -> tuple[Node, ...]:
+        """Read a file and all that it includes."""
+        return tuple(self._read_file(posixpath.normpath(path), None))
+
+    # --- Files
+
+    def _read_file(self, path: str, wanted_by: tuple[Position, str] | None) -> list[Node]:
+        try:
+            content = self._files.read(path)
+        except OSError as error:
+            position, directive = wanted_by or (Position(path, 1), "")
+            self._problems.error(position, directive, f"{path} cannot be read: {error.strerror or error}")
+            return []
+        if len(content) > LARGEST_FILE:
+            self._problems.error(Position(path, 1), "", f"the file is larger than {LARGEST_FILE >> 20} MiB")
+            return []
+        self._files_read += 1
+        self._including.append(path)
+        outermost = _Open("", "", Position(path, 0), is_condition=False)
+        stack = [outermost]
+        for line in logical_lines(content, path, self._problems):
+            self._read_line(line, stack)
+        while len(stack) > 1:
+            section = stack[-1]
+            self._problems.error(section.position, f"<{section.name}>", f"the section is not closed in {path}")
+            self._close(stack)
+        self._including.pop()
+        return outermost.children
+
+    def _include(self, line: LogicalLine, name: str, arguments: str, stack: list[_Open]) -> None:
+        optional = name.lower() == "includeoptional"
+        words = split_words(arguments)
+        if len(words) != 1 or not words[0]:
+            self._problems.error(line.position, name, f"takes one argument: {name} FILE, a directory or a pattern")
+            return
+        if len(self._including) >= DEEPEST_INCLUDE:
+            self._problems.error(line.position, name, f"more than {DEEPEST_INCLUDE} files include one another")
+            return
+        if self._files_read >= MOST_FILES:
+            self._problems.error(line.position, name, f"more than {MOST_FILES} files are included")
+            return
+        wanted = posixpath.normpath(posixpath.join(self.server_root, words[0]))
+        try:
+            paths = self._matching(wanted, optional=optional)
+        except OSError as error:
+            self._problems.error(line.position, name, f"{error.filename or wanted}: {error.strerror or error}")
+            return
+        for path in paths:
+            if path in self._including:
+                chain = " includes ".join([*self._including[self._including.index(path) :], path])
+                self._problems.error(line.position, name, f"the file includes itself: {chain}")
+                continue
+            stack[-1].children += self._read_file(path, (line.position, name))
+
+    def _matching(self, wanted: str, *, optional: bool) -> list[str]:
+        """The files that an Include means: itself, all below a directory, all that fit a pattern; sorted by name."""
+        if _GLOB.search(wanted):
+            found = self._glob(wanted)
+            if not found and not optional:
+                raise FileNotFoundError(2, "nothing matches this pattern; use IncludeOptional if that is right", wanted)
+        elif self._files.is_directory(wanted):
+            found = [wanted]
+        elif optional and not self._files.exists(wanted):
+            found = []
+        else:
+            return [wanted]
+        return [file for path in found for file in self._below(path, 0)]
+
+    def _below(self, path: str, depth: int) -> list[str]:
+        if not self._files.is_directory(path):
+            return [path]
+        if depth > DEEPEST_INCLUDE:
+            raise OSError(40, "the directories are nested too deeply", path)
+        names = sorted(self._files.names(path))
+        return [file for name in names for file in self._below(posixpath.join(path, name), depth + 1)]
+
+    def _glob(self, pattern: str) -> list[str]:
+        paths = ["/"]
+        for part in filter(None, pattern.split("/")):
+            if not _GLOB.search(part):
+                paths = [posixpath.join(path, part) for path in paths]
+                continue
+            found = []
+            for path in paths:
+                if not self._files.is_directory(path):
+                    continue
+                names = self._files.names(path)
+                # As with a shell's, a pattern finds names with a dot in front only if it has one itself.
+                found += [
+                    posixpath.join(path, name)
+                    for name in sorted(names)
+                    if fnmatch.fnmatchcase(name, part) and name.startswith(".") == part.startswith(".")
+                ]
+            paths = found
+        return [path for path in paths if self._files.exists(path)]
+
+    # --- Lines
+
+    def _read_line(self, line: LogicalLine, stack: list[_Open]) -> None:
+        if not stack[-1].is_taken:
+            self._skip_line(line, stack)
+            return
+        text = self._variables.expand(
+            line.text,
+            lambda name: self._problems.warning(
+                line.position, "", f"${{{name}}} is neither defined nor in the environment, so it stays as it is"
+            ),
+        )
+        name, arguments = next_word(text)
+        if text.startswith("</"):
+            self._read_end(line.position, text, stack)
+        elif text.startswith("<"):
+            self._read_section(line, text, stack)
+        elif name.lower() in ("include", "includeoptional"):
+            self._include(line, name, arguments, stack)
+        elif name.lower() in ("define", "undefine"):
+            self._define(line.position, name, split_words(arguments))
+        else:
+            if ('"' in arguments or "'" in arguments) and not is_closed(arguments):
+                self._problems.warning(
+                    line.position, name, "a quotation mark is not closed; it is taken as closed here"
+                )
+            node = Node(name, arguments, line.position)
+            stack[-1].children.append(node)
+            if name.lower() == "serverroot":
+                words = node.words()
+                if len(words) == 1 and words[0].startswith("/"):
+                    self.server_root = posixpath.normpath(words[0])
+
+    def _skip_line(self, line: LogicalLine, stack: list[_Open]) -> None:
+        """Look only for sections, so that the end of a section that is left out is found."""
+        text = line.text
+        if text.startswith("</"):
+            self._read_end(line.position, text, stack)
+        elif text.startswith("<"):
+            name = next_word(text[1:])[0].rstrip(">")
+            stack.append(_Open(name, "", line.position, is_condition=True, is_taken=False))
+
+    def _define(self, position: Position, name: str, words: list[str]) -> None:
+        if name.lower() == "undefine":
+            if len(words) != 1:
+                self._problems.error(position, name, "takes one argument: UnDefine NAME")
+            else:
+                self._variables.undefine(words[0])
+        elif len(words) not in (1, 2):
+            self._problems.error(position, name, "takes one or two arguments: Define NAME [VALUE]")
+        elif ":" in words[0] or "}" in words[0]:
+            self._problems.error(position, name, f"{words[0]!r} cannot be a name: it holds a : or a }}")
+        else:
+            self._variables.define(words[0], words[1] if len(words) == 2 else None)
+
+    # --- Sections
+
+    def _read_section(self, line: LogicalLine, text: str, stack: list[_Open]) -> None:
+        body = text[1:]
+        inside, bracket, after = body.rpartition(">")
+        name, arguments = next_word(inside if bracket else body)
+        if not re.fullmatch(r"[A-Za-z]\w*", name):
+            self._problems.error(line.position, "", f"{text!r} is no section; write <Name argument>")
+            return
+        title = f"<{name}>"
+        if not bracket:
+            self._problems.error(line.position, title, "the > at the end of the line is missing")
+        elif after.strip():
+            self._problems.warning(line.position, title, f"what follows the > is ignored: {after.strip()!r}")
+        if len(stack) > DEEPEST_SECTION:
+            self._problems.error(line.position, title, f"sections are nested more than {DEEPEST_SECTION} deep")
+            stack.append(_Open(name, "", line.position, is_condition=True, is_taken=False))
+            return
+        condition = _CONDITIONS.get(name.lower())
+        section = _Open(name, arguments, line.position, is_condition=condition is not None)
+        if condition is not None:
+            section.is_taken = self._is_true(condition, section)
+        stack.append(section)
+
+    def _is_true(self, condition: "Callable[[Reader, list[str]], bool]", section: _Open) -> bool:
+        words = split_words(section.arguments)
+        if not words:
+            self._problems.error(section.position, f"<{section.name}>", "needs an argument")
+            return False
+        try:
+            return condition(self, words)
+        except BadValueError as error:
+            self._problems.error(section.position, f"<{section.name}>", f"{section.arguments!r} {error}")
+            return False
+
+    def _read_end(self, position: Position, text: str, stack: list[_Open]) -> None:
+        name = text[2:].removesuffix(">").strip()
+        if not text.endswith(">"):
+            self._problems.error(position, "", f"{text!r}: the > is missing")
+            name = next_word(name)[0]
+        names = [section.name.lower() for section in stack]
+        if name.lower() not in names[1:]:
+            hint = nearest(name, [section.name for section in stack[1:]])
+            self._problems.error(position, "", f"</{name}> ends a section that was not begun in this file{hint}")
+            if hint:
+                self._close(stack)
+            return
+        while stack[-1].name.lower() != name.lower():
+            section = stack[-1]
+            self._problems.error(
+                section.position,
+                f"<{section.name}>",
+                f"the section is not closed before </{name}> in line {position.line}",
+            )
+            self._close(stack)
+        self._close(stack)
+
+    def _close(self, stack: list[_Open]) -> None:
+        section = stack.pop()
+        if section.is_condition:
+            if section.is_taken:
+                stack[-1].children += section.children
+            return
+        node = Node(section.name, section.arguments, section.position, tuple(section.children))
+        stack[-1].children.append(node)
+
+    # --- Conditions
+
+    def _if_module(self, words: list[str]) -> bool:
+        return _negatable(words, has_module)
+
+    def _if_define(self, words: list[str]) -> bool:
+        return _negatable(words, self._variables.is_defined)
+
+    def _if_version(self, words: list[str]) -> bool:
+        return has_version(words)
+
+    def _if_file(self, words: list[str]) -> bool:
+        return _negatable(words, lambda name: self._files.exists(posixpath.join(self.server_root, name)))
+
+    def _if_directive(self, words: list[str]) -> bool:
+        return _negatable(words, self._knows)
+
+    def _if_section(self, words: list[str]) -> bool:
+        return _negatable(words, lambda name: self._knows(f"<{name}>"))
+
+
+def _negatable(words: list[str], holds: Callable[[str], bool]) -> bool:
+    if len(words) != 1 or words[0] in ("", "!"):
+        raise BadValueError("is not one name, perhaps with ! before it")
+    return not holds(words[0][1:]) if words[0].startswith("!") else holds(words[0])
+
+
+_CONDITIONS: dict[str, Callable[[Reader, list[str]], bool]] = {
+    "ifmodule": Reader._if_module,  # noqa: SLF001 - this table is the class's own
+    "ifdefine": Reader._if_define,  # noqa: SLF001
+    "ifversion": Reader._if_version,  # noqa: SLF001
+    "iffile": Reader._if_file,  # noqa: SLF001
+    "ifdirective": Reader._if_directive,  # noqa: SLF001
+    "ifsection": Reader._if_section,  # noqa: SLF001
+}
