@@ -41,7 +41,7 @@ def test_an_open_quotation_mark_is_noticed(text: str, closed: bool) -> None:
     assert is_closed(text) is closed
 
 
-@given(st.lists(st.text(st.characters(blacklist_characters="\n\0", blacklist_categories=("Cs",)), max_size=12)))
+@given(st.lists(st.text(st.characters(exclude_characters="\n\0", codec="utf-8"), max_size=12)))
 def test_quoted_words_are_read_back(words: list[str]) -> None:
     assert split_words(" ".join(map(quote, words))) == words
 
