@@ -35,7 +35,7 @@ BY_DESCRIPTOR: Final = 256 * 1024
 _HEADS: dict[tuple[Any, ...], Head] = {}
 _MAXIMUM_HEADS: Final = 1024
 _LONGEST_CACHED_HEAD: Final = 2048
-_EMPTY_HEAD: Final = Head(b"", 0, None)
+_EMPTY_HEAD: Final = Head(b"", 0, None, False)
 
 # Wakes threads that wait for credit. One for the process: waiting is rare, and each looks at its own numbers.
 _credit = threading.Condition()

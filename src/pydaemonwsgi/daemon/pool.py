@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from pydaemonwsgi.channel.frames import (
     BODY_IS_DESCRIPTOR,
@@ -45,6 +46,8 @@ from pydaemonwsgi.vocabulary import ShutdownReason
 __all__ = ["Pool"]
 
 logger = logging.getLogger(__name__)
+
+_REQUEST: Final = int(Kind.REQUEST)
 
 
 class Pool:
@@ -307,7 +310,7 @@ class Pool:
         received = time.time()
         requests = False
         for kind, flags, _, stream, payload in frames:
-            if kind == Kind.REQUEST:
+            if kind == _REQUEST:
                 request = decode_request(payload)
                 descriptor = link.take_descriptor() if flags & BODY_IS_DESCRIPTOR else -1
                 self._queue.append(Job(link, stream, request, descriptor, received))

@@ -28,20 +28,17 @@ class Head(NamedTuple):
         encoded: `STATUS REASON\\0NAME\\0VALUE\\0…` in latin-1, as HEAD and RESPONSE frames carry it.
         status: the status code.
         content_length: of the Content-Length header; None without one, -1 if it is no length.
+        forbids_body: whether this status never has a body (RFC 9110 section 6.4.1).
     """
 
     encoded: bytes
     status: int
     content_length: int | None
+    forbids_body: bool
 
     def with_content_length(self, length: int) -> bytes:
         """Return the encoded head with a Content-Length header added."""
         return b"%s\0Content-Length\0%d" % (self.encoded, length)
-
-    @property
-    def forbids_body(self) -> bool:
-        """Whether this status never has a body (RFC 9110 section 6.4.1)."""
-        return self.status < 200 or self.status in {204, 304}
 
 
 def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
@@ -84,7 +81,8 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
             raise ValueError(f"header {name!r} belongs to the server (hop-by-hop, PEP 3333)")
         parts.append(name.encode("latin-1"))
         parts.append(value.encode("latin-1"))
-    return Head(b"\0".join(parts), int(status[:3]), content_length)
+    code = int(status[:3])
+    return Head(b"\0".join(parts), code, content_length, code < 200 or code in {204, 304})
 
 
 def error_page(title: str, text: str) -> bytes:
