@@ -1,0 +1,144 @@
+"""What can be refused before anything is started: scripts, directories, users, paths out of reach. Shell."""
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+
+from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.config.script import ScriptSpec, resolve_script
+from pydaemonwsgi.errors import ConfigurationError, StartError
+from pydaemonwsgi.front.access_log import compile_format
+from pydaemonwsgi.system.identities import Identity, resolve_identity
+from pydaemonwsgi.system.readability import check_readable_as
+
+__all__ = ["Checked", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the options came to.
+
+    Attributes:
+        script: what to serve.
+        directory: where the daemon processes run.
+        identity: who the children become; None when they stay root, because nobody else was named.
+    """
+
+    script: ScriptSpec
+    directory: str
+    identity: Identity | None
+
+
+def check(options: ServeOptions) -> Checked:
+    """Look at everything that the options name.
+
+    Raises:
+        ConfigurationError: something is not there, or the run-as user cannot reach it.
+        StartError: the current directory has been removed.
+    """
+    cwd = _current_directory()
+    script = _script(options, cwd)
+    compile_format(options.access_log_format)
+    directory = _working_directory(options, cwd)
+    identity = _identity(options)
+    if options.spool_directory is not None and not os.path.isdir(options.spool_directory):
+        raise ConfigurationError(f"--spool-directory: {options.spool_directory} is not a directory")
+    _check_module(script, options, directory)
+    _check_paths(script, identity, directory)
+    return Checked(script, directory, identity)
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise StartError(f"the current directory is not there any more: {error.strerror}; cd elsewhere") from error
+
+
+def _script(options: ServeOptions, cwd: str) -> ScriptSpec:
+    path = os.path.join(cwd, options.script)
+    try:
+        script = resolve_script(options, cwd=cwd, exists=os.path.isfile)
+    except ConfigurationError:
+        if os.path.isdir(path):
+            raise ConfigurationError(f"SCRIPT: {path} is a directory; give a file in it") from None
+        if os.path.exists(path):
+            raise ConfigurationError(f"SCRIPT: {path} is not a regular file") from None
+        raise
+    elsewhere = options.python_path or options.working_directory is not None
+    if script.module is not None and os.path.isdir(path) and not elsewhere:
+        # A name without dots is found without importing anything; a namespace package has no code to serve.
+        spec = None if "." in script.module else importlib.util.find_spec(script.module)
+        if spec is None or spec.origin is None:
+            raise ConfigurationError(f"SCRIPT: {path} is a directory; give a file in it, or a module")
+    return script
+
+
+def _working_directory(options: ServeOptions, cwd: str) -> str:
+    if options.working_directory is None:
+        return cwd
+    directory = os.path.join(cwd, options.working_directory)
+    if not os.path.isdir(directory):
+        raise ConfigurationError(f"--working-directory: {directory} is not a directory")
+    return directory
+
+
+def _identity(options: ServeOptions) -> Identity | None:
+    """Return who the children become; None when they stay root, because nobody else was named."""
+    if os.geteuid() == 0:
+        if options.user is not None:
+            return resolve_identity(options.user, options.group, options.supplementary_groups)
+        if options.group is not None or options.supplementary_groups is not None:
+            raise ConfigurationError("--group and --supplementary-groups need --user as well")
+        return None
+    # As mod_wsgi: only root can become somebody else; the names are checked all the same.
+    if options.user is not None:
+        resolve_identity(options.user, options.group, options.supplementary_groups)
+    return resolve_identity(None, None, None)
+
+
+def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) -> None:
+    """Say what the run-as user cannot read, before anything is started."""
+    if identity is None:
+        return
+    paths: list[tuple[str, str]] = []
+    executables: list[tuple[str, str]] = []
+    if script.path is not None:
+        paths.insert(0, (script.path, "the script"))
+    if identity.uid != os.geteuid():
+        executables.append((os.path.realpath(sys.executable), "the interpreter"))
+        paths += [
+            (os.path.realpath(os.__file__), "the Python library"),
+            (__file__, "the pydaemonwsgi package"),
+        ]
+        for name in ("setproctitle", "httptools", "watchdog"):
+            spec = importlib.util.find_spec(name)
+            if spec is not None and spec.origin is not None:
+                paths.append((spec.origin, f"the package {name}"))
+    problems = check_readable_as(
+        identity, paths, executables=executables, directories=[(directory, "the working directory")]
+    )
+    if problems:
+        # What stands in the way of one often stands in the way of others: the interpreter says it best.
+        first = next((problem for problem in problems if problem.startswith("the interpreter")), problems[0])
+        first = problems[0] if problems[0].startswith("the script") else first
+        more = len(problems) - 1
+        raise ConfigurationError(first + (f" (and {more} more such path{'s' if more > 1 else ''})" if more else ""))
+
+
+def _check_module(script: ScriptSpec, options: ServeOptions, directory: str) -> None:
+    """Refuse a module whose top-level package is nowhere; nothing of it is run."""
+    if script.module is None:
+        return
+    package = script.module.partition(".")[0]
+    extra = [os.path.abspath(entry) for entry in options.python_path]
+    if any(name.endswith(".pth") for entry in extra if os.path.isdir(entry) for name in os.listdir(entry)):
+        return  # those may add any directory
+    if package in sys.builtin_module_names or PathFinder.find_spec(package, [directory, *extra, *sys.path]):
+        return
+    raise ConfigurationError(
+        f"there is no module {package!r} in {directory} or elsewhere on the path; "
+        "give --working-directory or --python-path, or the path of a file"
+    )

@@ -1,0 +1,148 @@
+"""Starting a server: what was asked for becomes logs, listeners and a plan for the supervisor. Shell."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.logs import setup_error_log
+from pydaemonwsgi.serve.banner import banner
+from pydaemonwsgi.serve.listening import listen
+from pydaemonwsgi.serve.preflight import Checked, check
+from pydaemonwsgi.serve.warnings import warn
+from pydaemonwsgi.supervisor.main import Supervisor
+from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
+from pydaemonwsgi.supervisor.rollover import Group, Timeouts
+from pydaemonwsgi.system import descriptors
+
+if TYPE_CHECKING:
+    from pydaemonwsgi.daemon.settings import DaemonSettings
+    from pydaemonwsgi.front.options import FrontOptions
+
+__all__ = ["serve"]
+
+logger = logging.getLogger("pydaemonwsgi.supervisor")
+
+
+def serve(options: ServeOptions) -> int:
+    """Serve until told to stop; return the exit status.
+
+    Raises:
+        ConfigurationError: the options cannot be obeyed.
+        StartError: the machine refuses something.
+    """
+    checked = check(options)
+    identity = checked.identity
+    # Everything that can be refused has been; from here on the machine may refuse, with status 1.
+    error_log = descriptors.open_log(options.error_log) if options.error_log else None
+    access_log = _open_access_log(options)
+    descriptors.raise_descriptor_limit()
+    addresses, listeners = listen(options, identity)
+    if error_log is not None:
+        banner_to = os.dup(2)
+        descriptors.redirect_standard_streams(error_log)
+    else:
+        banner_to = 2
+        descriptors.redirect_standard_streams(2)
+    setup_error_log(options.log_level, label="supervisor")
+    warn(options, identity)
+    front_options = _front_options(options)
+    settings = _daemon_settings(options, checked)
+    group = Group(
+        options.group_name,
+        options.process_count,
+        Timeouts(
+            startup=options.startup_timeout,
+            graceful=options.graceful_timeout,
+            shutdown=options.shutdown_timeout,
+        ),
+        debug=options.debug,
+    )
+
+    def announce() -> None:
+        text = banner(options, addresses, identity)
+        with contextlib.suppress(OSError):  # nobody reads it: no reason not to serve
+            os.write(banner_to, text.encode("utf-8", "replace"))
+
+    def script_version() -> int:
+        try:
+            return 0 if checked.script.path is None else os.stat(checked.script.path).st_mtime_ns
+        except OSError:
+            return 0
+
+    def run_front(control: socket.socket) -> int:
+        # Imported in the child only: the supervisor holds no HTTP code.
+        from pydaemonwsgi.front import main as front_main  # noqa: PLC0415
+
+        return front_main.run(front_options, listeners, control, access_log, identity, options.log_level)
+
+    def run_daemon(control: socket.socket, board: int) -> int:
+        from pydaemonwsgi.daemon import main as daemon_main  # noqa: PLC0415
+
+        return daemon_main.run(settings, control, board)
+
+    supervisor = Supervisor(
+        Plan(
+            groups=(GroupPlan(group, options.threads, run_daemon, script_version),),
+            listeners=listeners,
+            front_descriptors=() if access_log is None else (access_log,),
+            run_front=run_front,
+            graceful_timeout=options.graceful_timeout,
+            on_ready=announce,
+        )
+    )
+    try:
+        return supervisor.run()
+    finally:
+        for address in addresses:
+            if address.path is not None:
+                try:
+                    os.unlink(address.path)
+                except OSError as error:
+                    logger.debug("cannot remove %s: %s", address.path, error)
+
+
+def _open_access_log(options: ServeOptions) -> int | None:
+    if options.access_log is None:
+        return None
+    return os.dup(1) if options.access_log == "-" else descriptors.open_log(options.access_log)
+
+
+def _front_options(options: ServeOptions) -> "FrontOptions":
+    from pydaemonwsgi.front.options import FrontOptions, GroupOptions  # noqa: PLC0415
+
+    taken = {
+        field.name: getattr(options, field.name) for field in dataclasses.fields(FrontOptions) if field.name != "groups"
+    }
+    if options.spool_directory is not None:
+        taken["spool_directory"] = os.path.abspath(options.spool_directory)  # the front leaves this directory
+    group = GroupOptions(options.group_name, options.queue_size, options.queue_timeout)
+    return FrontOptions(groups=(group,), **taken)
+
+
+def _daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings":
+    from pydaemonwsgi.daemon.settings import DaemonSettings  # noqa: PLC0415
+
+    script = checked.script
+    return DaemonSettings(
+        group=options.group_name,
+        script=script.path,
+        module=script.module,
+        callable_object=script.callable_object,
+        threads=options.threads,
+        processes=options.process_count,
+        multiprocess=options.processes is not None,
+        maximum_requests=options.maximum_requests,
+        python_path=tuple(os.path.abspath(entry) for entry in options.python_path),
+        working_directory=checked.directory,
+        identity=checked.identity,
+        umask=options.umask,
+        reloading=not options.disable_reloading,
+        reload_on_changes=options.reload_on_changes,
+        debug=options.debug,
+        shutdown_timeout=options.shutdown_timeout,
+        log_level=options.log_level,
+    )
