@@ -27,10 +27,11 @@ class ProcessRole(Enum):
 
 
 class ShutdownReason(Enum):
-    """Why a daemon process leaves; mod_wsgi's words."""
+    """Why a daemon process leaves; mod_wsgi's words, and scale_down, which it does not know."""
 
     SHUTDOWN_SIGNAL = "shutdown_signal"
     GRACEFUL_SIGNAL = "graceful_signal"
     MAXIMUM_REQUESTS = "maximum_requests"
     SCRIPT_RELOAD = "script_reload"
     STARTUP_TIMEOUT = "startup_timeout"
+    SCALE_DOWN = "scale_down"

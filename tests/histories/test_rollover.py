@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pydaemonwsgi.supervisor.actions import Action, Attach, Detach, Keep, Kill, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep, Kill, Refuse, Resume, Spawn, Stop
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -56,6 +56,10 @@ class Supervised:
                 return f"stop {number}"
             case Keep(number, version):
                 return f"keep {number} v{version}"
+            case Refuse(seconds):
+                return f"refuse {seconds:.3g}"
+            case Admit():
+                return "admit"
             case Attach(number) | Detach(number) | Kill(number) | Resume(number):
                 return f"{type(action).__name__.lower()} {number}"
 
@@ -74,6 +78,10 @@ class Supervised:
                 group.on_kept(int(number))
             case ["detached", number]:
                 group.on_detached(int(number), now)
+            case ["scale", size]:
+                group.on_scale(int(size))
+            case ["hopeless", number]:
+                group.on_exit(int(number), now, "exited with status 78", hopeless=True)
             case ["exit", number, *how]:
                 group.on_exit(int(number), now, " ".join(how) or "exited with status 3")
             case ["hup"]:
@@ -84,6 +92,8 @@ class Supervised:
                 group.on_front_lost(now)
             case ["stop"]:
                 group.stop(now)
+            case ["look"]:
+                group.on_version(self.version)
             case ["touch"]:
                 self.version += 1
             case other:
@@ -152,10 +162,11 @@ HISTORIES = {
             (1, "exit 2", ""),
             (1.39, "", ""),
             (1.4, "", "spawn 3"),
-            (2, "exit 3", ""),
+            # From the third on it is said to those who wait.
+            (2, "exit 3", "refuse 0.8"),
             (2.79, "", ""),
             (2.8, "", "spawn 4"),
-            (3, "loaded 4", "attach 4"),
+            (3, "loaded 4", "attach 4, admit"),
             (9, "exit 4", "spawn 5"),
             (10, "exit 5", ""),
             (10.2, "", "spawn 6"),
@@ -450,9 +461,10 @@ HISTORIES = {
         [
             (0, "", "spawn 1"),
             (59.9, "", ""),
-            (60, "", "kill 1"),
+            (60, "", "kill 1, refuse 0.2"),
             (60, "exit 1 was killed by SIGKILL", ""),
             (60.2, "", "spawn 2"),
+            (61, "loaded 2", "attach 2, admit"),
         ],
         says=("process 1 has not loaded its script within 60 s (startup-timeout); it is killed",),
     ),
@@ -587,6 +599,170 @@ HISTORIES = {
             (11, "loaded 2", "attach 2"),
         ],
     ),
+    "scale-up-starts-all-that-are-missing": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (10, "scale 3", "spawn 2, spawn 3"),
+            (11, "loaded 3", "attach 3"),
+            (11, "loaded 2", "attach 2"),
+            (99, "", ""),
+            (99, "exit 1 was killed by SIGKILL", "spawn 4"),
+        ],
+        says=("3 processes instead of 1",),
+    ),
+    "scale-down-drains-the-oldest": History(
+        3,
+        [
+            (0, "", "spawn 1, spawn 2, spawn 3"),
+            (1, "loaded 2", "attach 2"),
+            (2, "loaded 1", "attach 1"),
+            (2, "loaded 3", "attach 3"),
+            (10, "exit 1 was killed by SIGKILL", "spawn 4"),
+            (11, "loaded 4", "attach 4"),
+            (20, "scale 1", "detach 2, detach 3"),
+            (21, "detached 3", "stop 3"),
+            (21, "detached 2", "stop 2"),
+            (22, "exit 2 exited with status 0", ""),
+            (22, "exit 3 exited with status 0", ""),
+            (99, "", ""),
+        ],
+    ),
+    "scale-down-takes-what-has-not-started-first": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (10, "scale 4", "spawn 2, spawn 3, spawn 4"),
+            (11, "loaded 2", "attach 2"),
+            (12, "scale 2", "kill 3, kill 4"),
+            (12, "exit 3 was killed by SIGKILL", ""),
+            (12, "exit 4 was killed by SIGKILL", ""),
+            (99, "", ""),
+        ],
+    ),
+    "scale-down-during-a-reload-saves-a-successor": History(
+        3,
+        [
+            (0, "", "spawn 1, spawn 2, spawn 3"),
+            (1, "loaded 1", "attach 1"),
+            (1, "loaded 2", "attach 2"),
+            (1, "loaded 3", "attach 3"),
+            (10, "hup", "spawn 4"),
+            (11, "loaded 4", "attach 4, detach 1, spawn 5"),
+            # Two are to stay: 4, and the one that comes for 3.
+            (12, "scale 2", "detach 2"),
+            (13, "loaded 5", "attach 5, detach 3"),
+            (14, "detached 1", "stop 1"),
+            (14, "detached 2", "stop 2"),
+            (14, "detached 3", "stop 3"),
+        ],
+    ),
+    "scale-up-during-a-drain-starts-another": History(
+        2,
+        [
+            (0, "", "spawn 1, spawn 2"),
+            (1, "loaded 1", "attach 1"),
+            (1, "loaded 2", "attach 2"),
+            (10, "scale 1", "detach 1"),
+            (11, "scale 2", "spawn 3"),
+            (12, "loaded 3", "attach 3"),
+            (13, "detached 1", "stop 1"),
+        ],
+    ),
+    "scale-never-goes-below-one": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (10, "scale 0", ""),
+            (99, "", ""),
+        ],
+    ),
+    "scale-down-takes-a-failed-one-first": History(
+        2,
+        [
+            (0, "", "spawn 1, spawn 2"),
+            (1, "loaded 1", "attach 1"),
+            (1, "fails 2 v1", "attach 2"),
+            (1.1, "scale 1", "detach 2"),
+        ],
+        debug=True,
+    ),
+    "forgotten-probe-time-still-means-a-probe": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "fails 1 v1", "attach 1"),
+            (2, "", "spawn 2"),
+            # The probe itself sees that the script has changed since: the time of the next probe is forgotten.
+            (3, "retire 2 script_reload", ""),
+            (3.5, "exit 2 was killed by SIGKILL", ""),
+            (3.69, "", ""),
+            (3.7, "", "spawn 3"),
+            (4, "loaded 3", "attach 3, detach 1"),
+        ],
+    ),
+    "reload-while-a-failed-process-serves-tries-again-until-it-loads": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "fails 1 v1", "attach 1"),
+            (1.5, "hup", "spawn 2"),
+            (2, "exit 2 was killed by SIGKILL", ""),
+            (2.2, "", "spawn 3"),
+            (3, "loaded 3", "attach 3, detach 1"),
+        ],
+    ),
+    "new-code-ends-the-waiting": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (0.1, "exit 1", ""),
+            (1, "", "spawn 2"),
+            (2, "exit 2", ""),
+            (3, "", "spawn 3"),
+            (4, "exit 3", "refuse 0.8"),
+            (4.1, "look", ""),
+            (4.2, "touch", ""),
+            (4.3, "look", "admit, spawn 4"),
+            (5, "loaded 4", "attach 4"),
+        ],
+    ),
+    "what-the-machine-forbids-is-given-up-after-three": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (10, "exit 1 was killed by SIGKILL", "spawn 2"),
+            (10, "hopeless 2", ""),
+            (10.2, "", "spawn 3"),
+            (10.2, "hopeless 3", ""),
+            (10.6, "", "spawn 4"),
+            (10.6, "hopeless 4", "refuse 60"),
+            (1000, "", ""),
+            # A new front has to be told, too.
+            (1000, "front", "refuse 60"),
+            (1001, "hup", "admit, spawn 5"),
+            (1002, "loaded 5", "attach 5"),
+        ],
+        says=("given up: mend what the messages above say, then reload the server",),
+    ),
+    "what-the-machine-forbids-leaves-those-alone-that-run": History(
+        2,
+        [
+            (0, "", "spawn 1, spawn 2"),
+            (1, "loaded 1", "attach 1"),
+            (1, "hopeless 2", ""),
+            (1.2, "", "spawn 3"),
+            (1.2, "hopeless 3", ""),
+            (1.6, "", "spawn 4"),
+            (1.6, "hopeless 4", "keep 1 v1"),
+            (99, "", ""),
+            (99, "exit 1 was killed by SIGKILL", "refuse 60"),
+        ],
+    ),
     "stop-stops-all-and-starts-none": History(
         3,
         [
@@ -669,14 +845,17 @@ class World(Supervised):
         self.now = 0.0
         self.alive: set[int] = set()
         self.stopped: set[int] = set()
+        self.refusing = False
 
     def happen_now(self, event: str) -> None:
         serving = len([p for p in self.group.processes.values() if p.state is State.RUNNING and not p.cut_off])
         took = sum(word in event for word in ("exit", "detached", "stop"))
         before = set(self.group.processes)
         for done in self.step(self.now, event):
-            word, number, *_ = done.split()
-            if word == "spawn":
+            word, number, *_ = [*done.split(), ""]
+            if word in {"refuse", "admit"}:
+                self.refusing = word == "refuse"
+            elif word == "spawn":
                 assert not self.group.stopping, "a process was started although all are to stop"
             else:
                 assert int(number) in before, f"{done}: nobody knows that number"
@@ -689,6 +868,7 @@ class World(Supervised):
         now_serving = [p for p in group.processes.values() if p.state is State.RUNNING and not p.cut_off]
         if not group.stopping:
             assert len(now_serving) >= min(serving_before, group.size) - took, f"too few serve: {group!r}"
+            assert not (self.refusing and now_serving), f"requests are refused although some serve: {group!r}"
         # The bound: as many successors as there are places. Those that drain, leave or have lost their channel are
         # bounded by their deadlines only, because a touch every second may meet requests of a minute.
         starting = [p for p in group.processes.values() if p.state is State.STARTING]
@@ -731,10 +911,11 @@ def random_event(world: World, chance: random.Random) -> str:
     numbers = sorted(world.group.processes)
     number = chance.choice(numbers) if numbers else 0
     process = world.group.processes.get(number)
-    kinds = ["", "hup", "front", "front-lost", "touch"]
+    kinds = ["", "hup", "front", "front-lost", "touch", f"scale {chance.randint(1, 5)}"]
     if process is not None:
         kinds += [f"exit {number} was killed by SIGKILL", f"exit {number}"]
         if process.state is State.STARTING:
+            kinds += [f"hopeless {number}"]
             kinds += [f"loaded {number}"] * 4 + [f"fails {number} v{world.version}"] * 3
         if process.state in {State.RUNNING, State.DRAINING}:
             kinds += [f"detached {number}"]
@@ -747,7 +928,8 @@ def random_event(world: World, chance: random.Random) -> str:
 @given(size=st.integers(1, 5), debug=st.booleans(), events=st.integers(1, 60), chance=st.randoms(use_true_random=False))
 def test_random_histories_keep_the_promises(size: int, debug: bool, events: int, chance: random.Random) -> None:
     """Whatever happens: no more than twice the size serves or starts, none that serves goes before a successor
-    has come, no unknown process is named, plan() ends, and at last `size` healthy processes run.
+    has come, no unknown process is named, plan() ends, no request is refused while one serves, and at last, when
+    a reload has forgiven everything, `size` healthy processes run.
     """
     world = World(size, debug=debug)
     world.happen_now("")
@@ -755,9 +937,12 @@ def test_random_histories_keep_the_promises(size: int, debug: bool, events: int,
         world.now += chance.choice([0.0, 0.0, 0.01, 0.3, 1.0, 5.0, 20.0, 70.0])
         world.happen_now("")
         world.happen_now(random_event(world, chance))
+    if world.group.trouble.fatal:
+        world.happen_now("hup")
     world.settle()
     running = list(world.group.processes.values())
-    assert [process.state for process in running] == [State.RUNNING] * size, repr(world.group)
+    assert [process.state for process in running] == [State.RUNNING] * world.group.size, repr(world.group)
+    assert not world.refusing
     assert not any(process.retire or process.failed or process.cut_off for process in running), repr(world.group)
 
 

@@ -380,6 +380,8 @@ def test_a_script_that_always_kills_its_process_is_tried_more_and_more_seldom(sc
             wait_for(lambda words=words: words in server.log(), words)  # type: ignore[misc]
         assert "exited with status 3" in server.log()
         write(script, version("two"))
+        # Until then requests are refused, not kept waiting: tests/integration/test_backoff.py.
+        wait_for(lambda: server.get().status == 200, "the mended script")
         assert server.get().text.split()[0] == "two"
 
 

@@ -30,6 +30,8 @@ class Word(Enum):
     DETACH = "detach"  # give it no more requests; close its channel when the last one has ended
     DIED = "died"  # this daemon process has exited, even if somebody holds its end of the channel open
     RESUME = "resume"  # its rejections are over: the changed script could not be loaded
+    REFUSE = "refuse"  # no process of this group will run a request for so many seconds: answer 503
+    ADMIT = "admit"  # requests of this group may wait again
     # front -> supervisor
     DETACHED = "detached"  # the channel of this daemon process has ended
     # supervisor -> daemon process
@@ -49,6 +51,8 @@ _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.DETACH: {"process": int},
     Word.DIED: {"process": int},
     Word.RESUME: {"process": int},
+    Word.REFUSE: {"group": str, "seconds": float},
+    Word.ADMIT: {"group": str},
     Word.DETACHED: {"process": int},
     Word.CHANNEL: {},
     Word.KEEP: {"version": int},

@@ -35,7 +35,6 @@ _READ_AHEAD: Final = 64 * 1024
 # How long, in seconds, we read and drop what a client still sends after its last answer, so that the answer is
 # not destroyed by a reset (RFC 9112 section 9.6).
 _LINGER: Final = 2.0
-_RETRY_AFTER: Final = 1
 # One answer's bytes on disk at most; beyond it the daemon process's thread waits for the client.
 _SPOOL_BOUND: Final = 1024 * 1024 * 1024
 
@@ -578,9 +577,9 @@ class Client:
         elif outcome is Outcome.ANSWER_504:
             self._answer_error(504)
 
-    def refuse_for_load(self) -> None:
-        """Answer 503: too many requests wait already."""
-        self._answer_error(503, retry_after=_RETRY_AFTER)
+    def refuse(self, retry_after: int) -> None:
+        """Answer 503: the request cannot even wait; after so many seconds the client may ask again."""
+        self._answer_error(503, retry_after=retry_after)
 
     def expire(self) -> None:
         """The deadline has passed."""

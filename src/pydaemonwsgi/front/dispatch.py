@@ -1,10 +1,12 @@
 """The queue, and which daemon process takes which request. Sans-I/O.
 
-A request waits here, not in a process: so a process may come and go without a request noticing. The process with
-the fewest requests wins; each has at most `threads` of them, and a few more while its requests are short, so that
+A request waits here, not in a process: so a process may come and go without a request noticing; but where the
+supervisor knows that none will come soon, waiting is refused, with the time after which it is worth while. The process
+with the fewest requests wins; each has at most `threads` of them, and a few more while its requests are short, so that
 it always finds a batch when it reads its channel.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol, TypeVar
@@ -48,16 +50,34 @@ class Dispatcher:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
+        self._refused_until: float | None = None
         self.waiting: deque[Exchange] = deque()
 
     def __len__(self) -> int:
         """Return how many requests wait."""
         return len(self.waiting)
 
+    def refuse(self, until: float) -> list[Exchange]:
+        """Let no request wait until `admit`, for none will be run before `until` (monotonic); return those that do."""
+        self._refused_until = until
+        waiting = list(self.waiting)
+        self.waiting.clear()
+        return waiting
+
+    def admit(self) -> None:
+        """Let requests wait again."""
+        self._refused_until = None
+
     @property
-    def full(self) -> bool:
-        """Whether no more requests may wait."""
-        return len(self.waiting) >= self._bound
+    def refuses(self) -> bool:
+        """Whether no request may wait, because no process will run it."""
+        return self._refused_until is not None
+
+    def refusal(self, now: float) -> int | None:
+        """Return after how many seconds a client may ask again, or None if its request may wait."""
+        if self._refused_until is not None:
+            return max(1, math.ceil(self._refused_until - now))
+        return 1 if len(self.waiting) >= self._bound else None
 
     def add(self, exchange: Exchange) -> None:
         """Put a request at the end of the queue."""

@@ -40,6 +40,7 @@ class Failure(Enum):
     ABORTED = "its daemon process gave its answer up"
     BAD_HEAD = "its answer's head is not HTTP"
     QUEUE_TIMEOUT = "nobody took it in time"
+    NO_PROCESS = "no process of its group will run it soon"
     CLIENT_GONE = "the client has gone"
 
 
@@ -49,6 +50,7 @@ class Outcome(Enum):
     QUEUE_AGAIN = "queue it again, before all others"
     ANSWER_500 = "500"
     ANSWER_502 = "502"
+    ANSWER_503 = "503, with the time after which to ask again"
     ANSWER_504 = "504"
     CUT = "cut the client's connection: a false end must not look like an end"
     CANCEL = "tell the daemon process; drop the answer"
@@ -57,6 +59,7 @@ class Outcome(Enum):
 
 OUTCOMES: Final[dict[tuple[Phase, Failure], Outcome]] = {
     (Phase.QUEUED, Failure.QUEUE_TIMEOUT): Outcome.ANSWER_504,
+    (Phase.QUEUED, Failure.NO_PROCESS): Outcome.ANSWER_503,
     (Phase.QUEUED, Failure.CLIENT_GONE): Outcome.DROP,
     (Phase.SENT, Failure.REJECTED): Outcome.QUEUE_AGAIN,
     (Phase.SENT, Failure.LOST_UNSTARTED): Outcome.QUEUE_AGAIN,

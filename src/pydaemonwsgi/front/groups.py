@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pydaemonwsgi.front.dispatch import Dispatcher, choose
-from pydaemonwsgi.front.exchange import Exchange
+from pydaemonwsgi.front.exchange import Exchange, Failure
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.channels import Channel
@@ -58,10 +58,31 @@ class ProcessGroup:
                 self._stream += 1
                 channel.run(exchange, self._stream)
                 return
-        if queue.full:
-            exchange.client.refuse_for_load()
-            return
-        queue.add(exchange)
+        seconds = queue.refusal(time.monotonic())
+        if seconds is None:
+            queue.add(exchange)
+        else:
+            exchange.client.refuse(seconds)
+
+    def queue_again(self, exchange: Exchange) -> None:
+        """Take back a request that a daemon process has not run."""
+        exchange.channel = None
+        if self.queue.refuses:
+            self._refuse([exchange])
+        else:
+            self.queue.add_again(exchange)
+
+    def refuse(self, seconds: float) -> None:
+        """No daemon process will run a request for so many seconds: answer those that wait."""
+        self._refuse(self.queue.refuse(time.monotonic() + seconds))
+
+    def _refuse(self, exchanges: list[Exchange]) -> None:
+        seconds = self.queue.refusal(time.monotonic())
+        assert seconds is not None
+        for exchange in exchanges:
+            exchange.queue_time = time.time() - exchange.queue_start
+            exchange.fail(Failure.NO_PROCESS)
+            exchange.client.refuse(seconds)
 
     def dispatch(self) -> None:
         """Give waiting requests to the processes that have room."""

@@ -170,6 +170,10 @@ class _Front:
                 found.note_death()
         elif word is Word.RESUME:
             server.resume(message.number("process"))
+        elif word is Word.REFUSE:
+            server.group(message.text("group")).refuse(message.seconds("seconds"))
+        elif word is Word.ADMIT:
+            server.group(message.text("group")).queue.admit()
         elif word is Word.STOP:
             self._stop(message.seconds("timeout"))
 

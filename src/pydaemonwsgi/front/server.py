@@ -184,8 +184,7 @@ class FrontServer:
     def settle(self, exchange: Exchange, outcome: Outcome) -> None:
         """Do what the table says about a request that did not go well."""
         if outcome is Outcome.QUEUE_AGAIN:
-            exchange.channel = None
-            exchange.group.queue.add_again(exchange)
+            exchange.group.queue_again(exchange)
         elif exchange.client is not None:
             exchange.client.settle(exchange, outcome)
 
@@ -211,6 +210,10 @@ class FrontServer:
         found = self._groups[group]
         found.channels.append(Channel(self, found, sock, process, pid, threads, scoreboard))
         found.dispatch()
+
+    def group(self, name: str) -> ProcessGroup:
+        """Return a process group by its name."""
+        return self._groups[name]
 
     def channel(self, process: int) -> Channel | None:
         """Return the channel of a daemon process by the supervisor's number."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Action", "Attach", "Detach", "Keep", "Kill", "Resume", "Spawn", "Stop"]
+__all__ = ["Action", "Admit", "Attach", "Detach", "Keep", "Kill", "Refuse", "Resume", "Spawn", "Stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +54,16 @@ class Resume:
     number: int
 
 
-Action = Spawn | Attach | Detach | Stop | Kill | Keep | Resume
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Have the front answer requests of the group with 503: no process will run them before `seconds` have passed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Have the front let requests of the group wait again."""
+
+
+Action = Spawn | Attach | Detach | Stop | Kill | Keep | Resume | Refuse | Admit

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
-from pydaemonwsgi.supervisor.actions import Action, Attach, Detach, Keep, Kill, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep, Kill, Refuse, Resume, Spawn, Stop
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.plan import GroupPlan
@@ -83,6 +83,8 @@ class ProcessGroup:
 
     def carry_out(self) -> None:
         """Do what the planner wants until it wants nothing more, and say what it says."""
+        if self.planner.is_waiting(time.monotonic()):
+            self.planner.on_version(self._plan.script_version())
         while actions := self.planner.plan(time.monotonic()):
             for action in actions:
                 self._act(action)
@@ -90,9 +92,17 @@ class ProcessGroup:
             logger.log(_LEVELS[level], "%s", text)
 
     def _act(self, action: Action) -> None:
-        if isinstance(action, Spawn):
-            self._start()
-            return
+        match action:
+            case Spawn():
+                self._start()
+            case Refuse(seconds):
+                self._front.say(Word.REFUSE, group=self.name, seconds=seconds)
+            case Admit():
+                self._front.say(Word.ADMIT, group=self.name)
+            case _:
+                self._act_on(action)
+
+    def _act_on(self, action: Attach | Detach | Stop | Kill | Keep | Resume) -> None:
         daemon = self.daemons.get(action.number)
         if daemon is None:
             return
@@ -170,9 +180,9 @@ class ProcessGroup:
         del self.daemons[daemon.number]
         self._front.say(Word.DIED, process=daemon.number)
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
-        self.planner.on_exit(daemon.number, time.monotonic(), how)
-        if not self.loaded and os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS:
-            self.hopeless = True
+        hopeless = os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS
+        self.planner.on_exit(daemon.number, time.monotonic(), how, hopeless=hopeless)
+        self.hopeless = self.hopeless or (hopeless and not self.loaded)
 
     def _hear(self, daemon: Daemon) -> None:
         try:
@@ -193,6 +203,7 @@ class ProcessGroup:
                 time.monotonic(),
                 failed=bool(message.fields["failed"]),
                 version=message.number("version"),
+                error=message.text("error"),
             )
         elif message.word is Word.KEPT:
             self.planner.on_kept(daemon.number)

@@ -63,6 +63,7 @@ class Process:
     Attributes:
         number: the supervisor's, never used twice.
         started: when it was forked, monotonic seconds.
+        since: when it came into the state that it is in, monotonic seconds.
         state: see `State`.
         retire: why it is to be replaced; None while it is not.
         failed: its script could not be loaded; it answers 500.
@@ -83,20 +84,28 @@ class Process:
     cut_off: bool = False
     deadline: float | None = None
     pid: int = 0
+    since: float = 0.0
+
+    def __post_init__(self) -> None:
+        """A life begins in its first state."""
+        self.since = self.started
 
     @property
     def name(self) -> str:
         """What to call it in messages."""
         return f"process {self.number} (pid {self.pid})" if self.pid else f"process {self.number}"
 
-    def apply(self, event: Event) -> State:
+    def apply(self, event: Event, now: float) -> State:
         """Take the transition that `event` means, and return the new state.
 
         Raises:
             KeyError: the table has no such row; a bug of ours.
         """
-        self.state = TRANSITIONS[self.state, event]
+        before = self.state
+        self.state = TRANSITIONS[before, event]
         self.deadline = None
+        if self.state is not before:
+            self.since = now
         return self.state
 
     @property

@@ -9,14 +9,19 @@ events does not matter, and any number of them may come between two plans.
       changed counts as missing, because it hands every request back.
     - A successor whose script does not load is stopped, and those that it was to replace keep the code they have.
       Where there is nothing older it serves: with 500, until the file changes or a later attempt succeeds.
-    - What keeps failing is tried again after growing delays. A successor that dies while it loads is tried again too,
-      but the third failure in a row, or one that takes longer than it may, counts as a script that does not load.
+    - What keeps failing is tried again after growing delays (`trouble`). A successor that dies while it loads is tried
+      again too, but the third failure in a row, or one that takes longer than it may, counts as a script that does
+      not load. While nothing serves and little hope is left, the front is told to refuse requests.
+    - The size may change at any time. What is too much drains: first what is still starting, then what is of no use,
+      then the oldest.
 """
 
 from typing import Final
 
-from pydaemonwsgi.supervisor.actions import Action, Attach, Detach, Keep, Kill, Resume, Spawn, Stop
-from pydaemonwsgi.supervisor.lifecycle import Backoff, Event, Process, State
+from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep, Kill, Refuse, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.lifecycle import Event, Process, State
+from pydaemonwsgi.supervisor.replacement import Replacement
+from pydaemonwsgi.supervisor.trouble import Trouble
 from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["Group", "Timeouts"]
@@ -25,10 +30,12 @@ __all__ = ["Group", "Timeouts"]
 _START_SECONDS: Final = 1.0
 # Seconds beyond the shutdown time-out before SIGKILL: the process ends itself first, and says why.
 _KILL_AFTER: Final = 2.0
-# Successors that may die in a row while they load before the old code is kept (supervisord's startretries).
-_START_RETRIES: Final = 3
 # Seconds for a process whose channel has ended to be dead; one that lives on is stopped.
 _CUT_OFF: Final = 1.0
+# Seconds between two looks at a script whose process does not start.
+_LOOK: Final = 1.0
+# Seconds after which clients may ask again where nobody knows when it is worth while.
+_LONGEST_REFUSAL: Final = 60.0
 # Reasons whose replacement is pointless while the script does not load.
 _NEW_CODE: Final = frozenset(
     (ShutdownReason.SCRIPT_RELOAD, ShutdownReason.GRACEFUL_SIGNAL, ShutdownReason.SHUTDOWN_SIGNAL)
@@ -60,6 +67,13 @@ class Group:
         size: how many processes should serve.
         timeouts: see `Timeouts`.
         debug: a successor that does not load replaces a process that did, so that its error page is seen.
+
+    Attributes:
+        size: how many processes should serve now.
+        stopping: whether all are to end.
+        processes: the living ones by number.
+        trouble: what has failed lately.
+        replacement: the last reload or restart that was asked for, None before the first.
     """
 
     def __init__(self, name: str, size: int, timeouts: Timeouts, *, debug: bool = False) -> None:
@@ -67,11 +81,13 @@ class Group:
         self.size = size
         self._timeouts = timeouts
         self._debug = debug
-        self._backoff = Backoff()
-        self._probe_backoff = Backoff(first=1.0, longest=60.0)
+        self._refused_until: float | None = None
+        self._failed_version = 0
         self._pending: list[Action] = []
         self.stopping = False
         self.processes: dict[int, Process] = {}
+        self.trouble = Trouble()
+        self.replacement: Replacement | None = None
         self.messages: list[tuple[str, str]] = []
 
     def __repr__(self) -> str:
@@ -109,39 +125,42 @@ class Group:
         process.probe = self._wants_probe(now) and not self._missing()
         if process.probe:
             # One attempt; the next comes after a longer delay.
-            self._probe_backoff.fail(now)
+            self.trouble.probe_backoff.fail(now)
         self.processes[process.number] = process
         return process
 
-    def on_loaded(self, number: int, now: float, *, failed: bool, version: int) -> None:
-        """A process has loaded its script, or has failed to."""
+    def on_loaded(self, number: int, now: float, *, failed: bool, version: int, error: str = "") -> None:
+        """A process has loaded its script, or has failed to; `error` says why."""
         process = self.processes.get(number)
         if process is None or process.state is not State.STARTING:
             return
-        if failed and self._discard(process, now, version):
-            return
-        process.apply(Event.LOADED)
+        if failed:
+            error = f"the script does not load: {error}" if error else "the script does not load"
+            self.trouble.note(now, error)
+            self._fail_replacement(error)
+            if self._discard(process, now, version, error):
+                return
+        process.apply(Event.LOADED, now)
         process.failed = failed
         self._pending.append(Attach(number))
         if failed:
-            if not self._probe_backoff.until:
-                self._probe_backoff.fail(now)
+            if not self.trouble.probe_backoff.until:
+                self.trouble.probe_backoff.fail(now)
             self._say("error", "the script does not load; requests are answered with 500")
             return
-        self._backoff.succeed()
-        self._probe_backoff.succeed()
+        self.trouble.succeed()
         for other in self.processes.values():
             if other.failed and other.state is State.RUNNING and other.retire is None:
                 other.retire = ShutdownReason.SCRIPT_RELOAD
 
-    def _discard(self, process: Process, now: float, version: int) -> bool:
+    def _discard(self, process: Process, now: float, version: int, error: str) -> bool:
         """Stop a process that did not load, if others do better than it; return whether they do."""
         serving = self._running()
         healthy = [other for other in serving if not other.failed]
         if not (healthy and not self._debug) and not (process.probe and serving):
             return False
         self._stop(process, now)
-        delay = self._backoff.fail(now)
+        delay = self.trouble.fail(now, error)
         if not self._keep_old(now, version) and not process.probe:
             self._say("error", f"the script does not load; trying again in {delay:.1f} s")
         return True
@@ -158,6 +177,7 @@ class Group:
         if not kept:
             return False
         self._say("error", "the script as it is now does not load; running processes keep the code they have")
+        self._fail_replacement("the script does not load")
         for other in self._in_state(State.STARTING):
             self._stop(other, now)
         return True
@@ -178,8 +198,7 @@ class Group:
             self._say("info", f"{process.name} is to be replaced: {reason.value}")
         if reason is ShutdownReason.SCRIPT_RELOAD:
             # New code deserves a new attempt at once.
-            self._backoff.succeed()
-            self._probe_backoff.succeed()
+            self.trouble.succeed()
 
     def on_detached(self, number: int, now: float) -> None:
         """The front has closed the channel of a process: its last request has ended, or it has died."""
@@ -187,7 +206,7 @@ class Group:
         if process is None:
             return
         if process.state is State.DRAINING:
-            process.apply(Event.DETACHED)
+            process.apply(Event.DETACHED, now)
             self._give_time_to_stop(process, now)
         elif process.state is State.RUNNING:
             process.cut_off = True
@@ -198,45 +217,65 @@ class Group:
         for process in self._in_state(State.DRAINING):
             self.on_detached(process.number, now)
 
-    def on_exit(self, number: int, now: float, how: str) -> None:
+    def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False) -> None:
         """A process has exited.
 
         Args:
             number: which.
             now: monotonic seconds.
             how: its wait status in words.
+            hopeless: it said that the machine does not let it be what it should be.
         """
         process = self.processes.pop(number)
         before = process.state
-        process.apply(Event.EXIT)
+        process.apply(Event.EXIT, now)
         if before is State.STARTING or (
             before is State.RUNNING and now - process.started < _START_SECONDS and "SIG" not in how
         ):
-            delay = self._backoff.fail(now)
-            self._say(
-                "error",
-                f"process {number} {how}, {now - process.started:.1f} s after its start; "
-                f"starting again in {delay:.1f} s (failure {self._backoff.failures} in a row)",
-            )
-            if before is State.STARTING and process.version and self._backoff.failures >= _START_RETRIES:
-                self._keep_old(now, process.version)
+            text = f"process {number} {how}, {now - process.started:.1f} s after its start"
+            self._failed_version = process.version
+            delay = self.trouble.fail(now, text, hopeless=hopeless)
+            failures = self.trouble.backoff.failures
+            if self.trouble.fatal:
+                self._say("error", f"{text}; given up: mend what the messages above say, then reload the server")
+            else:
+                self._say("error", f"{text}; starting again in {delay:.1f} s (failure {failures} in a row)")
+            if self.trouble.is_lasting:
+                self._fail_replacement(text)
+                if before is State.STARTING and process.version:
+                    self._keep_old(now, process.version)
         elif before is State.RUNNING:
+            self.trouble.note(now, f"process {number} {how}")
             self._say("error", f"process {number} {how}, unasked; it is replaced at once")
         else:
             self._say("info", f"process {number} {how}, as it was asked to")
 
     def on_reload(self, now: float) -> None:
-        """Every process is to be replaced (SIGHUP)."""
+        """Every process is to be replaced (SIGHUP); `replacement` tells what becomes of it."""
         del now
-        self._backoff.succeed()
-        self._probe_backoff.succeed()
+        self.trouble.succeed()
+        generation = self.replacement.generation + 1 if self.replacement is not None else 1
+        self.replacement = Replacement(generation, frozenset(self.processes))
         for process in self.processes.values():
             if process.state in {State.STARTING, State.RUNNING} and process.retire is None:
                 process.retire = ShutdownReason.GRACEFUL_SIGNAL
 
+    def on_version(self, version: int) -> None:
+        """The script's file is of this version; if the failures were another's, the next attempt is made at once."""
+        if self._failed_version and version and version != self._failed_version:
+            self._failed_version = 0
+            self.trouble.succeed()
+
+    def on_scale(self, size: int) -> None:
+        """From now on, `size` processes should serve, at least one."""
+        if size != self.size:
+            self._say("info", f"{size} processes instead of {self.size}")
+        self.size = max(1, size)
+
     def on_front(self) -> None:
         """A front is there to be connected to: give it every process that serves."""
         self._pending += [Attach(process.number) for process in self._running()]
+        self._refused_until = None  # it knows nothing of what the one before was told
 
     def stop(self, now: float) -> None:
         """Stop every process; no other is started."""
@@ -250,20 +289,28 @@ class Group:
         """Return what is to be done now."""
         self._find_late(now)
         if not self.stopping:
+            self._shrink(now)
             self._relieve(now)
+            self._tell_front(now)
+        if self.replacement is not None:
+            self.replacement.look(self.processes.values(), self.size)
         actions, self._pending = self._pending, []
         if not self.stopping:
             actions += self._spawns(now)
         return actions
 
+    def is_waiting(self, now: float) -> bool:
+        """Whether it would start a process if the last ones had not failed; `on_version` is worth calling."""
+        return not self.stopping and now < self.trouble.backoff.until
+
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `plan` should be asked again without any event, or None."""
         times = [process.deadline for process in self.processes.values() if process.deadline is not None]
         if not self.stopping:
-            if self._backoff.until > now:
-                times.append(self._backoff.until)
-            if self._probe_backoff.until > now:
-                times.append(self._probe_backoff.until)
+            if self.trouble.backoff.until > now:
+                times.append(min(self.trouble.backoff.until, now + _LOOK))
+            if self.trouble.probe_backoff.until > now:
+                times.append(self.trouble.probe_backoff.until)
         return min(times, default=None)
 
     def _in_state(self, state: State) -> list[Process]:
@@ -281,10 +328,10 @@ class Group:
         """Whether it is time to see if the script loads by now."""
         # Without a time, because a reload or new code has cleared it, the time is now: a failed process that nobody
         # looks after would answer 500 for ever.
-        return now >= self._probe_backoff.until and any(process.failed for process in self._running())
+        return now >= self.trouble.probe_backoff.until and any(process.failed for process in self._running())
 
     def _spawns(self, now: float) -> list[Action]:
-        if now < self._backoff.until:
+        if now < self.trouble.backoff.until or self.trouble.fatal:
             return []
         starting = len(self._in_state(State.STARTING))
         running = self._running()
@@ -296,6 +343,31 @@ class Group:
             count = 1
         return [Spawn() for _ in range(count)]
 
+    def _shrink(self, now: float) -> None:
+        """Have those leave that are too many, because fewer are wanted."""
+        starting = [process for process in self._in_state(State.STARTING) if not process.probe]
+        lasting = [process for process in self._running() if process.retire is None]
+        excess = len(starting) + len(lasting) - self.size
+        # What has served least is missed least.
+        for process in sorted(starting, key=lambda process: -process.started)[: max(0, excess)]:
+            self._stop(process, now)
+            excess -= 1
+        lasting.sort(key=lambda process: (not process.failed, process.started))
+        for process in lasting[: max(0, excess)]:
+            process.retire = ShutdownReason.SCALE_DOWN
+
+    def _tell_front(self, now: float) -> None:
+        """Have the front refuse requests while nobody will take them, and let them wait otherwise."""
+        until = None if self._running() else self.trouble.refuses_until()
+        if until == self._refused_until:
+            return
+        self._refused_until = until
+        self._pending.append(Admit() if until is None else Refuse(min(_LONGEST_REFUSAL, max(0.0, until - now))))
+
+    def _fail_replacement(self, error: str) -> None:
+        if self.replacement is not None:
+            self.replacement.fail(error)
+
     def _relieve(self, now: float) -> None:
         """Let processes that have a successor drain."""
         running = self._running()
@@ -305,7 +377,7 @@ class Group:
             key=lambda process: (process.serves_this_code, not process.failed, process.started),
         )
         for process in retiring[: max(0, surplus)]:
-            process.apply(Event.DETACH)
+            process.apply(Event.DETACH, now)
             if self._timeouts.graceful:
                 process.deadline = now + self._timeouts.graceful
             self._pending.append(Detach(process.number))
@@ -315,14 +387,12 @@ class Group:
             if process.deadline is None or process.deadline > now:
                 continue
             state = process.state
-            process.apply(Event.LATE)
+            process.apply(Event.LATE, now)
             if state is State.STARTING:
-                self._say(
-                    "error",
-                    f"{process.name} has not loaded its script within {self._timeouts.startup:g} s "
-                    "(startup-timeout); it is killed",
-                )
-                self._backoff.fail(now)
+                text = f"{process.name} has not loaded its script within {self._timeouts.startup:g} s (startup-timeout)"
+                self._say("error", f"{text}; it is killed")
+                self.trouble.fail(now, text, late=True)
+                self._fail_replacement(text)
                 self._pending.append(Kill(process.number))
                 if process.version:
                     self._keep_old(now, process.version)
@@ -344,7 +414,7 @@ class Group:
         if process.state in {State.STOPPING, State.EXITED}:
             return
         starting = process.state is State.STARTING
-        process.apply(Event.STOP)
+        process.apply(Event.STOP, now)
         if starting:
             # It runs no request, and does not listen while it loads.
             self._pending.append(Kill(process.number))

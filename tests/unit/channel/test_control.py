@@ -15,6 +15,8 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.DETACH: {"process": 3},
     Word.DIED: {"process": 3},
     Word.RESUME: {"process": 3},
+    Word.REFUSE: {"group": "wsgi", "seconds": 3.5},
+    Word.ADMIT: {"group": "wsgi"},
     Word.DETACHED: {"process": 3},
     Word.CHANNEL: {},
     Word.KEEP: {"version": 1795413600123456789},

@@ -88,15 +88,15 @@ def test_add_again_keeps_the_order_of_arrival(waiting: list[int], again: list[in
     assert drained(dispatcher) == order
 
 
-def test_the_bound_says_full() -> None:
-    """The queue is full with as many requests as its bound, and not full with one fewer."""
+def test_the_bound_refuses() -> None:
+    """As many requests as the bound may wait; whoever comes then may ask again after a second."""
     dispatcher = Dispatcher(2)
     dispatcher.add(exchange(1))
-    assert not dispatcher.full
+    assert dispatcher.refusal(0.0) is None
     dispatcher.add(exchange(2))
-    assert dispatcher.full
+    assert dispatcher.refusal(0.0) == 1
     dispatcher.take()
-    assert not dispatcher.full
+    assert dispatcher.refusal(0.0) is None
 
 
 def test_add_again_goes_beyond_the_bound() -> None:
@@ -104,8 +104,29 @@ def test_add_again_goes_beyond_the_bound() -> None:
     dispatcher = Dispatcher(1)
     dispatcher.add(exchange(2))
     dispatcher.add_again(exchange(1))
-    assert dispatcher.full
+    assert dispatcher.refusal(0.0) == 1
     assert drained(dispatcher) == [1, 2]
+
+
+def test_refuse_gives_back_what_waits_and_lets_nothing_wait() -> None:
+    """While no process will come, nobody waits, and is told when it is worth asking again; at least a second."""
+    dispatcher = Dispatcher(10)
+    exchanges = [exchange(1), exchange(2)]
+    for one in exchanges:
+        dispatcher.add(one)
+    assert dispatcher.refuse(until=100.0) == exchanges
+    assert len(dispatcher) == 0
+    assert dispatcher.refuses
+    assert [dispatcher.refusal(now) for now in (70.0, 97.9, 99.5, 100.0, 500.0)] == [30, 3, 1, 1, 1]
+
+
+def test_admit_lets_requests_wait_again() -> None:
+    """After `admit` the queue is as it was before `refuse`."""
+    dispatcher = Dispatcher(1)
+    dispatcher.refuse(until=100.0)
+    dispatcher.admit()
+    assert not dispatcher.refuses
+    assert dispatcher.refusal(0.0) is None
 
 
 def test_take_of_an_empty_queue() -> None:

@@ -34,11 +34,12 @@ IMPOSSIBLE = sorted(
     ("state", "event", "after"), ROWS, ids=[f"{state.name}-{event.name}" for state, event, _ in ROWS]
 )
 def test_apply_takes_the_transition(state: State, event: Event, after: State) -> None:
-    """Every row of the table leads where it says, and the deadline of the state that was left is gone."""
+    """Every row of the table leads where it says, notes since when, and forgets the deadline of the state before."""
     process = Process(1, 0.0, state=state, deadline=5.0)
-    assert process.apply(event) is after
+    assert process.apply(event, 7.0) is after
     assert process.state is after
     assert process.deadline is None
+    assert process.since == (0.0 if after is state else 7.0)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_apply_refuses_what_cannot_happen(state: State, event: Event) -> None:
     """What is not in the table raises KeyError and changes nothing."""
     process = Process(1, 0.0, state=state, deadline=5.0)
     with pytest.raises(KeyError):
-        process.apply(event)
+        process.apply(event, 7.0)
     assert process.state is state
     assert process.deadline == 5.0
 
