@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 __all__ = [
+    "GROUP_TITLE",
     "LOG_LEVELS",
     "BadValueError",
     "ListenAddress",
     "ValueKind",
+    "absolute_directory",
     "access_log_format",
     "account_name",
     "account_names",
@@ -27,9 +29,11 @@ __all__ = [
     "host_name",
     "is_callable_name",
     "listen_address",
+    "locale_name",
     "log_level",
     "mount_point",
     "octal_mask",
+    "process_title",
     "size",
     "whole_number",
 ]
@@ -43,6 +47,9 @@ LONGEST_SOCKET_PATH = 107
 
 LOG_LEVELS = ("debug", "info", "notice", "warning", "error", "critical")
 """The levels that `log_level` gives, least severe first; `logs.parse_level` knows their numbers."""
+
+GROUP_TITLE = "%{GROUP}"
+"""As a process title: `(wsgi:NAME)`."""
 
 HTTPD_LOG_LEVELS = {"warn": "warning", "crit": "critical", "alert": "critical", "emerg": "critical"} | {
     f"trace{depth}": "debug" for depth in range(1, 9)
@@ -101,8 +108,13 @@ def whole_number(minimum: int, maximum: int | None = None, *, metavar: str = "N"
     return ValueKind(metavar, _bounds(minimum, maximum, str), parse, str)
 
 
-def duration() -> ValueKind[float]:
-    """Seconds, also written with a unit: 250ms, 30s, 5m, 1h."""
+def duration(*, shortest: float = 0.0, whole: bool = False) -> ValueKind[float]:
+    """Seconds, also written with a unit: 250ms, 30s, 5m, 1h.
+
+    Args:
+        shortest: in seconds.
+        whole: whether there is nothing finer than a second.
+    """
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
     def parse(text: str) -> float:
@@ -111,15 +123,20 @@ def duration() -> ValueKind[float]:
             raise BadValueError("is not a duration")
         # Division keeps 250ms exactly 0.25 where multiplication by 0.001 may not.
         number = float(match[1])
-        return _within(number / 1000 if match[2] == "ms" else number * units[match[2]], 0.0, LONGEST_DURATION)
+        seconds = number / 1000 if match[2] == "ms" else number * units[match[2]]
+        if whole and not seconds.is_integer():
+            raise BadValueError("is not a whole number of seconds")
+        return _within(seconds, shortest, LONGEST_DURATION)
 
     longest = _render_duration(LONGEST_DURATION)
-    accepted = f"seconds, or a number with ms, s, m or h such as 250ms or 5m, up to {longest}"
+    limits = f"{_render_duration(shortest)} to {longest}" if shortest else f"up to {longest}"
+    such_as = "s, m or h such as 30s or 5m" if whole else "ms, s, m or h such as 250ms or 5m"
+    accepted = f"{'whole ' if whole else ''}seconds, or a number with {such_as}, {limits}"
     return ValueKind("TIME", accepted, parse, _render_duration)
 
 
-def size(minimum: int, maximum: int | None = None) -> ValueKind[int]:
-    """Bytes, also written with a unit of 1024: 10k, 512M, 1GiB."""
+def size(minimum: int, maximum: int | None = None, *, or_zero: bool = False) -> ValueKind[int]:
+    """Bytes, also written with a unit of 1024: 10k, 512M, 1GiB; with `or_zero` also 0, whatever the minimum."""
 
     def parse(text: str) -> int:
         match = re.fullmatch(r"([0-9]+)(?:([kmgt])(?:i?b)?|b)?", text, re.IGNORECASE | re.ASCII)
@@ -128,9 +145,11 @@ def size(minimum: int, maximum: int | None = None) -> ValueKind[int]:
         if len(match[1]) > 19:
             raise BadValueError("has too many digits")
         unit = (match[2] or "").lower()
-        return _within(int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[unit], minimum, maximum)
+        count = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[unit]
+        return count if or_zero and not count else _within(count, minimum, maximum)
 
-    accepted = f"bytes, or a number with k, M or G such as 512M: {_bounds(minimum, maximum, _render_size)}"
+    bounds = ("0, or " if or_zero else "") + _bounds(minimum, maximum, _render_size)
+    accepted = f"bytes, or a number with k, M or G such as 512M: {bounds}"
     return ValueKind("SIZE", accepted, parse, _render_size)
 
 
@@ -249,6 +268,41 @@ def file_name(accepted: str, *, metavar: str = "FILE", standard_stream: bool = T
         return _parse_path(text)
 
     return ValueKind(metavar, accepted, parse, str)
+
+
+def absolute_directory() -> ValueKind[str]:
+    """A directory whose name begins at the root."""
+
+    def parse(text: str) -> str:
+        if not text.startswith("/"):
+            raise BadValueError("does not begin with /")
+        return _parse_path(text)
+
+    return ValueKind("DIRECTORY", "the absolute path of a directory", parse, str)
+
+
+def process_title() -> ValueKind[str]:
+    """What `ps` shows; `%{GROUP}` alone stands for `(wsgi:` and the name of the process group."""
+
+    def parse(text: str) -> str:
+        if not text or _has_control(text):
+            raise BadValueError("holds a control character" if text else "is empty")
+        if "%{" in text and text != GROUP_TITLE:
+            raise BadValueError(f"holds a part that is not replaced: {GROUP_TITLE} must stand alone")
+        return text
+
+    return ValueKind("TITLE", f"text without control characters, or {GROUP_TITLE} alone", parse, str)
+
+
+def locale_name() -> ValueKind[str]:
+    """The name of a locale, as `locale -a` has it; whether the machine has it is not known here."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*", text):
+            raise BadValueError("is not the name of a locale")
+        return text
+
+    return ValueKind("LOCALE", "the name of a locale such as C.UTF-8 or de_DE.UTF-8", parse, str)
 
 
 def directories() -> ValueKind[tuple[str, ...]]:
