@@ -13,9 +13,9 @@ scoreboard         shared memory in which a daemon process notes the streams it 
 shutdown reason    why a daemon process was asked to leave
 """
 
-from enum import Enum
+from enum import Enum, IntEnum
 
-__all__ = ["ProcessRole", "ShutdownReason"]
+__all__ = ["ProcessRole", "ShutdownReason", "StartFailure"]
 
 
 class ProcessRole(Enum):
@@ -35,3 +35,17 @@ class ShutdownReason(Enum):
     SCRIPT_RELOAD = "script_reload"
     STARTUP_TIMEOUT = "startup_timeout"
     SCALE_DOWN = "scale_down"
+
+
+class StartFailure(IntEnum):
+    """Exit statuses of a child that the machine does not let be what it was told to be: trying again is of no use.
+
+    EX_NOPERM, EX_CONFIG (sysexits.h) and what follows them; far from 1 and 2 (Python, our own) and from 128+n.
+    """
+
+    CREDENTIALS = 77
+    DIRECTORY = 78
+    PRIORITY = 79
+    CHROOT = 80
+    LIMIT = 81
+    THREADS = 82

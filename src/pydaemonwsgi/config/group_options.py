@@ -12,7 +12,10 @@ from pydaemonwsgi.config.option import option, timeout
 
 __all__ = ["GroupOptions"]
 
+_KIB = 1 << 10
 _MIB = 1 << 20
+# Less holds no Python; who writes 512 for 512M hears of it at once.
+_LEAST_MEMORY = 16 * _MIB
 _LARGEST_SIZE = (1 << 63) - 1
 
 
@@ -20,13 +23,41 @@ _LARGEST_SIZE = (1 << 63) - 1
 class GroupOptions:
     """One process group, but for its name."""
 
+    home: str | None = option(
+        None,
+        "Directory in which the daemon processes run; it also comes first in sys.path.",
+        values.absolute_directory(),
+        heading="Environment",
+        unset="--working-directory",
+    )
     python_path: tuple[str, ...] = option(
         (),
         "Directory to search for modules before the others.",
         values.directories(),
-        heading="Application",
+        heading="Environment",
         unset="none",
         repeatable=True,
+    )
+    python_eggs: str | None = option(
+        None,
+        "Directory for unpacked Python eggs, as PYTHON_EGG_CACHE.",
+        values.file_name("a directory", metavar="DIRECTORY"),
+        heading="Environment",
+        unset="none",
+    )
+    lang: str | None = option(
+        None,
+        "Value of LANG in the application's environment.",
+        values.locale_name(),
+        heading="Environment",
+        unset="inherited",
+    )
+    locale: str | None = option(
+        None,
+        "Locale of the daemon processes, and value of LC_ALL.",
+        values.locale_name(),
+        heading="Environment",
+        unset="inherited",
     )
     debug: bool = option(
         False,
@@ -59,6 +90,13 @@ class GroupOptions:
         unit="requests",
         zero="never",
     )
+    # httpd's own name in mod_wsgi; a title that says what the process is helps more.
+    display_name: str = option(
+        values.GROUP_TITLE,
+        "Title of the daemon processes in ps; %{GROUP} alone stands for (wsgi:NAME) with the process group's name.",
+        values.process_title(),
+        heading="Processes",
+    )
     user: str | None = option(
         None,
         "User as whom the daemon processes run, when started as root.",
@@ -86,6 +124,56 @@ class GroupOptions:
         values.octal_mask(),
         heading="Identity",
         unset="inherited",
+    )
+    chroot: str | None = option(
+        None,
+        "Directory that becomes the root of the daemon processes; only root can. Paths are given as seen from outside.",
+        values.absolute_directory(),
+        heading="Identity",
+        unset="none",
+    )
+    cpu_time_limit: float = option(
+        0.0,
+        "CPU time after which a daemon process is replaced by a fresh one; one that cannot be is killed soon after.",
+        values.duration(whole=True),
+        heading="Resources",
+        zero="no limit",
+    )
+    cpu_priority: int = option(
+        0,
+        "Nice value of the daemon processes: 20 yields to everybody; below 0 needs root.",
+        values.whole_number(-20, 20),
+        heading="Resources",
+        zero="inherited",
+    )
+    memory_limit: int = option(
+        0,
+        "Private memory that a daemon process may have (RLIMIT_DATA); beyond it the application gets MemoryError.",
+        values.size(_LEAST_MEMORY, _LARGEST_SIZE, or_zero=True),
+        heading="Resources",
+        zero="no limit",
+    )
+    virtual_memory_limit: int = option(
+        0,
+        "Addresses that a daemon process may have (RLIMIT_AS), used or not; thread stacks and mapped files count.",
+        values.size(_LEAST_MEMORY, _LARGEST_SIZE, or_zero=True),
+        heading="Resources",
+        zero="no limit",
+    )
+    stack_size: int = option(
+        0,
+        "Stack of each worker thread.",
+        # What Python allows at least, and more than any thread can fill.
+        values.size(32 * _KIB, 1 << 30, or_zero=True),
+        heading="Resources",
+        zero="the platform's, most often 8M",
+    )
+    switch_interval: float | None = option(
+        None,
+        "Time after which a thread lets another run Python.",
+        values.duration(shortest=1e-6),
+        heading="Resources",
+        unset="Python's, 5ms",
     )
     reload_on_changes: bool = option(
         False, "Load the application anew when any module of it has changed.", heading="Reloading"

@@ -65,7 +65,7 @@ class ServeOptions(GroupOptions, ClientOptions):
     )
     working_directory: str | None = option(
         None,
-        "Directory in which the daemon processes run; it also comes first in sys.path.",
+        "As --home, but may be relative; it is what --home is where that is not given.",
         values.file_name("a directory", metavar="DIRECTORY"),
         heading="Application",
         unset="the current directory",

@@ -22,6 +22,8 @@ def validate(options: ServeOptions) -> None:
                 row.parse(text)
     if options.reload_on_changes and options.disable_reloading:
         raise ConfigurationError("--reload-on-changes and --disable-reloading contradict each other; give one")
+    if options.home is not None and options.working_directory is not None:
+        raise ConfigurationError("--home and --working-directory say the same; give one")
     _validate_listeners(options)
     for part in ("header", "body"):
         first = getattr(options, f"{part}_timeout")

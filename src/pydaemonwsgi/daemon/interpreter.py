@@ -1,5 +1,7 @@
 """Prepares the Python that the application will find: environment, path, standard streams, modules. Shell."""
 
+import locale
+import logging
 import os
 import sys
 
@@ -9,6 +11,8 @@ from pydaemonwsgi.daemon.scripts import extend_path
 from pydaemonwsgi.daemon.settings import DaemonSettings
 
 __all__ = ["prepare_python", "restore_standard_descriptors"]
+
+logger = logging.getLogger(__name__)
 
 
 def prepare_python(settings: DaemonSettings, label: str) -> None:
@@ -20,6 +24,10 @@ def prepare_python(settings: DaemonSettings, label: str) -> None:
     """
     install_standard_streams(label)
     install_logging()
+    if settings.locale is not None:
+        _set_locale(settings.locale)
+    if settings.switch_interval is not None:
+        sys.setswitchinterval(settings.switch_interval)
     # Where the command `pydaemonwsgi` lies is no place for an application to import from.
     command_directory = os.path.dirname(os.path.abspath(sys.argv[0]))
     sys.path[:] = [entry for entry in sys.path if entry != command_directory]
@@ -33,6 +41,14 @@ def prepare_python(settings: DaemonSettings, label: str) -> None:
         processes=settings.processes,
         threads=settings.threads,
     )
+
+
+def _set_locale(name: str) -> None:
+    try:
+        locale.setlocale(locale.LC_ALL, name)
+    except locale.Error:
+        # As mod_wsgi: an application that speaks another language is better than none.
+        logger.warning("this machine has no locale %s, so only LC_ALL says it; `locale -a` lists those it has", name)
 
 
 def restore_standard_descriptors() -> None:

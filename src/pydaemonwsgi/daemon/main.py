@@ -34,6 +34,7 @@ from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.processes import die_with_parent
+from pydaemonwsgi.vocabulary import StartFailure
 
 __all__ = ["run"]
 
@@ -48,7 +49,7 @@ def run(settings: DaemonSettings, control_socket: socket.socket, board: int) -> 
         control_socket: connection to the supervisor.
         board: descriptor of the scoreboard's memory, shared with supervisor and front.
     """
-    introduce(settings, f"({label_of(settings)})")
+    introduce(settings, settings.display_name)
     return become(settings) or go_on(settings, control_socket, board)
 
 
@@ -97,12 +98,32 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
         supervisor.close()
 
     signals.watch_forks(become_stranger)
-    pool.start()
+    if not _start(pool, settings):
+        return StartFailure.THREADS
     supervisor.say(Word.LOADED, version=script.version, failed=bool(failure), error=failure)
     status = monitor.run()
     if not status:
         _finish(settings.shutdown_timeout)
     return status
+
+
+def _start(pool: Pool, settings: DaemonSettings) -> bool:
+    """Start the workers; return whether there are as many as there should be."""
+    try:
+        threading.stack_size(settings.stack_size)
+        pool.start()
+    except (ValueError, RuntimeError) as error:
+        logger.critical(
+            "cannot start %d worker threads%s: %s; fewer --threads, a smaller --stack-size, or a higher limit "
+            "(virtual-memory-limit, ulimit -u, TasksMax) may help; the process ends",
+            settings.threads,
+            f" with stacks of {settings.stack_size} bytes (stack-size)" if settings.stack_size else "",
+            error,
+        )
+        return False
+    finally:
+        threading.stack_size(0)  # threads of the application are its own business
+    return True
 
 
 def _load(script: Script) -> tuple[WSGIApplication | None, str]:

@@ -29,6 +29,17 @@ class DaemonSettings:
         debug: whether error pages show tracebacks, and a script that does not load replaces one that did.
         shutdown_timeout: seconds that running requests get once the process must leave.
         log_level: level of the error log.
+        display_name: what `ps` shows.
+        cpu_priority: nice value; 0 to keep the supervisor's.
+        chroot: directory that becomes the root; all other paths are as seen from inside. None for no such thing.
+        cpu_time_limit: seconds of CPU time after which the process is replaced; 0 for no limit.
+        memory_limit: bytes of private memory (RLIMIT_DATA); 0 for no limit.
+        virtual_memory_limit: bytes of addresses (RLIMIT_AS); 0 for no limit.
+        stack_size: bytes of each worker thread's stack; 0 for the platform's default.
+        switch_interval: seconds after which a thread gives the interpreter to another; None for Python's default.
+        lang: value of LANG, or None to keep the supervisor's.
+        locale: value of LC_ALL and argument of setlocale, or None to keep the supervisor's.
+        python_eggs: value of PYTHON_EGG_CACHE, or None.
     """
 
     group: str
@@ -48,3 +59,14 @@ class DaemonSettings:
     debug: bool
     shutdown_timeout: float
     log_level: str
+    display_name: str
+    cpu_priority: int = 0
+    chroot: str | None = None
+    cpu_time_limit: float = 0.0
+    memory_limit: int = 0
+    virtual_memory_limit: int = 0
+    stack_size: int = 0
+    switch_interval: float | None = None
+    lang: str | None = None
+    locale: str | None = None
+    python_eggs: str | None = None

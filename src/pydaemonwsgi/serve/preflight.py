@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 
+from pydaemonwsgi.config.chroot import seen_from_inside
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.script import ScriptSpec, resolve_script
 from pydaemonwsgi.errors import ConfigurationError, StartError
@@ -46,7 +47,8 @@ def check(options: ServeOptions) -> Checked:
     if options.spool_directory is not None and not os.path.isdir(options.spool_directory):
         raise ConfigurationError(f"--spool-directory: {options.spool_directory} is not a directory")
     _check_module(script, options, directory)
-    _check_paths(script, identity, directory)
+    _check_root(options.chroot, identity)
+    _check_paths(script, identity, directory, options.chroot)
     return Checked(script, directory, identity)
 
 
@@ -77,12 +79,27 @@ def _script(options: ServeOptions, cwd: str) -> ScriptSpec:
 
 
 def _working_directory(options: ServeOptions, cwd: str) -> str:
-    if options.working_directory is None:
-        return cwd
-    directory = os.path.join(cwd, options.working_directory)
+    """Return where the daemon processes run, as seen from outside."""
+    given = options.home or options.working_directory
+    if given is None:
+        root = options.chroot
+        return cwd if root is None or os.path.commonpath((cwd, root)) == os.path.normpath(root) else root
+    directory = os.path.join(cwd, given)
     if not os.path.isdir(directory):
-        raise ConfigurationError(f"--working-directory: {directory} is not a directory")
+        flag = "--working-directory" if options.home is None else "--home"
+        raise ConfigurationError(f"{flag}: {directory} is not a directory")
     return directory
+
+
+def _check_root(root: str | None, identity: Identity | None) -> None:
+    if root is None:
+        return
+    if not os.path.isdir(root):
+        raise ConfigurationError(f"--chroot: {root} is not a directory")
+    if os.geteuid() != 0:
+        raise ConfigurationError("--chroot: only root can; start as root, or leave it out")
+    if identity is None:
+        raise ConfigurationError("--chroot needs --user as well: root finds its way out")
 
 
 def _identity(options: ServeOptions) -> Identity | None:
@@ -99,15 +116,19 @@ def _identity(options: ServeOptions) -> Identity | None:
     return resolve_identity(None, None, None)
 
 
-def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) -> None:
+def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str, root: str | None) -> None:
     """Say what the run-as user cannot read, before anything is started."""
     if identity is None:
         return
+    inside = "" if root is None else f" inside --chroot {root}"
     paths: list[tuple[str, str]] = []
     executables: list[tuple[str, str]] = []
     if script.path is not None:
-        paths.insert(0, (script.path, "the script"))
-    if identity.uid != os.geteuid():
+        paths.insert(0, (seen_from_inside(script.path, root, "the script"), f"the script{inside}"))
+    if root is not None:
+        # Modules that are imported later are looked for there, under the path that they have here.
+        paths.append((os.path.realpath(os.__file__), f"the Python library{inside}"))
+    elif identity.uid != os.geteuid():
         executables.append((os.path.realpath(sys.executable), "the interpreter"))
         paths += [
             (os.path.realpath(os.__file__), "the Python library"),
@@ -117,8 +138,9 @@ def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str) 
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.origin is not None:
                 paths.append((spec.origin, f"the package {name}"))
+    at = seen_from_inside(directory, root, "the working directory")
     problems = check_readable_as(
-        identity, paths, executables=executables, directories=[(directory, "the working directory")]
+        identity, paths, executables=executables, directories=[(at, f"the working directory{inside}")], root=root
     )
     if problems:
         # What stands in the way of one often stands in the way of others: the interpreter says it best.

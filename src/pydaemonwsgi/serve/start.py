@@ -1,26 +1,21 @@
 """Starting a server: what was asked for becomes logs, listeners and a plan for the supervisor. Shell."""
 
 import contextlib
-import dataclasses
 import logging
 import os
 import socket
-from typing import TYPE_CHECKING
 
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.serve.banner import banner
 from pydaemonwsgi.serve.listening import listen
-from pydaemonwsgi.serve.preflight import Checked, check
+from pydaemonwsgi.serve.orders import daemon_settings, front_options
+from pydaemonwsgi.serve.preflight import check
 from pydaemonwsgi.serve.warnings import warn
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.system import descriptors
-
-if TYPE_CHECKING:
-    from pydaemonwsgi.daemon.settings import DaemonSettings
-    from pydaemonwsgi.front.options import FrontOptions
 
 __all__ = ["serve"]
 
@@ -49,8 +44,8 @@ def serve(options: ServeOptions) -> int:
         descriptors.redirect_standard_streams(2)
     setup_error_log(options.log_level, label="supervisor")
     warn(options, identity)
-    front_options = _front_options(options)
-    settings = _daemon_settings(options, checked)
+    for_front = front_options(options)
+    for_daemons = daemon_settings(options, checked)
     group = Group(
         options.group_name,
         options.process_count,
@@ -77,12 +72,12 @@ def serve(options: ServeOptions) -> int:
         # Imported in the child only: the supervisor holds no HTTP code.
         from pydaemonwsgi.front import main as front_main  # noqa: PLC0415
 
-        return front_main.run(front_options, listeners, control, access_log, identity, options.log_level)
+        return front_main.run(for_front, listeners, control, access_log, identity, options.log_level)
 
     def run_daemon(control: socket.socket, board: int) -> int:
         from pydaemonwsgi.daemon import main as daemon_main  # noqa: PLC0415
 
-        return daemon_main.run(settings, control, board)
+        return daemon_main.run(for_daemons, control, board)
 
     supervisor = Supervisor(
         Plan(
@@ -109,40 +104,3 @@ def _open_access_log(options: ServeOptions) -> int | None:
     if options.access_log is None:
         return None
     return os.dup(1) if options.access_log == "-" else descriptors.open_log(options.access_log)
-
-
-def _front_options(options: ServeOptions) -> "FrontOptions":
-    from pydaemonwsgi.front.options import FrontOptions, GroupOptions  # noqa: PLC0415
-
-    taken = {
-        field.name: getattr(options, field.name) for field in dataclasses.fields(FrontOptions) if field.name != "groups"
-    }
-    if options.spool_directory is not None:
-        taken["spool_directory"] = os.path.abspath(options.spool_directory)  # the front leaves this directory
-    group = GroupOptions(options.group_name, options.queue_size, options.queue_timeout)
-    return FrontOptions(groups=(group,), **taken)
-
-
-def _daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings":
-    from pydaemonwsgi.daemon.settings import DaemonSettings  # noqa: PLC0415
-
-    script = checked.script
-    return DaemonSettings(
-        group=options.group_name,
-        script=script.path,
-        module=script.module,
-        callable_object=script.callable_object,
-        threads=options.threads,
-        processes=options.process_count,
-        multiprocess=options.processes is not None,
-        maximum_requests=options.maximum_requests,
-        python_path=tuple(os.path.abspath(entry) for entry in options.python_path),
-        working_directory=checked.directory,
-        identity=checked.identity,
-        umask=options.umask,
-        reloading=not options.disable_reloading,
-        reload_on_changes=options.reload_on_changes,
-        debug=options.debug,
-        shutdown_timeout=options.shutdown_timeout,
-        log_level=options.log_level,
-    )

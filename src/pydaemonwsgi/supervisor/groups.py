@@ -16,15 +16,15 @@ from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.system.memory import create_shared, map_shared
 from pydaemonwsgi.system.sockets import stream_pair
-from pydaemonwsgi.vocabulary import ShutdownReason
+from pydaemonwsgi.vocabulary import ShutdownReason, StartFailure
 
 __all__ = ["Daemon", "ProcessGroup"]
 
 logger = logging.getLogger(__name__)
 
 _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-# Exit statuses of daemon processes that say that the machine does not let them: no such user right, no such directory.
-_HOPELESS: Final = frozenset((os.EX_NOPERM, os.EX_CONFIG))
+# Exit statuses of daemon processes that say that the machine does not let them.
+_HOPELESS: Final = frozenset(StartFailure)
 
 
 class Daemon:

@@ -6,7 +6,7 @@ Theory of operation. A root process becomes the run-as user in one direction onl
     read back getresuid, getresgid, getgroups
     try to become root again                 every attempt must fail
     PR_SET_NO_NEW_PRIVS, read back           no set-user-id program can give anything back
-    CapEff and CapPrm of /proc/self/status   must be empty
+    capget                                   effective and permitted capabilities must be empty
 
 Nothing here trusts a return value alone: CVE-2014-0240 was an ignored EAGAIN of setuid, CVE-2014-8583 an
 ignored failure of setgroups. Whatever goes wrong raises PrivilegeError; the process that gets one must end
@@ -19,22 +19,21 @@ PR_SET_DUMPABLE is left as the kernel leaves it: 0 after the drop (no core file,
 import ctypes
 import errno
 import os
-import re
 from collections.abc import Callable
 from typing import NoReturn
 
 from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.system.identities import Identity
+from pydaemonwsgi.vocabulary import StartFailure
 
 __all__ = ["PRIVILEGE_EXIT_STATUS", "drop_privileges", "set_no_new_privs"]
 
-# EX_NOPERM (77) of sysexits.h. The supervisor tells by it that trying again at once is of no use: a process
-# that could not give up its privileges fails the same way next time. Far from 1 and 2 (Python, our own) and
-# from 128+n (a shell's word for signals).
-PRIVILEGE_EXIT_STATUS = os.EX_NOPERM
+# A process that could not give up its privileges fails the same way next time, so trying again is of no use.
+PRIVILEGE_EXIT_STATUS = StartFailure.CREDENTIALS
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_GET_NO_NEW_PRIVS = 39
+_CAPABILITY_VERSION_3 = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: 64 capabilities
 _UNCHANGED = 2**32 - 1  # (uid_t)-1: "leave this id as it is" to setresuid, so never an id to become
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -96,10 +95,15 @@ def _prctl(option: int, argument: int) -> int:
     return result
 
 
-def _process_status() -> bytes:
-    """As bytes: the user may not be able to read this interpreter, so no codec can be imported any more."""
-    with open("/proc/self/status", "rb") as file:
-        return file.read()
+def _capabilities() -> dict[str, int]:
+    """The capabilities of this thread, from the kernel itself: inside a chroot there may be no /proc."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)()
+    if _LIBC.capget(header, data) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    # Effective, permitted, inheritable: 32 of each, then the next 32 of each.
+    return {"effective": data[0] | data[3] << 32, "permitted": data[1] | data[4] << 32}
 
 
 def _fail(call: str, error: OSError) -> NoReturn:
@@ -156,11 +160,9 @@ def _require_no_way_back(identity: Identity) -> None:
 
 def _require_no_capabilities() -> None:
     try:
-        status = _process_status()
+        found = _capabilities()
     except OSError as error:
-        _fail("open(/proc/self/status)", error)
-    for name in ("CapEff", "CapPrm"):
-        match = re.search(rb"^" + name.encode() + rb":\s*([0-9a-f]+)$", status, re.MULTILINE)
-        value = None if match is None else match[1].decode()
-        if value is None or value.strip("0"):
-            raise PrivilegeError(f"privileges not given up: /proc/self/status says {name} {value}, wanted all zero")
+        _fail("capget()", error)
+    for name, value in found.items():
+        if value:
+            raise PrivilegeError(f"privileges not given up: capget says {name} {value:#x}, wanted none")

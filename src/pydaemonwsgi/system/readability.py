@@ -17,6 +17,7 @@ from typing import Literal
 from pydaemonwsgi.errors import PrivilegeError, StartError
 from pydaemonwsgi.system.credentials import drop_privileges
 from pydaemonwsgi.system.identities import Identity
+from pydaemonwsgi.system.limits import enter_root
 
 __all__ = ["check_readable_as", "explain_unreadable"]
 
@@ -68,6 +69,7 @@ def check_readable_as(
     *,
     executables: Sequence[tuple[str, str]] = (),
     directories: Sequence[tuple[str, str]] = (),
+    root: str | None = None,
 ) -> list[str]:
     """Ask, as the run-as user, whether every path can be read; one sentence for each that cannot.
 
@@ -77,6 +79,7 @@ def check_readable_as(
         paths: pairs of a path and what it is for ("the script"); must be readable.
         executables: pairs of the same kind that must be executable ("the interpreter").
         directories: pairs of the same kind that must be enterable ("the working directory").
+        root: directory that is the root for that user (chroot); all paths are as seen from inside.
 
     Raises:
         StartError: no child could be forked.
@@ -92,7 +95,7 @@ def check_readable_as(
         status = 1
         try:
             os.close(reader)
-            unsent = json.dumps(_unreadable_as(identity, paths, executables, directories)).encode()
+            unsent = json.dumps(_unreadable_as(identity, paths, executables, directories, root)).encode()
             while unsent:
                 unsent = unsent[os.write(writer, unsent) :]
             status = 0
@@ -180,9 +183,14 @@ def _unreadable_as(
     paths: Sequence[tuple[str, str]],
     executables: Sequence[tuple[str, str]],
     directories: Sequence[tuple[str, str]],
+    root: str | None,
 ) -> list[str]:
     try:
+        if root is not None:
+            enter_root(root)
         drop_privileges(identity)
+    except OSError as error:
+        return [f"cannot make {root} the root: {error.strerror}"]
     except PrivilegeError as error:
         return [f"cannot become user {identity.user_name}: {error}"]
     findings = [(path, purpose, explain_unreadable(path, want="read")) for path, purpose in paths]

@@ -1,0 +1,69 @@
+"""What the front and the daemon processes have to know, taken from the options. Sans-I/O.
+
+A field there that has the name of an option is that option; the rest is said here.
+"""
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+from pydaemonwsgi.config.chroot import seen_from_inside
+from pydaemonwsgi.config.options import OPTIONS, ServeOptions
+from pydaemonwsgi.config.values import GROUP_TITLE
+from pydaemonwsgi.serve.preflight import Checked
+
+# Imported where it is used otherwise: the supervisor holds no HTTP code.
+if TYPE_CHECKING:
+    from pydaemonwsgi.daemon.settings import DaemonSettings
+    from pydaemonwsgi.front.options import FrontOptions
+
+__all__ = ["daemon_settings", "front_options"]
+
+
+def front_options(options: ServeOptions) -> "FrontOptions":
+    """Return what the front has to know."""
+    from pydaemonwsgi.front.options import FrontOptions, GroupOptions  # noqa: PLC0415
+
+    taken = _same_named(FrontOptions, options)
+    if options.spool_directory is not None:
+        taken["spool_directory"] = os.path.abspath(options.spool_directory)  # the front leaves this directory
+    group = GroupOptions(options.group_name, options.queue_size, options.queue_timeout)
+    return FrontOptions(groups=(group,), **taken)
+
+
+def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings":
+    """Return what a daemon process has to know; its paths are as it will see them.
+
+    Raises:
+        ConfigurationError: a path is outside of the chroot.
+    """
+    from pydaemonwsgi.daemon.settings import DaemonSettings  # noqa: PLC0415
+
+    def inside(path: str, what: str) -> str:
+        return seen_from_inside(os.path.abspath(path), options.chroot, what)
+
+    script = checked.script
+    own: dict[str, Any] = {
+        "group": options.group_name,
+        "script": script.path and inside(script.path, "the script"),
+        "module": script.module,
+        "callable_object": script.callable_object,
+        "processes": options.process_count,
+        "multiprocess": options.processes is not None,
+        "python_path": tuple(inside(entry, "--python-path") for entry in options.python_path),
+        "python_eggs": options.python_eggs and inside(options.python_eggs, "--python-eggs"),
+        "working_directory": inside(checked.directory, "the working directory"),
+        "identity": checked.identity,
+        "reloading": not options.disable_reloading,
+        "display_name": _title(options),
+    }
+    return DaemonSettings(**_same_named(DaemonSettings, options) | own)
+
+
+def _title(options: ServeOptions) -> str:
+    return f"(wsgi:{options.group_name})" if options.display_name == GROUP_TITLE else options.display_name
+
+
+def _same_named(kind: type[Any], options: ServeOptions) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(kind)]
+    return {name: getattr(options, name) for name in names if name in OPTIONS}

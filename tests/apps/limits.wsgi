@@ -1,0 +1,64 @@
+"""Reports what the process that runs it may use, and tries to use more."""
+
+import ctypes
+import json
+import locale
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+NAMES = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PYTHON_EGG_CACHE", "USER", "USERNAME")
+
+
+def stack_size() -> int:
+    """Return the size in bytes of this thread's stack, as the threading library knows it."""
+    library = ctypes.CDLL(None)
+    library.pthread_self.restype = ctypes.c_ulong
+    attributes = ctypes.create_string_buffer(256)
+    size = ctypes.c_size_t()
+    assert library.pthread_getattr_np(ctypes.c_ulong(library.pthread_self()), attributes) == 0
+    assert library.pthread_attr_getstacksize(attributes, ctypes.byref(size)) == 0
+    return size.value
+
+
+def facts() -> dict[str, Any]:
+    """Return what the kernel and the interpreter say of this process."""
+    return {
+        "pid": os.getpid(),
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
+        "cpu": resource.getrlimit(resource.RLIMIT_CPU),
+        "data": resource.getrlimit(resource.RLIMIT_DATA),
+        "addresses": resource.getrlimit(resource.RLIMIT_AS),
+        "stack": stack_size(),
+        "switch": sys.getswitchinterval(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "environ": {name: os.environ.get(name) for name in NAMES},
+        "cwd": os.getcwd(),
+        "path": sys.path,
+        "root": sorted(os.listdir("/")),
+    }
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    """Obey /VERB/NUMBER; answer any other path with what this process is."""
+    _, verb, number = f"{environ['PATH_INFO']}/".split("/")[:3]
+    if verb == "allocate":
+        answer = str(len(bytearray(int(number)))).encode()
+    elif verb == "keep":
+        KEPT.append(b"x" * int(number))
+        answer = str(os.getpid()).encode()
+    elif verb == "burn":
+        until = time.process_time() + float(number)
+        while time.process_time() < until:
+            pass
+        answer = str(os.getpid()).encode()
+    else:
+        answer = json.dumps(facts()).encode()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [answer]
+
+
+KEPT: list[bytes] = []
