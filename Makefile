@@ -26,7 +26,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 soak: $(STAMP)
-	$(BIN)/python -m benchmarks.churn --seconds 60 $(SOAK)
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 docs: $(STAMP)
 	$(BIN)/python -m pydaemonwsgi.config.reference > docs/reference/options.md
