@@ -70,7 +70,7 @@ def cpu(environ, start_response):
 
 
 def echo(environ, start_response):
-    """Answer the query string: the churn test knows from it whether an answer is its own and whole."""
+    """Answer the query string: a client knows from it whether an answer is its own and whole."""
     return small(start_response, environ.get("QUERY_STRING", "").encode("latin-1") + ECHO_PAD)
 
 

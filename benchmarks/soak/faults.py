@@ -1,5 +1,6 @@
 """What is done to the server: each fault by its name, and when it was in force. Shell."""
 
+import itertools
 import os
 import resource
 import signal
@@ -187,9 +188,11 @@ class Faults:
             return None
         soft, hard = resource.prlimit(front.pid, resource.RLIMIT_NOFILE)
         try:
-            # As many as are open now: every accept, every spool file and every descriptor that is passed is refused.
-            resource.prlimit(front.pid, resource.RLIMIT_NOFILE, (front.num_fds(), hard))
-        except (PermissionError, psutil.Error) as error:
+            # Up to the lowest that is free: accepting, spool files and descriptors that are passed are all refused.
+            taken = {int(name) for name in os.listdir(f"/proc/{front.pid}/fd")}
+            free = next(number for number in itertools.count() if number not in taken)
+            resource.prlimit(front.pid, resource.RLIMIT_NOFILE, (free, hard))
+        except OSError as error:
             self.skipped["descriptors"] = str(error)
             return None
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pydaemonwsgi.channel.frames import Frame, FrameDecoder, Side
 from pydaemonwsgi.errors import ChannelError
-from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_descriptors
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_with_descriptors, send_with_descriptors
 
 __all__ = ["Link"]
 
@@ -128,7 +128,9 @@ class Link:
         return True
 
     def take_descriptor(self) -> int:
-        """Return the next descriptor that was received; it belongs to the caller.
+        """Return the next descriptor that was sent; it belongs to the caller.
+
+        `LOST_DESCRIPTOR` says that this process may not have any more and so has not received it.
 
         Raises:
             ChannelError: the frame promised one that did not come.
@@ -141,7 +143,9 @@ class Link:
         """Close the socket and whatever descriptors were not taken."""
         self.broken = True
         while self._descriptors:
-            os.close(self._descriptors.popleft())
+            descriptor = self._descriptors.popleft()
+            if descriptor != LOST_DESCRIPTOR:
+                os.close(descriptor)
         self._socket.close()
 
     def abandon(self) -> None:

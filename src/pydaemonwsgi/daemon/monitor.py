@@ -22,6 +22,7 @@ from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import SignalInbox
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
 from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["Monitor"]
@@ -150,8 +151,8 @@ class Monitor:
     def _obey(self, message: Message, descriptors: list[int]) -> None:
         pool = self._pool
         if message.word is Word.CHANNEL:
-            if len(descriptors) != 1:
-                raise ChannelError("a channel message without its descriptor")
+            if len(descriptors) != 1 or descriptors[0] == LOST_DESCRIPTOR:
+                raise ChannelError("a channel message without its descriptor; perhaps this process is out of them")
             # Above the standard streams: an application that closed one of those would print into the channel.
             channel = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, 3)
             os.close(descriptors[0])

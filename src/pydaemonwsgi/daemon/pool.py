@@ -41,6 +41,7 @@ from pydaemonwsgi.daemon.recycling import RequestLimit
 from pydaemonwsgi.daemon.worker import Worker
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
 from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["Pool"]
@@ -312,7 +313,17 @@ class Pool:
         for kind, flags, _, stream, payload in frames:
             if kind == _REQUEST:
                 request = decode_request(payload)
-                descriptor = link.take_descriptor() if flags & BODY_IS_DESCRIPTOR else -1
+                descriptor = -1
+                if flags & BODY_IS_DESCRIPTOR:
+                    descriptor = link.take_descriptor()
+                    if descriptor == LOST_DESCRIPTOR:
+                        # Handing it back would bring it here again at once: this process may be the only one.
+                        logger.error(
+                            "out of descriptors: a request's body cannot be received; it is answered with 500",
+                            extra={"request_id": f"{request.request_id:016x}"},
+                        )
+                        link.post(encode(Kind.ABORT, stream, b"out of descriptors"))
+                        continue
                 self._queue.append(Job(link, stream, request, descriptor, received))
                 requests = True
             elif kind == Kind.CANCEL:

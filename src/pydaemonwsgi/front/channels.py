@@ -26,7 +26,7 @@ from pydaemonwsgi.errors import ChannelError, ResponseError
 from pydaemonwsgi.front.exchange import OUTCOMES, Exchange, Failure, Phase
 from pydaemonwsgi.http.response import read_response_head
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
-from pydaemonwsgi.system.sockets import receive_into_with_descriptors, send_with_descriptors
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_into_with_descriptors, send_with_descriptors
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.clients import Client
@@ -249,7 +249,11 @@ class Channel:
             elif kind == Kind.FILE:
                 if not descriptors or not self._descriptors:
                     raise ChannelError("a FILE frame without its descriptor")
-                self._take_file(exchange, payload, self._descriptors.popleft())
+                descriptor = self._descriptors.popleft()
+                if descriptor == LOST_DESCRIPTOR:
+                    self._lose_file(exchange)
+                else:
+                    self._take_file(exchange, payload, descriptor)
             else:
                 del streams[stream]
                 self.in_flight -= 1
@@ -325,6 +329,17 @@ class Channel:
                 raise ChannelError("a FILE frame whose descriptor is no regular file, or before its head")
             return
         client.add_file(descriptor, offset, count)
+
+    def _lose_file(self, exchange: Exchange) -> None:
+        """This process may not have the descriptor that an answer's body is in: that answer fails, and no other."""
+        logger.error(
+            "out of descriptors: an answer of pid %d cannot be received; raise LimitNOFILE or ulimit -n",
+            self.pid,
+            extra={"request_id": f"{exchange.request_id:016x}"},
+        )
+        if exchange.client is not None and exchange.phase is Phase.SENT:
+            raise ChannelError("a FILE frame before its head")
+        self._fail(exchange, Failure.ABORTED)
 
     def _take_end(self, exchange: Exchange) -> None:
         client: Client | None = exchange.client
@@ -407,6 +422,8 @@ class Channel:
             self._loop.remove_writer(self._fd)
         self._out.clear()
         while self._descriptors:
-            os.close(self._descriptors.popleft())
+            descriptor = self._descriptors.popleft()
+            if descriptor != LOST_DESCRIPTOR:
+                os.close(descriptor)
         self._socket.close()
         self._front.forget(self)

@@ -23,7 +23,7 @@ from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
 from pydaemonwsgi.system.identities import Identity
 from pydaemonwsgi.system.memory import map_shared
-from pydaemonwsgi.system.sockets import receive_with_descriptors
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_with_descriptors
 
 __all__ = ["run"]
 
@@ -31,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 # Seconds that an orphaned front gives its requests.
 _ORPHANED: Final = 15.0
+# Descriptors kept back for two daemon processes: channel, scoreboard, and the copy of the latter that mmap keeps.
+_RESERVE: Final = 6
+# Seconds until the supervisor hears that a daemon process could not be taken up.
+_REFUSED: Final = 1.0
 
 
 def run(
@@ -96,6 +100,7 @@ class _Front:
         self._access_log = access_log
         self._stopped: asyncio.Future[int] | None = None
         self._server: FrontServer | None = None
+        self._reserve: list[int] = []
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -108,6 +113,7 @@ class _Front:
         self._server = server = FrontServer(self._options, self._listeners, self._access_log)
         server.on_channel_closed = self._note_channel_closed
         loop.add_reader(self._control.fileno(), self._on_control)
+        self._fill_reserve()
         server.start()
         self._say(Word.READY)
         return await self._stopped
@@ -127,6 +133,7 @@ class _Front:
     def _on_control(self) -> None:
         server = self._server
         assert server is not None
+        self._release_reserve()
         try:
             data, descriptors = receive_with_descriptors(self._control, control.MAXIMUM_MESSAGE)
         except BlockingIOError:
@@ -139,20 +146,37 @@ class _Front:
             self._stop(_ORPHANED)
             return
         self._obey(control.decode(data), descriptors, server)
+        self._fill_reserve()
+
+    def _fill_reserve(self) -> None:
+        """Keep descriptors back for daemon processes: a front that has none of those is of no use to its clients."""
+        try:
+            while len(self._reserve) < _RESERVE:
+                self._reserve.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            pass  # the next message tries again
+
+    def _release_reserve(self) -> None:
+        while self._reserve:
+            os.close(self._reserve.pop())
 
     def _obey(self, message: Message, descriptors: list[int], server: FrontServer) -> None:
         word = message.word
         if word is Word.ATTACH:
-            if len(descriptors) != 2:
-                # The kernel drops what does not fit into our table. The supervisor must not think that we have it.
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                logger.error("out of descriptors: cannot take up daemon process pid %d", message.number("pid"))
-                self._say(Word.DETACHED, process=message.number("process"))
-                return
-            channel, board = descriptors
             threads = message.number("threads")
-            memory = map_shared(board, scoreboard_size(threads))
+            try:
+                channel, board = descriptors
+                memory = map_shared(board, scoreboard_size(threads))
+            except (OSError, ValueError):
+                # The kernel drops what does not fit into our table. The supervisor must not think that we have it;
+                # but if it heard so at once, it would start the next process at once.
+                for descriptor in descriptors:
+                    if descriptor != LOST_DESCRIPTOR:
+                        os.close(descriptor)
+                logger.error("out of descriptors: cannot take up daemon process pid %d", message.number("pid"))
+                process = message.number("process")
+                asyncio.get_running_loop().call_later(_REFUSED, lambda: self._say(Word.DETACHED, process=process))
+                return
             os.close(board)
             server.attach(
                 message.text("group"),

@@ -67,6 +67,7 @@ class FrontServer:
         self._log_lines: list[bytes] = []
         self._listeners = listeners
         self._accepting = False
+        self._accept_again = 0.0
         self._clients: set[Client] = set()
         self._groups = {group.name: ProcessGroup(group) for group in options.groups}
         # Every request goes to the first group; with nothing to choose, nothing is called in between.
@@ -92,7 +93,7 @@ class FrontServer:
     # -- clients
 
     def _accept_on(self) -> None:
-        if not self._accepting and not self.stopping:
+        if not self._accepting and not self.stopping and time.monotonic() >= self._accept_again:
             self._accepting = True
             for listener in self._listeners:
                 self.loop.add_reader(listener.fileno(), self._accept, listener)
@@ -124,7 +125,9 @@ class FrontServer:
                     _ACCEPT_PAUSE,
                 )
                 self._accept_off()
-                self.loop.call_later(_ACCEPT_PAUSE, self._accept_on)
+                # Also a client that leaves does not end the pause: one descriptor at a time would be taken at once.
+                self._accept_again = time.monotonic() + _ACCEPT_PAUSE
+                self.loop.call_later(_ACCEPT_PAUSE + GRAIN / 2, self._accept_on)
                 return False
             sock.setblocking(False)
             self._welcome(sock, address)

@@ -12,7 +12,7 @@ from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.system.descriptors import close_all_except
-from pydaemonwsgi.system.sockets import control_pair, receive_with_descriptors, send_with_descriptors
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_with_descriptors, send_with_descriptors
 
 __all__ = ["Child", "describe_exit", "fork_child", "hear_all"]
 
@@ -63,7 +63,8 @@ class Child:
         except OSError as error:
             raise EOFError from error
         for descriptor in descriptors:
-            os.close(descriptor)  # children have nothing to give
+            if descriptor != LOST_DESCRIPTOR:
+                os.close(descriptor)  # children have nothing to give
         if not data:
             raise EOFError
         return control.decode(data)

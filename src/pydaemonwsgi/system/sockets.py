@@ -14,6 +14,7 @@ from typing import Final
 from pydaemonwsgi.errors import StartError
 
 __all__ = [
+    "LOST_DESCRIPTOR",
     "bind_tcp",
     "bind_unix",
     "control_pair",
@@ -23,6 +24,8 @@ __all__ = [
     "stream_pair",
 ]
 
+# Stands for a descriptor that was sent and could not be received.
+LOST_DESCRIPTOR: Final = -1
 _ANCILLARY: Final = socket.CMSG_SPACE(64 * array.array("i").itemsize)
 _CHANNEL_BUFFER: Final = 1024 * 1024
 
@@ -58,10 +61,11 @@ def send_with_descriptors(sock: socket.socket, data: bytes, descriptors: Sequenc
 def receive_with_descriptors(sock: socket.socket, size: int) -> tuple[bytes, list[int]]:
     """Receive up to `size` bytes and the descriptors that came with them; `b""` at end of file.
 
-    The descriptors are close-on-exec and belong to the caller.
+    The descriptors are close-on-exec and belong to the caller. `LOST_DESCRIPTOR` stands last where the kernel has
+    dropped one or more, because this process may not have any more.
     """
-    data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
-    return data, _received_descriptors(ancillary) if ancillary else []
+    data, ancillary, flags, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    return data, _received_descriptors(ancillary, flags) if ancillary or flags & socket.MSG_CTRUNC else []
 
 
 def receive_into_with_descriptors(sock: socket.socket, buffer: memoryview) -> tuple[int, list[int]]:
@@ -69,17 +73,19 @@ def receive_into_with_descriptors(sock: socket.socket, buffer: memoryview) -> tu
 
     Receiving into memory that is there already spares the kernel from giving us zeroed pages for every read.
     """
-    size, ancillary, _, _ = sock.recvmsg_into((buffer,), _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
-    return size, _received_descriptors(ancillary) if ancillary else []
+    size, ancillary, flags, _ = sock.recvmsg_into((buffer,), _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    return size, _received_descriptors(ancillary, flags) if ancillary or flags & socket.MSG_CTRUNC else []
 
 
-def _received_descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+def _received_descriptors(ancillary: list[tuple[int, int, bytes]], flags: int) -> list[int]:
     descriptors: list[int] = []
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             numbers = array.array("i")
             numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
             descriptors += numbers
+    if flags & socket.MSG_CTRUNC:
+        descriptors.append(LOST_DESCRIPTOR)
     return descriptors
 
 
