@@ -3,6 +3,7 @@
 import ast
 import concurrent.futures
 import hashlib
+import os
 import random
 import re
 import socket
@@ -77,13 +78,19 @@ def content(size: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def bodies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of two processes that takes and gives bodies of any size."""
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that the application sends."""
     path = tmp_path_factory.mktemp("files") / "file"
     path.write_bytes(content(FILE_SIZE))
+    return path
+
+
+@pytest.fixture(scope="module")
+def bodies(file: Path) -> Iterator[Server]:
+    """A server of two processes that takes and gives bodies of any size."""
     with serving(
         APPS / "wsgi_bodies.wsgi", "--processes", "2", "--threads", "3", "--limit-request-body", "30000000",
-        env={"WSGI_FILE": str(path)},
+        env={"WSGI_FILE": str(file)},
     ) as server:  # fmt: skip
         yield server
         assert "Traceback" not in server.log()
@@ -161,6 +168,14 @@ def test_a_file_from_its_position(bodies: Server, offset: int) -> None:
     expected = content(FILE_SIZE)[offset:]
     assert answer.header("Content-Length") == str(len(expected))
     assert answer.rest == expected
+
+
+def test_a_file_that_is_not_in_memory(bodies: Server, file: Path) -> None:
+    """A file that has to come from the disk arrives whole."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    assert bodies.get("/file").rest == content(FILE_SIZE)
 
 
 @pytest.mark.parametrize("length", [0, 1, 1_000_000, FILE_SIZE])

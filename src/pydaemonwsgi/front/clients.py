@@ -21,6 +21,7 @@ from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, SpoolError
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.response import CONTINUE, ResponseHead, error_response, options_response
+from pydaemonwsgi.system.page_cache import is_cached
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.server import FrontServer
@@ -73,6 +74,7 @@ class Client:
         "_body",
         "_body_bytes",
         "_buffer",
+        "_cold",
         "_environ",
         "_events",
         "_exchange",
@@ -87,6 +89,8 @@ class Client:
         "_requests",
         "_response_head",
         "_socket",
+        "_warmed",
+        "_warming",
         "bucket",
         "deadline",
         "state",
@@ -115,6 +119,9 @@ class Client:
         self._half_closed = False
         self._lingers = False
         self._answer: Answer | None = None
+        self._cold: tuple[int, int, int] | None = None
+        self._warmed = False
+        self._warming = False
         self._response_head: ResponseHead | None = None
         self._keep = True
         self.state = _HEAD
@@ -446,6 +453,11 @@ class Client:
 
     def file(self, descriptor: int, offset: int, count: int) -> int:
         """Send a range of a file; -1 when the client takes nothing at the moment, 0 at the file's early end."""
+        if self._warmed:
+            self._warmed = False  # once is enough: a disk that fails, or memory that is short, is sendfile's to report
+        elif not is_cached(descriptor, offset, count):
+            self._cold = (descriptor, offset, count)
+            return -1
         try:
             return os.sendfile(self._fd, descriptor, offset, min(count, 0x7FFFF000))
         except BlockingIOError:
@@ -454,7 +466,7 @@ class Client:
     def write(self) -> None:
         """Write as much of the answer as the client takes."""
         answer = self._answer
-        if answer is None or self.state is State.CLOSED:
+        if answer is None or self._warming or self.state is State.CLOSED:
             return
         before = answer.waiting
         try:
@@ -472,9 +484,24 @@ class Client:
             if answer.ended:
                 self._finish()
                 return
+        elif self._cold is not None:
+            self._warm(*self._cold)
         elif answer.waiting != before or not self._events & WRITE:
             self._wait_to_write()
         self._give_credit(answer)
+
+    def _warm(self, descriptor: int, offset: int, count: int) -> None:
+        """Have a thread wait for the disk, so that the other clients need not."""
+        self._cold = None
+        self._warming = True
+        self._watch(self._events & ~WRITE)
+        self.deadline = NEVER  # it is not the client that is slow
+        self._front.warm(descriptor, offset, count, self._on_warm)
+
+    def _on_warm(self) -> None:
+        self._warming = False
+        self._warmed = True
+        self.on_writable()
 
     def _wait_to_write(self) -> None:
         self._watch(self._events | WRITE)

@@ -9,6 +9,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from pydaemonwsgi.front.access_log import AccessRecord, compile_format
@@ -22,6 +23,7 @@ from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
 from pydaemonwsgi.http.head import HeadReader, Limits, RequestHead
 from pydaemonwsgi.http.response import ResponseHead, server_lines
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
+from pydaemonwsgi.system import page_cache
 
 __all__ = ["FrontServer"]
 
@@ -33,6 +35,7 @@ _ACCEPT_BATCH: Final = 64
 _ACCEPT_PAUSE: Final = 0.5
 # What the access log says of a request whose client went away before there was an answer; nginx's number.
 _CLIENT_GONE: Final = 499
+_DISK_THREADS: Final = 8
 _OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -77,6 +80,8 @@ class FrontServer:
         self.request_ids = itertools.count(random.getrandbits(40) << 20)
         self.server_lines = server_lines(time.time())
         self.stopping = False
+        # Threads that wait for disks.
+        self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.on_idle: Callable[[], None] | None = None
         self.on_channel_closed: Callable[[int], None] | None = None
         self._connection_number = 0
@@ -181,6 +186,21 @@ class FrontServer:
         clients, self._to_write = self._to_write, {}
         for client in clients:
             client.on_writable()
+
+    def warm(self, descriptor: int, offset: int, count: int, then: Callable[[], None]) -> None:
+        """Have a thread wait until a range of a file is in memory; call `then` in the loop afterwards."""
+        own = os.dup(descriptor)  # the client may go away, and its descriptor's number to another file
+
+        def wait() -> None:
+            try:
+                page_cache.warm(own, offset, count)
+            except OSError as error:
+                logger.error("cannot read a file that is to be sent: %s", error.strerror)
+            finally:
+                os.close(own)
+                self.loop.call_soon_threadsafe(then)
+
+        self._disk.submit(wait)
 
     # -- requests
 
