@@ -77,6 +77,13 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
             value = text = value.strip(" \t")
             length = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
             content_length = length if content_length in {None, length} else -1
+        elif lower == "status":
+            # As in a CGI script's answer (RFC 3875 section 6.3.3): it counts instead of what start_response was given.
+            if not _STATUS.fullmatch(value):
+                raise ValueError(f"the Status header must be three digits, a space and a reason, not {value!r}")
+            status = value
+            parts[0] = value.encode("latin-1")
+            continue
         elif lower in _HOP_BY_HOP:
             raise ValueError(f"header {name!r} belongs to the server (hop-by-hop, PEP 3333)")
         parts.append(name.encode("latin-1"))

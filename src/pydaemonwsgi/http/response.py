@@ -30,6 +30,10 @@ _FORBIDDEN: Final = frozenset(
 # As under httpd, these are the server's to say.
 _OWNED: Final = frozenset((b"date", b"server"))
 
+# Repeated fields become one, as under httpd: a list (RFC 9110 section 5.3), but for those that are no lists.
+_NEVER_JOINED: Final = frozenset((b"set-cookie", b"www-authenticate"))
+_LAST_WINS: Final = frozenset((b"location", b"content-range", b"content-type"))
+
 _REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 4096
 _heads: dict[bytes, "ResponseHead"] = {}
@@ -81,6 +85,7 @@ def _read(encoded: bytes) -> ResponseHead:
     if len(status_text) == 3:
         status_text += b" "
     lines = [b"HTTP/1.1 ", status_text, b"\r\n"]
+    values: dict[bytes, int] = {}  # where in `lines` the value of a name is
     content_length = None
     for name, value in zip(items[::2], items[1::2], strict=True):
         if not _NAME.fullmatch(name):
@@ -98,7 +103,12 @@ def _read(encoded: bytes) -> ResponseHead:
             if content_length is not None:
                 continue
             content_length = int(value)
-        lines += (name, b": ", value, b"\r\n")
+        known = values.get(lower)
+        if known is None or lower in _NEVER_JOINED:
+            values[lower] = len(lines) + 2
+            lines += (name, b": ", value, b"\r\n")
+        else:
+            lines[known] = value if lower in _LAST_WINS else b"%b, %b" % (lines[known], value)
     bodiless = status in {204, 304}
     if status == 204 and content_length is not None:
         # RFC 9110 section 8.6: not with 204.

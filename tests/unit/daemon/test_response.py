@@ -94,6 +94,18 @@ def test_headers_keep_order_case_and_repetition() -> None:
     assert head.encoded == b"200 OK\0X-b\x002\0Set-Cookie\0a=1\0set-cookie\0b=2\0A\0"
 
 
+def test_a_status_header_counts_instead() -> None:
+    """CGI heritage: the header is obeyed and not passed on."""
+    head = encode_head("200 OK", [("A", "1"), ("Status", "204 No Content")])
+    assert (head.status, head.forbids_body, head.encoded) == (204, True, b"204 No Content\0A\x001")
+
+
+def test_a_status_header_that_is_none_is_refused() -> None:
+    """It would be the response's first line."""
+    with pytest.raises(ValueError, match="Status header"):
+        encode_head("200 OK", [("Status", "fine")])
+
+
 def test_subclasses_of_list_and_tuple_are_taken() -> None:
     """A list subclass of tuple subclasses is what many frameworks give."""
     assert encode_head("200 OK", Headers([Pair(("A", "1"))])).encoded == b"200 OK\0A\x001"

@@ -31,8 +31,8 @@ def encoded(status: bytes, *items: bytes) -> bytes:
         pytest.param(encoded(b"299 \xe4\tb"), b"HTTP/1.1 299 \xe4\tb\r\n", None, id="any-reason"),
         pytest.param(encoded(b"999 x"), b"HTTP/1.1 999 x\r\n", None, id="any-status"),
         pytest.param(
-            encoded(b"200 OK", b"A", b"b", b"a", b"", b"Set-Cookie", b"\xe4=\t1"),
-            b"HTTP/1.1 200 OK\r\nA: b\r\na: \r\nSet-Cookie: \xe4=\t1\r\n",
+            encoded(b"200 OK", b"A", b"b", b"B", b"", b"Set-Cookie", b"\xe4=\t1"),
+            b"HTTP/1.1 200 OK\r\nA: b\r\nB: \r\nSet-Cookie: \xe4=\t1\r\n",
             None,
             id="fields-stay-in-order",
         ),
