@@ -16,6 +16,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 -p pydaemonwsgi.daemon -p pydaemonwsgi.channel -p pydaemonwsgi.metrics
 	$(BIN)/lint-imports
 
 fmt: $(STAMP)

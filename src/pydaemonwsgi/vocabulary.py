@@ -49,3 +49,4 @@ class StartFailure(IntEnum):
     CHROOT = 80
     LIMIT = 81
     THREADS = 82
+    INTERPRETER = 83

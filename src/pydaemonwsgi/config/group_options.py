@@ -59,6 +59,13 @@ class GroupOptions:
         heading="Environment",
         unset="inherited",
     )
+    python_home: str | None = option(
+        None,
+        "Virtual environment, or installation of Python 3.10 or newer, whose interpreter runs the daemon processes.",
+        values.file_name("a directory", metavar="DIRECTORY", standard_stream=False),
+        heading="Environment",
+        unset="the server's own",
+    )
     debug: bool = option(
         False,
         "Show tracebacks of the application in the browser; for development only.",

@@ -19,6 +19,7 @@ from pydaemonwsgi.channel.control import Word
 from pydaemonwsgi.daemon.adapter import Adapter
 from pydaemonwsgi.daemon.becoming import become, introduce, label_of
 from pydaemonwsgi.daemon.control import ControlConnection
+from pydaemonwsgi.daemon.departure import depart
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interpreter import prepare_python, restore_standard_descriptors
@@ -36,7 +37,7 @@ from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.processes import die_with_parent
 from pydaemonwsgi.vocabulary import StartFailure
 
-__all__ = ["run"]
+__all__ = ["go_on", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,11 @@ def run(settings: DaemonSettings, control_socket: socket.socket, board: int) -> 
         board: descriptor of the scoreboard's memory, shared with supervisor and front.
     """
     introduce(settings, settings.display_name)
-    return become(settings) or go_on(settings, control_socket, board)
+    if status := become(settings):
+        return status
+    if not settings.python.is_inherited:
+        return depart(settings, "daemon", control_socket.fileno(), board)
+    return go_on(settings, control_socket, board)
 
 
 def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -> int:

@@ -1,10 +1,34 @@
 """What a daemon process has to know before it starts. Sans-I/O; plain values only, so that it can cross an exec."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydaemonwsgi.system.identities import Identity
 
-__all__ = ["DaemonSettings"]
+__all__ = ["DaemonSettings", "PythonSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class PythonSettings:
+    """The interpreter of a daemon process; what differs from the supervisor's takes an exec.
+
+    Attributes:
+        home: root of a virtual environment or installation (`python-home`, WSGIPythonHome); None for the supervisor's.
+        optimize: 1 for `-O`, 2 for `-OO` (WSGIPythonOptimize); None for the interpreter's default.
+        dont_write_bytecode: `-B` (WSGIDontWriteBytecode).
+        warnings: arguments of `-W`, in their order (WSGIPythonWarnings).
+        hash_seed: PYTHONHASHSEED: `random` or a number (WSGIPythonHashSeed); None for that of the environment.
+    """
+
+    home: str | None = None
+    optimize: int | None = None
+    dont_write_bytecode: bool = False
+    warnings: tuple[str, ...] = ()
+    hash_seed: str | None = None
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether a fork of the supervisor has the right interpreter already."""
+        return self == PythonSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +64,7 @@ class DaemonSettings:
         lang: value of LANG, or None to keep the supervisor's.
         locale: value of LC_ALL and argument of setlocale, or None to keep the supervisor's.
         python_eggs: value of PYTHON_EGG_CACHE, or None.
+        python: the interpreter.
     """
 
     group: str
@@ -70,3 +95,4 @@ class DaemonSettings:
     lang: str | None = None
     locale: str | None = None
     python_eggs: str | None = None
+    python: PythonSettings = field(default_factory=PythonSettings)

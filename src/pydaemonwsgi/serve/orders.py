@@ -37,7 +37,7 @@ def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings"
     Raises:
         ConfigurationError: a path is outside of the chroot.
     """
-    from pydaemonwsgi.daemon.settings import DaemonSettings  # noqa: PLC0415
+    from pydaemonwsgi.daemon.settings import DaemonSettings, PythonSettings  # noqa: PLC0415
 
     def inside(path: str, what: str) -> str:
         return seen_from_inside(os.path.abspath(path), options.chroot, what)
@@ -56,6 +56,7 @@ def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings"
         "identity": checked.identity,
         "reloading": not options.disable_reloading,
         "display_name": _title(options),
+        "python": PythonSettings(home=options.python_home and inside(options.python_home, "--python-home")),
     }
     return DaemonSettings(**_same_named(DaemonSettings, options) | own)
 

@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
+from typing import Final
 
 from pydaemonwsgi.config.chroot import seen_from_inside
 from pydaemonwsgi.config.options import ServeOptions
@@ -12,9 +13,13 @@ from pydaemonwsgi.config.script import ScriptSpec, resolve_script
 from pydaemonwsgi.errors import ConfigurationError, StartError
 from pydaemonwsgi.front.access_log import compile_format
 from pydaemonwsgi.system.identities import Identity, resolve_identity
+from pydaemonwsgi.system.interpreters import Environment, examine
 from pydaemonwsgi.system.readability import check_readable_as
 
-__all__ = ["Checked", "check"]
+__all__ = ["USEFUL_PACKAGES", "Checked", "check"]
+
+# Daemon processes use these where their environment has them.
+USEFUL_PACKAGES: Final = ("psutil", "setproctitle", "watchdog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +30,13 @@ class Checked:
         script: what to serve.
         directory: where the daemon processes run.
         identity: who the children become; None when they stay root, because nobody else was named.
+        environment: what is in --python-home; None without one.
     """
 
     script: ScriptSpec
     directory: str
     identity: Identity | None
+    environment: Environment | None
 
 
 def check(options: ServeOptions) -> Checked:
@@ -46,10 +53,10 @@ def check(options: ServeOptions) -> Checked:
     identity = _identity(options)
     if options.spool_directory is not None and not os.path.isdir(options.spool_directory):
         raise ConfigurationError(f"--spool-directory: {options.spool_directory} is not a directory")
-    _check_module(script, options, directory)
     _check_root(options.chroot, identity)
     _check_paths(script, identity, directory, options.chroot)
-    return Checked(script, directory, identity)
+    environment = _check_module(script, options, identity, directory)
+    return Checked(script, directory, identity, environment)
 
 
 def _current_directory() -> str:
@@ -150,17 +157,41 @@ def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str, 
         raise ConfigurationError(first + (f" (and {more} more such path{'s' if more > 1 else ''})" if more else ""))
 
 
-def _check_module(script: ScriptSpec, options: ServeOptions, directory: str) -> None:
-    """Refuse a module whose top-level package is nowhere; nothing of it is run."""
-    if script.module is None:
-        return
-    package = script.module.partition(".")[0]
+def _check_module(
+    script: ScriptSpec, options: ServeOptions, identity: Identity | None, directory: str
+) -> Environment | None:
+    """Refuse a module whose top-level package is nowhere; nothing of it is run. Return what --python-home holds."""
     extra = [os.path.abspath(entry) for entry in options.python_path]
+    module = None if script.module is None else script.module.partition(".")[0]
     if any(name.endswith(".pth") for entry in extra if os.path.isdir(entry) for name in os.listdir(entry)):
-        return  # those may add any directory
-    if package in sys.builtin_module_names or PathFinder.find_spec(package, [directory, *extra, *sys.path]):
-        return
-    raise ConfigurationError(
-        f"there is no module {package!r} in {directory} or elsewhere on the path; "
-        "give --working-directory or --python-path, or the path of a file"
+        module = None  # those may add any directory
+    environment = None
+    if options.python_home is not None:
+        environment = _environment(options, identity, module, [directory, *extra])
+        found = environment.has_module
+    else:
+        found = module is None or module in sys.builtin_module_names
+        found = found or PathFinder.find_spec(module or "", [directory, *extra, *sys.path]) is not None
+    if not found:
+        of = "" if environment is None else f" of {options.python_home}"
+        raise ConfigurationError(
+            f"there is no module {module!r} in {directory} or elsewhere on the path{of}; "
+            "give --working-directory or --python-path, or the path of a file"
+        )
+    return environment
+
+
+def _environment(
+    options: ServeOptions, identity: Identity | None, module: str | None, directories: list[str]
+) -> Environment:
+    """Have the interpreter of --python-home say what it is."""
+    root = options.chroot
+    return examine(
+        seen_from_inside(os.path.abspath(options.python_home or ""), root, "--python-home"),
+        identity,
+        os.environ,
+        packages=USEFUL_PACKAGES,
+        module=module,
+        directories=[seen_from_inside(directory, root, "a directory of modules") for directory in directories],
+        root=root,
     )

@@ -43,7 +43,7 @@ def serve(options: ServeOptions) -> int:
         banner_to = 2
         descriptors.redirect_standard_streams(2)
     setup_error_log(options.log_level, label="supervisor")
-    warn(options, identity)
+    warn(options, checked)
     for_front = front_options(options)
     for_daemons = daemon_settings(options, checked)
     group = Group(

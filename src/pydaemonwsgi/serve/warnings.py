@@ -4,15 +4,17 @@ import logging
 import os
 
 from pydaemonwsgi.config.options import ServeOptions
-from pydaemonwsgi.system.identities import Identity
+from pydaemonwsgi.serve.preflight import USEFUL_PACKAGES, Checked
+from pydaemonwsgi.system.interpreters import Environment
 
 __all__ = ["warn"]
 
 logger = logging.getLogger("pydaemonwsgi.supervisor")
 
 
-def warn(options: ServeOptions, identity: Identity | None) -> None:
+def warn(options: ServeOptions, checked: Checked) -> None:
     """Log it."""
+    identity = checked.identity
     if identity is None:
         logger.warning(
             "started as root without --user: the application runs as root; give --user NAME for anything but a test"
@@ -23,6 +25,8 @@ def warn(options: ServeOptions, identity: Identity | None) -> None:
             options.user,
             identity.user_name,
         )
+    if checked.environment is not None:
+        _describe(checked.environment, options)
     for entry in options.python_path:
         if not os.path.isdir(entry):
             logger.warning("--python-path %s is not a directory", entry)
@@ -37,3 +41,13 @@ def warn(options: ServeOptions, identity: Identity | None) -> None:
             options.listen_backlog,
             largest,
         )
+
+
+def _describe(environment: Environment, options: ServeOptions) -> None:
+    home = options.python_home
+    logger.info("python-home %s: Python %s", home, environment.version_text)
+    missing = [name for name in USEFUL_PACKAGES if name not in environment.packages]
+    if "setproctitle" in missing:
+        logger.info("python-home %s has no setproctitle: long titles are cut", home)
+    if "watchdog" in missing and options.reload_on_changes:
+        logger.info("python-home %s has no watchdog: modules are looked at once a second", home)
