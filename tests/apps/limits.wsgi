@@ -5,9 +5,10 @@ import json
 import locale
 import os
 import resource
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 NAMES = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PYTHON_EGG_CACHE", "USER", "USERNAME")
@@ -24,6 +25,21 @@ def stack_size() -> int:
     return size.value
 
 
+def channel_buffers() -> tuple[int, int]:
+    """Return the kernel's buffers of this process's channel, sending and receiving, as the kernel counts them."""
+    for number in range(3, 64):
+        try:
+            with socket.socket(fileno=os.dup(number)) as sock:
+                if (sock.family, sock.type) == (socket.AF_UNIX, socket.SOCK_STREAM):
+                    return (
+                        sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF),
+                        sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF),
+                    )
+        except OSError:
+            continue  # nothing, or no socket
+    raise LookupError("this process has no channel")
+
+
 def facts() -> dict[str, Any]:
     """Return what the kernel and the interpreter say of this process."""
     return {
@@ -38,8 +54,16 @@ def facts() -> dict[str, Any]:
         "environ": {name: os.environ.get(name) for name in NAMES},
         "cwd": os.getcwd(),
         "path": sys.path,
+        "buffers": channel_buffers(),
         "root": sorted(os.listdir("/")),
     }
+
+
+def pieces(size: int) -> Iterator[bytes]:
+    """Yield `size` bytes, a little at a time, and say so at the end."""
+    for _ in range(0, size, 1 << 16):
+        yield b"." * (1 << 16)
+    print("everything has been taken")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -55,6 +79,14 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
         while time.process_time() < until:
             pass
         answer = str(os.getpid()).encode()
+    elif verb == "echo":
+        answer = environ["wsgi.input"].read() + b"." * int(number)
+    elif verb == "stream":
+        start_response("200 OK", [("Content-Length", number)])
+        return pieces(int(number))
+    elif verb == "header":
+        start_response("200 OK", [("X", "a" * int(number))])
+        return [b""]
     else:
         answer = json.dumps(facts()).encode()
     start_response("200 OK", [("Content-Type", "text/plain")])

@@ -95,6 +95,21 @@ def test_home_and_names_of_the_run_as_user_are_in_the_environment(public: Public
     assert seen["USERNAME"] is None
 
 
+def test_socket_user_owns_the_unix_socket(public: Public) -> None:
+    """--socket-user: the file is his, whoever the processes run as."""
+    path = public.directory / "owned.sock"
+    command = public.command("--listen", f"unix:{path}", "--user", "nobody", "--socket-user", "daemon")
+    with started(*command, env=public.env, cwd="/"):
+        assert path.owner() == "daemon"
+
+
+def test_a_socket_user_who_does_not_exist_is_refused(public: Public) -> None:
+    """With the nearest name."""
+    result = public.run("--listen", f"unix:{public.directory}/x.sock", "--socket-user", "deamon")
+    assert result.returncode == 2
+    assert result.stderr == "pydaemonwsgi: user 'deamon' does not exist; did you mean 'daemon'?\n"
+
+
 # -- chroot
 
 

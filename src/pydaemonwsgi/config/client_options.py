@@ -45,6 +45,13 @@ class ClientOptions:
         heading="Network",
         unit="connections",
     )
+    socket_user: str | None = option(
+        None,
+        "Owner of the Unix sockets that are listened on, when started as root.",
+        values.account_name(),
+        heading="Network",
+        unset="that of --user",
+    )
     maximum_connections: int = option(
         10000,
         "Client connections that are open at the same time.",

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +64,13 @@ def serve_command_line(options: ServeOptions) -> list[str]:
     return [*arguments, "--", options.script] if options.script.startswith("-") else [*arguments, options.script]
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Breaks no line within a flag, as the standard one does."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pydaemonwsgi serve",
@@ -70,7 +78,7 @@ def _build_parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32),
+        formatter_class=lambda prog: _HelpFormatter(prog, max_help_position=32),
         allow_abbrev=False,
         exit_on_error=False,
         add_help=False,

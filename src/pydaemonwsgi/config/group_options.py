@@ -190,6 +190,15 @@ class GroupOptions:
     )
     socket_timeout: float = timeout(60.0, "Time for which a client may take nothing of its response.")
     queue_timeout: float = timeout(45.0, "Time for which a request may wait for a worker thread before it is refused.")
+    # 15 s in mod_wsgi, where a process is there before it has loaded a script; here it is not, and some load long.
+    connect_timeout: float = timeout(
+        0.0,
+        "Time for which a request may find no daemon process at all before it is answered with 503.",
+        zero="as long as --queue-timeout",
+    )
+    response_socket_timeout: float = timeout(
+        0.0, "Time for which a client may take nothing of its response.", zero="that of --socket-timeout"
+    )
     graceful_timeout: float = timeout(15.0, "Time for running requests to end before a daemon process is told to stop.")
     shutdown_timeout: float = timeout(5.0, "Time for a daemon process to stop before it is killed.")
     # 15 s in mod_wsgi-express; large applications on a cold disk need more.
@@ -199,6 +208,28 @@ class GroupOptions:
         "Part of a response that is kept in memory for a slow client; a larger one goes to a spool file.",
         values.size(1, _LARGEST_SIZE),
         heading="Buffers",
+    )
+    header_buffer_size: int = option(
+        0,
+        "Longest header line of a response, name and value together; a longer one is answered with 500.",
+        # mod_wsgi's minimum; and a frame holds a whole head (channel.frames.MAXIMUM_PAYLOAD).
+        values.size(8 * _KIB, 2 * _MIB, or_zero=True),
+        heading="Buffers",
+        zero="32k",
+    )
+    send_buffer_size: int = option(
+        0,
+        "Kernel's buffer for what is sent between the front and a daemon process (SO_SNDBUF).",
+        values.size(512, 1 << 30, or_zero=True),
+        heading="Buffers",
+        zero="1M, or what the kernel allows",
+    )
+    receive_buffer_size: int = option(
+        0,
+        "Kernel's buffer for what is received between the front and a daemon process (SO_RCVBUF).",
+        values.size(512, 1 << 30, or_zero=True),
+        heading="Buffers",
+        zero="1M, or what the kernel allows",
     )
 
     @property

@@ -76,6 +76,7 @@ class Channel:
         sock.setblocking(False)
         self._front = front
         self.group = group
+        self._longest_line = group.options.header_buffer_size
         self._loop = asyncio.get_running_loop()
         self._socket = sock
         self._fd = sock.fileno()
@@ -274,7 +275,7 @@ class Channel:
         if exchange.phase is not _SENT:
             raise ChannelError("a second answer to one request")
         try:
-            head = read_response_head(encoded)
+            head = read_response_head(encoded, self._longest_line)
             if head.content_length != len(body) and body and head.content_length is not None:
                 raise ResponseError("Content-Length is not the body's")
         except ResponseError as error:
@@ -290,7 +291,7 @@ class Channel:
         if exchange.phase is not Phase.SENT:
             raise ChannelError("a second head for one request")
         try:
-            head = read_response_head(bytes(payload))
+            head = read_response_head(bytes(payload), self._longest_line)
         except ResponseError as error:
             self._refuse_head(exchange, error)
             return
@@ -299,7 +300,7 @@ class Channel:
 
     def _refuse_head(self, exchange: Exchange, error: ResponseError) -> None:
         logger.error(
-            "the answer of pid %d is not HTTP: %s",
+            "the answer of pid %d cannot be passed on: %s",
             self.pid,
             error,
             extra={"request_id": f"{exchange.request_id:016x}"},

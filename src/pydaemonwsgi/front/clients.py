@@ -16,6 +16,7 @@ from pydaemonwsgi.errors import HttpError
 from pydaemonwsgi.front.answer import Answer
 from pydaemonwsgi.front.bodies import BodyReader
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.options import GroupOptions
 from pydaemonwsgi.front.poller import READ, WRITE
 from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, SpoolError
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
@@ -407,9 +408,15 @@ class Client:
         self._front.write_soon(self)
 
     def _new_answer(self, *, chunked: bool = False, discard: bool = False, left: int | None = None) -> Answer:
-        options = self._front.options
-        spool = ResponseSpool(options.spool_directory, options.response_buffer_size, _SPOOL_BOUND)
-        return Answer(spool, options.response_buffer_size, chunked=chunked, discard=discard, left=left)
+        memory = self._group_options.response_buffer_size
+        spool = ResponseSpool(self._front.options.spool_directory, memory, _SPOOL_BOUND)
+        return Answer(spool, memory, chunked=chunked, discard=discard, left=left)
+
+    @property
+    def _group_options(self) -> GroupOptions:
+        """Those of the process group that the request was for; before that is known, those of the first."""
+        group = self._exchange.group if self._exchange is not None else None
+        return self._front.options.groups[0] if group is None else group.options
 
     def add_body(self, data: bytes) -> None:
         """Write a piece of the body."""
@@ -505,7 +512,7 @@ class Client:
 
     def _wait_to_write(self) -> None:
         self._watch(self._events | WRITE)
-        timeout = self._front.options.socket_timeout
+        timeout = self._group_options.response_socket_timeout
         self._set_deadline(time.monotonic() + timeout if timeout else NEVER)
 
     def on_writable(self) -> None:
@@ -618,7 +625,8 @@ class Client:
         elif self.state is _BODY:
             self._refuse(HttpError(408, "the request body did not arrive in time"))
         elif self.state is _ANSWER:
-            logger.info("a client has read nothing of its answer for %g s", self._front.options.socket_timeout)
+            timeout = self._group_options.response_socket_timeout
+            logger.info("a client has read nothing of its answer for %g s (response-socket-timeout)", timeout)
             self.lose()
         else:
             self.close()

@@ -103,6 +103,17 @@ class Dispatcher:
         """Return the request that has waited longest, or None."""
         return self.waiting.popleft() if self.waiting else None
 
+    def unserved(self, since: float, deserted: float) -> Iterator[Exchange]:
+        """Take out and yield the requests that have waited since `since` or longer while there was no process.
+
+        Args:
+            since: monotonic; who came later may go on waiting.
+            deserted: since when there is no process; waiting for one that was there does not count.
+        """
+        queue = self.waiting
+        while queue and max(queue[0].waiting_since, deserted) <= since:
+            yield queue.popleft()
+
     def expired(self, now: float) -> Iterator[Exchange]:
         """Take out and yield the requests whose deadline has passed; all have waited equally long at most."""
         queue = self.waiting

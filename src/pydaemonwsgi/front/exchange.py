@@ -87,6 +87,7 @@ class Exchange:
         request_start: when its head had been read, seconds since the epoch.
         queue_start: when it was first put in the queue, seconds since the epoch.
         queue_deadline: when its waiting ends (monotonic), or infinity.
+        waiting_since: when it had to wait (monotonic), 0 if it never had to.
         queue_time: seconds that it waited, known once it is sent.
         stream: its number on the channel that it was sent by, 0 before.
         channel: the channel that it was sent by, None while it waits.
@@ -107,6 +108,7 @@ class Exchange:
         "request_id",
         "request_start",
         "stream",
+        "waiting_since",
     )
 
     def __init__(
@@ -130,6 +132,7 @@ class Exchange:
         self.queue_start = queue_start
         self.queue_deadline = queue_deadline
         self.queue_time = 0.0
+        self.waiting_since = 0.0
         self.stream = 0
         self.channel: Any = None
         self.group: Any = None

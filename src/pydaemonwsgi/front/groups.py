@@ -1,5 +1,6 @@
 """A process group as the front has it: its daemon processes' channels, and the queue before them. Shell."""
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,19 @@ class ProcessGroup:
         channels: to the daemon processes that have been attached.
         queue: the requests that wait.
         queue_timeout: seconds that one may wait; 0 for ever.
+        options: what else holds for its requests.
+        deserted_since: since when (monotonic) there is no daemon process; None while there is one.
     """
 
-    __slots__ = ("_stream", "channels", "name", "queue", "queue_timeout")
+    __slots__ = ("_stream", "channels", "deserted_since", "name", "options", "queue", "queue_timeout")
 
     def __init__(self, options: "GroupOptions") -> None:
         self.name = options.name
         self.channels: list[Channel] = []
         self.queue = Dispatcher(options.queue_size)
         self.queue_timeout = options.queue_timeout
+        self.options = options
+        self.deserted_since: float | None = time.monotonic()
         # Streams begin above whatever an earlier front of this supervisor can have used, because a daemon process
         # outlives a front.
         self._stream = time.monotonic_ns() // 1000
@@ -60,6 +65,7 @@ class ProcessGroup:
                 return
         seconds = queue.refusal(time.monotonic())
         if seconds is None:
+            exchange.waiting_since = time.monotonic()
             queue.add(exchange)
         else:
             exchange.client.refuse(seconds)
@@ -75,6 +81,31 @@ class ProcessGroup:
     def refuse(self, seconds: float) -> None:
         """No daemon process will run a request for so many seconds: answer those that wait."""
         self._refuse(self.queue.refuse(time.monotonic() + seconds))
+
+    def attach(self, channel: "Channel") -> None:
+        """Take up a daemon process."""
+        self.channels.append(channel)
+        self.deserted_since = None
+        self.dispatch()
+
+    def forget(self, channel: "Channel") -> None:
+        """A daemon process has gone."""
+        self.channels.remove(channel)
+        if not self.channels:
+            self.deserted_since = time.monotonic()
+
+    def refuse_unserved(self, now: float) -> int:
+        """Answer those that have found no daemon process at all for too long; return how many there were."""
+        timeout = self.options.connect_timeout
+        if not timeout or self.deserted_since is None:
+            return 0
+        count = 0
+        for exchange in self.queue.unserved(now - timeout, self.deserted_since):
+            exchange.queue_time = time.time() - exchange.queue_start
+            exchange.fail(Failure.NO_PROCESS)
+            exchange.client.refuse(math.ceil(timeout))
+            count += 1
+        return count
 
     def _refuse(self, exchanges: list[Exchange]) -> None:
         seconds = self.queue.refusal(time.monotonic())

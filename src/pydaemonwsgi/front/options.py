@@ -13,11 +13,19 @@ class GroupOptions:
         name: the group's.
         queue_size: requests that may wait.
         queue_timeout: seconds that one may wait; 0 for ever.
+        connect_timeout: seconds that one may wait while there is no daemon process at all; 0 for ever.
+        header_buffer_size: longest header line of an answer, in bytes.
+        response_buffer_size: bytes of an answer that are kept in memory for a slow client.
+        response_socket_timeout: seconds for which a client may take nothing of its answer; 0 for ever.
     """
 
     name: str
     queue_size: int
     queue_timeout: float
+    connect_timeout: float
+    header_buffer_size: int
+    response_buffer_size: int
+    response_socket_timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,6 @@ class FrontOptions:
     body_timeout: float
     body_max_timeout: float
     body_min_rate: int
-    socket_timeout: float
     maximum_connections: int
     request_buffer_size: int
-    response_buffer_size: int
     spool_directory: str | None

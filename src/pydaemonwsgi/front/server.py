@@ -231,8 +231,7 @@ class FrontServer:
     ) -> None:
         """Take up a daemon process that is ready."""
         found = self._groups[group]
-        found.channels.append(Channel(self, found, sock, process, pid, threads, scoreboard))
-        found.dispatch()
+        found.attach(Channel(self, found, sock, process, pid, threads, scoreboard))
 
     def group(self, name: str) -> ProcessGroup:
         """Return a process group by its name."""
@@ -255,7 +254,7 @@ class FrontServer:
 
     def forget(self, channel: Channel) -> None:
         """A channel has ended."""
-        channel.group.channels.remove(channel)
+        channel.group.forget(channel)
         if self.on_channel_closed is not None:
             self.on_channel_closed(channel.process)
 
@@ -269,6 +268,13 @@ class FrontServer:
             assert isinstance(client, Client)
             client.expire()
         for group in self._groups.values():
+            if unserved := group.refuse_unserved(now):
+                logger.error(
+                    "process group %s: no daemon process for %g s (connect-timeout); %d requests answered with 503",
+                    group.name,
+                    group.options.connect_timeout,
+                    unserved,
+                )
             for exchange in list(group.queue.expired(now)):
                 logger.warning(
                     "process group %s: a request waited %g s and no daemon process took it; answered with 504",

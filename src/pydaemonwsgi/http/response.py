@@ -9,6 +9,7 @@ from pydaemonwsgi.errors import ResponseError
 
 __all__ = [
     "CONTINUE",
+    "LONGEST_LINE",
     "ResponseHead",
     "error_response",
     "options_response",
@@ -34,6 +35,9 @@ _OWNED: Final = frozenset((b"date", b"server"))
 _NEVER_JOINED: Final = frozenset((b"set-cookie", b"www-authenticate"))
 _LAST_WINS: Final = frozenset((b"location", b"content-range", b"content-type"))
 
+LONGEST_LINE: Final = 32768
+"""Bytes that a header line may have where nothing else is said; mod_wsgi's default."""
+
 _REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 4096
 _heads: dict[bytes, "ResponseHead"] = {}
@@ -55,8 +59,12 @@ class ResponseHead(NamedTuple):
     bodiless: bool
 
 
-def read_response_head(encoded: bytes) -> ResponseHead:
+def read_response_head(encoded: bytes, longest_line: int = LONGEST_LINE) -> ResponseHead:
     """Return the checked head of `STATUS REASON\\0NAME\\0VALUE\\0…`.
+
+    Args:
+        encoded: as it came.
+        longest_line: bytes that name, colon, space and value of one header may have; never less than is remembered.
 
     Raises:
         ResponseError: it is not HTTP; none of it may reach the wire.
@@ -64,7 +72,8 @@ def read_response_head(encoded: bytes) -> ResponseHead:
     found = _heads.get(encoded)
     if found is not None:
         return found
-    head = _read(encoded)
+    head = _read(encoded, longest_line)
+    # What is remembered has no line that is too long for anybody.
     if len(encoded) <= _LONGEST_REMEMBERED:
         if len(_heads) >= _REMEMBERED:
             _heads.clear()
@@ -72,7 +81,7 @@ def read_response_head(encoded: bytes) -> ResponseHead:
     return head
 
 
-def _read(encoded: bytes) -> ResponseHead:
+def _read(encoded: bytes, longest_line: int) -> ResponseHead:
     status_text, *items = encoded.split(b"\0")
     match = _STATUS.fullmatch(status_text)
     if match is None:
@@ -92,6 +101,11 @@ def _read(encoded: bytes) -> ResponseHead:
             raise ResponseError("a header name is malformed")
         if _BAD_VALUE.search(value):
             raise ResponseError(f"the value of header {name.decode('ascii')} has a line break or NUL in it")
+        if len(name) + 2 + len(value) > longest_line:
+            raise ResponseError(
+                f"header {name.decode('ascii')[:100]} has {len(name) + 2 + len(value)} bytes, "
+                f"more than --header-buffer-size ({longest_line}) allows"
+            )
         lower = name.lower()
         if lower in _FORBIDDEN:
             raise ResponseError(f"header {name.decode('ascii')} belongs to the server")

@@ -6,7 +6,7 @@ import socket
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.system import sockets
-from pydaemonwsgi.system.identities import Identity
+from pydaemonwsgi.system.identities import Identity, user_id
 
 __all__ = ["listen"]
 
@@ -23,11 +23,21 @@ def listen(options: ServeOptions, identity: Identity | None) -> tuple[list[Liste
         if address.path is not None:
             path = os.path.abspath(address.path)
             listener = sockets.bind_unix(path, options.listen_backlog)
-            if identity is not None and identity.uid != os.geteuid():
-                os.chown(path, identity.uid, identity.gid)
+            _give_away(path, options.socket_user, identity)
             addresses.append(ListenAddress("", 0, path))
         else:
             listener = sockets.bind_tcp(address.host, address.port, options.listen_backlog)
             addresses.append(ListenAddress(address.host, listener.getsockname()[1], None))
         listeners.append(listener)
     return addresses, listeners
+
+
+def _give_away(path: str, socket_user: str | None, identity: Identity | None) -> None:
+    """Let the socket's file belong to whom it should, where that can be chosen."""
+    owner = None if socket_user is None else user_id(socket_user)
+    if os.geteuid() != 0:
+        return
+    if owner is not None:
+        os.chown(path, owner, -1)
+    elif identity is not None:
+        os.chown(path, identity.uid, identity.gid)

@@ -23,11 +23,19 @@ __all__ = ["daemon_settings", "front_options"]
 def front_options(options: ServeOptions) -> "FrontOptions":
     """Return what the front has to know."""
     from pydaemonwsgi.front.options import FrontOptions, GroupOptions  # noqa: PLC0415
+    from pydaemonwsgi.http.response import LONGEST_LINE  # noqa: PLC0415
 
     taken = _same_named(FrontOptions, options)
     if options.spool_directory is not None:
         taken["spool_directory"] = os.path.abspath(options.spool_directory)  # the front leaves this directory
-    group = GroupOptions(options.group_name, options.queue_size, options.queue_timeout)
+    group = GroupOptions(
+        **_same_named(GroupOptions, options)
+        | {
+            "name": options.group_name,
+            "header_buffer_size": options.header_buffer_size or LONGEST_LINE,
+            "response_socket_timeout": options.response_socket_timeout or options.socket_timeout,
+        }
+    )
     return FrontOptions(groups=(group,), **taken)
 
 

@@ -81,7 +81,15 @@ def serve(options: ServeOptions) -> int:
 
     supervisor = Supervisor(
         Plan(
-            groups=(GroupPlan(group, options.threads, run_daemon, script_version),),
+            groups=(
+                GroupPlan(
+                    group,
+                    options.threads,
+                    run_daemon,
+                    script_version,
+                    channel_buffers=(options.send_buffer_size, options.receive_buffer_size),
+                ),
+            ),
             listeners=listeners,
             front_descriptors=() if access_log is None else (access_log,),
             run_front=run_front,

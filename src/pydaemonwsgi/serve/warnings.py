@@ -27,6 +27,8 @@ def warn(options: ServeOptions, checked: Checked) -> None:
         )
     if checked.environment is not None:
         _describe(checked.environment, options)
+    if options.socket_user is not None and os.geteuid() != 0:
+        logger.warning("--socket-user %s has no effect: only root can give a file away", options.socket_user)
     for entry in options.python_path:
         if not os.path.isdir(entry):
             logger.warning("--python-path %s is not a directory", entry)

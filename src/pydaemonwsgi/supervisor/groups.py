@@ -152,7 +152,7 @@ class ProcessGroup:
         if daemon.attached_to is front:
             return
         daemon.attached_to = front
-        for_front, for_daemon = stream_pair()
+        for_front, for_daemon = stream_pair(*self._plan.channel_buffers)
         with for_front, for_daemon:
             if daemon.child.say(Word.CHANNEL, (for_daemon.fileno(),)):
                 front.say(

@@ -18,12 +18,14 @@ class GroupPlan:
         threads: worker threads of each daemon process.
         run_daemon: be a daemon process, in the child: control connection and descriptor of the scoreboard's memory.
         script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
+        channel_buffers: bytes of the kernel's buffers of a channel, sending and receiving; 0 for roomy ones.
     """
 
     planner: Group
     threads: int
     run_daemon: Callable[[socket.socket, int], int]
     script_version: Callable[[], int]
+    channel_buffers: tuple[int, int] = (0, 0)
 
     @property
     def name(self) -> str:

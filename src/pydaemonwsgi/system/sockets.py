@@ -30,18 +30,23 @@ _ANCILLARY: Final = socket.CMSG_SPACE(64 * array.array("i").itemsize)
 _CHANNEL_BUFFER: Final = 1024 * 1024
 
 
-def stream_pair() -> tuple[socket.socket, socket.socket]:
-    """Return the two ends of a channel with roomy kernel buffers."""
+def stream_pair(send: int = 0, receive: int = 0) -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of a channel.
+
+    Args:
+        send: bytes that the kernel holds of what an end sends; 0 for roomy.
+        receive: bytes that the kernel holds for an end to receive; 0 for roomy.
+    """
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     for end in pair:
-        for forced, plain in (
-            (32, socket.SO_SNDBUF),
-            (33, socket.SO_RCVBUF),
+        for forced, plain, size in (
+            (32, socket.SO_SNDBUF, send or _CHANNEL_BUFFER),
+            (33, socket.SO_RCVBUF, receive or _CHANNEL_BUFFER),
         ):  # SO_SNDBUFFORCE, SO_RCVBUFFORCE
             try:
-                end.setsockopt(socket.SOL_SOCKET, forced, _CHANNEL_BUFFER)
+                end.setsockopt(socket.SOL_SOCKET, forced, size)
             except OSError:  # not root: as much as wmem_max allows
-                end.setsockopt(socket.SOL_SOCKET, plain, _CHANNEL_BUFFER)
+                end.setsockopt(socket.SOL_SOCKET, plain, size)
     return pair
 
 

@@ -169,3 +169,24 @@ def test_a_request_without_deadline_never_expires() -> None:
     dispatcher = Dispatcher(10)
     dispatcher.add(exchange(1))
     assert list(dispatcher.expired(1e12)) == []
+
+
+@pytest.mark.parametrize(
+    ("deserted", "since", "left"),
+    [
+        pytest.param(0.0, 9.0, [1, 2, 3], id="all-came-later"),
+        pytest.param(0.0, 11.0, [2, 3], id="one-has-waited-long-enough"),
+        pytest.param(0.0, 20.0, [3], id="equally-long-is-long-enough"),
+        pytest.param(25.0, 24.0, [1, 2, 3], id="a-process-was-there-until-lately"),
+        pytest.param(25.0, 26.0, [3], id="and-then-for-long-was-not"),
+    ],
+)
+def test_unserved_are_those_that_have_waited_without_a_process(deserted: float, since: float, left: list[int]) -> None:
+    """Waiting counts from when a request came, or from when the last process went, whichever is later."""
+    dispatcher = Dispatcher(10)
+    for request_id, came in ((1, 10.0), (2, 20.0), (3, 30.0)):
+        dispatcher.add(waiting := exchange(request_id))
+        waiting.waiting_since = came
+    taken = [one.request_id for one in dispatcher.unserved(since, deserted)]
+    assert drained(dispatcher) == left
+    assert taken == [number for number in (1, 2, 3) if number not in left]

@@ -195,3 +195,12 @@ def test_options_response_has_no_body() -> None:
 
     assert (head.status, head.content_length) == (200, 0)
     assert b"\r\nAllow: GET," in head.lines
+
+
+def test_a_header_line_may_be_as_long_as_allowed() -> None:
+    """Name, colon, space and value count; one byte more is refused with both numbers."""
+    head = b"200 OK\0X-Long\0" + b"a" * 8184
+    assert read_response_head(head, 8192).status == 200
+    with pytest.raises(ResponseError, match=r"header X-Long has 8193 bytes, more than --header-buffer-size \(8192\)"):
+        read_response_head(head + b"a", 8192)
+    assert read_response_head(head + b"a").status == 200

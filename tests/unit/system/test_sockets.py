@@ -304,3 +304,11 @@ def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
     """A path beyond what the kernel allows is one clear error."""
     with pytest.raises(StartError, match="too long"):
         bind_unix(str(tmp_path / ("x" * 120)), 5)
+
+
+def test_a_channel_has_the_buffers_asked_for() -> None:
+    """Sending and receiving, at both ends; Linux counts twice what it is asked for."""
+    for end in stream_pair(16384, 32768):
+        with end:
+            assert end.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 16384
+            assert end.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * 32768
