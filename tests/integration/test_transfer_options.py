@@ -53,7 +53,8 @@ def test_header_lines_fit_into_their_buffer(options: tuple[str, ...], longest: i
         fits = longest - len("X: ")
         assert server.get(f"/header/{fits}").header("X") == "a" * fits
         assert server.get(f"/header/{fits + 1}").status == 500
-        assert f"header X has {longest + 1} bytes, more than --header-buffer-size ({longest}) allows" in server.log()
+        said = f"header X has {longest + 1} bytes, more than --header-buffer-size ({longest}) allows"
+        wait_for(lambda: said in server.log(), "the record")
 
 
 def test_without_a_process_requests_wait_as_long_as_connect_timeout(tmp_path: Path) -> None:
@@ -64,7 +65,8 @@ def test_without_a_process_requests_wait_as_long_as_connect_timeout(tmp_path: Pa
     with serving(script, "--connect-timeout", "300ms") as server:
         answer = server.get()
         assert (answer.status, answer.header("Retry-After")) == (503, "1")
-        assert "no daemon process for 0.3 s (connect-timeout); 1 requests answered with 503" in server.log()
+        said = "no daemon process for 0.3 s (connect-timeout); 1 requests answered with 503"
+        wait_for(lambda: said in server.log(), "the record")
         gate.touch()
         wait_for(lambda: server.get().status == 200, "the process")
 
