@@ -139,6 +139,20 @@ class GroupOptions:
         heading="Identity",
         unset="none",
     )
+    script_user: str | None = option(
+        None,
+        "User who must own the script and its directory, and alone may write there; otherwise requests get 403.",
+        values.account_name(),
+        heading="Identity",
+        unset="anybody",
+    )
+    script_group: str | None = option(
+        None,
+        "Group that must own the script and its directory, which others may not write to; otherwise requests get 403.",
+        values.account_name(),
+        heading="Identity",
+        unset="any",
+    )
     cpu_time_limit: float = option(
         0.0,
         "CPU time after which a daemon process is replaced by a fresh one; one that cannot be is killed soon after.",

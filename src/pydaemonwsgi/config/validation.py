@@ -24,6 +24,8 @@ def validate(options: ServeOptions) -> None:
         raise ConfigurationError("--reload-on-changes and --disable-reloading contradict each other; give one")
     if options.home is not None and options.working_directory is not None:
         raise ConfigurationError("--home and --working-directory say the same; give one")
+    if options.script_user is not None and options.script_group is not None:
+        raise ConfigurationError("--script-user and --script-group exclude each other; give one")
     _validate_listeners(options)
     for part in ("header", "body"):
         first = getattr(options, f"{part}_timeout")

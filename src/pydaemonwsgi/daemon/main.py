@@ -24,6 +24,7 @@ from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interpreter import prepare_python, restore_standard_descriptors
 from pydaemonwsgi.daemon.monitor import Monitor
+from pydaemonwsgi.daemon.ownership import Owner, OwnershipGate
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_limit
 from pydaemonwsgi.daemon.reloading import Reloading
@@ -73,11 +74,15 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
     prepare_python(settings, label_of(settings))
     script = Script(settings.script, settings.module, settings.callable_object)
     die_with_parent(parent, signal.SIGKILL)  # while it loads, it hears nothing
-    application, failure = _load(script)
+    gate = _gate(settings)
+    closed = gate is not None and gate.refusal() is not None
+    application, failure = _skip(script) if closed else _load(script)
+    if gate is not None and not failure:
+        application = gate.guard(application)
     die_with_parent(parent, 0)
     restore_standard_descriptors()
     retirement = Retirement(supervisor)
-    reloading = Reloading(script, enabled=settings.reloading)
+    reloading = Reloading(script, enabled=settings.reloading, gate=gate if closed else None)
     run_once = settings.threads == 1 and settings.maximum_requests == 1
     pool = Pool(
         threads=settings.threads,
@@ -129,6 +134,17 @@ def _start(pool: Pool, settings: DaemonSettings) -> bool:
     finally:
         threading.stack_size(0)  # threads of the application are its own business
     return True
+
+
+def _gate(settings: DaemonSettings) -> OwnershipGate | None:
+    if settings.script is None or (settings.script_user is None and settings.script_group is None):
+        return None
+    return OwnershipGate(settings.script, Owner(uid=settings.script_user, gid=settings.script_group))
+
+
+def _skip(script: Script) -> tuple[None, str]:
+    script.skip()
+    return None, ""
 
 
 def _load(script: Script) -> tuple[WSGIApplication | None, str]:

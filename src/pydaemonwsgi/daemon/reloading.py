@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from pydaemonwsgi.daemon.ownership import OwnershipGate
 from pydaemonwsgi.daemon.scripts import Script
 from pydaemonwsgi.daemon.watch import ModuleWatch
 
@@ -17,11 +18,13 @@ class Reloading:
     Args:
         script: what was loaded.
         enabled: whether a changed script counts.
+        gate: what has kept the script from being loaded, if anything: once it opens, the script is there to load.
     """
 
-    def __init__(self, script: Script, *, enabled: bool) -> None:
+    def __init__(self, script: Script, *, enabled: bool, gate: OwnershipGate | None = None) -> None:
         self._script = script
         self._enabled = enabled
+        self._gate = gate
         self._module_changed = False
         self._kept_version = -1
         self._watch: ModuleWatch | None = None
@@ -48,7 +51,7 @@ class Reloading:
 
     def has_changed(self) -> bool:
         """Whether newer code than ours is there."""
-        if self._module_changed:
+        if self._module_changed or (self._gate is not None and self._gate.refusal() is None):
             return True
         if not self._enabled:
             return False

@@ -61,6 +61,10 @@ class Script:
         """Whether the script defines `reload_required(resource)` and it says so; it may raise."""
         return self._reload_required is not None and bool(self._reload_required(self.filename or ""))
 
+    def skip(self) -> None:
+        """Take the file as it is for known without loading it: only another change of it counts."""
+        self.version = self.current_version()
+
     def load(self) -> WSGIApplication:
         """Import the script and return its application.
 

@@ -64,6 +64,8 @@ class DaemonSettings:
         lang: value of LANG, or None to keep the supervisor's.
         locale: value of LC_ALL and argument of setlocale, or None to keep the supervisor's.
         python_eggs: value of PYTHON_EGG_CACHE, or None.
+        script_user: uid that must own the script and its directory, or None.
+        script_group: gid that must own them, or None.
         python: the interpreter.
     """
 
@@ -95,4 +97,6 @@ class DaemonSettings:
     lang: str | None = None
     locale: str | None = None
     python_eggs: str | None = None
+    script_user: int | None = None
+    script_group: int | None = None
     python: PythonSettings = field(default_factory=PythonSettings)

@@ -11,6 +11,7 @@ from pydaemonwsgi.config.chroot import seen_from_inside
 from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import GROUP_TITLE
 from pydaemonwsgi.serve.preflight import Checked
+from pydaemonwsgi.system.identities import group_id, user_id
 
 # Imported where it is used otherwise: the supervisor holds no HTTP code.
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings"
     """Return what a daemon process has to know; its paths are as it will see them.
 
     Raises:
-        ConfigurationError: a path is outside of the chroot.
+        ConfigurationError: a path is outside of the chroot, or there is no such user or group.
     """
     from pydaemonwsgi.daemon.settings import DaemonSettings, PythonSettings  # noqa: PLC0415
 
@@ -62,6 +63,8 @@ def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings"
         "python_eggs": options.python_eggs and inside(options.python_eggs, "--python-eggs"),
         "working_directory": inside(checked.directory, "the working directory"),
         "identity": checked.identity,
+        "script_user": None if options.script_user is None else user_id(options.script_user),
+        "script_group": None if options.script_group is None else group_id(options.script_group),
         "reloading": not options.disable_reloading,
         "display_name": _title(options),
         "python": PythonSettings(home=options.python_home and inside(options.python_home, "--python-home")),

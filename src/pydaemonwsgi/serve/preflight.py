@@ -53,6 +53,9 @@ def check(options: ServeOptions) -> Checked:
     identity = _identity(options)
     if options.spool_directory is not None and not os.path.isdir(options.spool_directory):
         raise ConfigurationError(f"--spool-directory: {options.spool_directory} is not a directory")
+    if script.module is not None and (options.script_user or options.script_group):
+        flag = "--script-user" if options.script_user else "--script-group"
+        raise ConfigurationError(f"{flag} is about a script's file, and SCRIPT is a module; give the path of a file")
     _check_root(options.chroot, identity)
     _check_paths(script, identity, directory, options.chroot)
     environment = _check_module(script, options, identity, directory)
