@@ -121,7 +121,8 @@ class AccessLog:
     """`CustomLog` and `TransferLog`.
 
     Attributes:
-        format: httpd's format string; nicknames are resolved.
+        format: httpd's format string; nicknames are resolved, but for `common`, `combined` and `vhost_combined`
+            where no LogFormat defines them.
         condition: the variable of `env=NAME`, with a `!` before it if it must not be set; None for always.
     """
 
@@ -178,7 +179,6 @@ class Host:
     server_admin: str | None = None
     document_root: str | None = None
     error_log: LogTarget | None = None
-    error_log_format: str | None = None
     access_logs: tuple[AccessLog, ...] = ()
     log_levels: tuple[tuple[str, str], ...] = ()
     allow_encoded_slashes: str = "off"  # "on", "off", "nodecode"

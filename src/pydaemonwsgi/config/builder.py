@@ -1,0 +1,114 @@
+"""Makes the model of a tree of directives. Sans-I/O.
+
+The first pass walks the tree and has each row of the directive table write into drafts; the second makes the model of
+the drafts, when everything that may be referred to is known: so the order of a file counts only where httpd's users
+expect it to (first match, last wins). Neither stops at an error.
+"""
+
+from collections.abc import Callable, Sequence
+
+from pydaemonwsgi.config.apache.tree import Node
+from pydaemonwsgi.config.directives.drafts import Draft, HostDraft, Place
+from pydaemonwsgi.config.directives.row import ANYWHERE, Context, Line, Row, Support
+from pydaemonwsgi.config.directives.table import DIRECTIVES, find_row
+from pydaemonwsgi.config.finish import finish
+from pydaemonwsgi.config.model import NOWHERE, Position, Server
+from pydaemonwsgi.config.problems import Problems, Severity, nearest
+from pydaemonwsgi.config.sections import enter_section
+from pydaemonwsgi.config.values import BadValueError
+
+__all__ = ["build"]
+
+
+def build(
+    nodes: Sequence[Node],
+    problems: Problems,
+    *,
+    server_root: str,
+    lookup: Callable[[str], Sequence[str]] | None = None,
+) -> Server | None:
+    """The model of a configuration.
+
+    Args:
+        nodes: what the reader gave.
+        problems: where everything wrong is noted.
+        server_root: what relative file names are completed with.
+        lookup: the addresses of a host name in `<VirtualHost>`; without it such a name is an error.
+
+    Returns:
+        None if there is an error.
+    """
+    main = HostDraft(nodes[0].position if nodes else NOWHERE)
+    draft = Draft(problems, server_root, main)
+    if lookup is not None:
+        draft.lookup = lookup
+    _Builder(draft).walk(tuple(nodes), Place(main, main.settings, is_server=True), Context.SERVER)
+    server = finish(draft)
+    return None if problems.of(Severity.ERROR) else server
+
+
+class _Builder:
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._noted: set[str] = set()
+
+    def walk(self, nodes: tuple[Node, ...], place: Place, context: Context) -> None:
+        """Obey every directive, in order; what is wrong is noted."""
+        problems = self._draft.problems
+        for node in nodes:
+            row = find_row(node.name, is_section=node.is_section)
+            if row is None:
+                problems.error(node.position, node.title, _unknown(node))
+            elif row.support is Support.REFUSED:
+                problems.error(node.position, _title(row), f"not supported: {row.meaning}")
+            elif row.support is Support.NOTED:
+                self._note(node.position, row)
+            elif context not in row.contexts:
+                problems.error(node.position, _title(row), _misplaced(row, context))
+            else:
+                self._obey(node, row, place, context)
+        rewrite = place.settings.rewrite
+        # Inside <Limit> and <RequireAny> the settings are those of the section around.
+        if rewrite.conditions and context in (Context.SERVER, Context.HOST, *ANYWHERE):
+            problems.warning(rewrite.conditions[-1].position, "RewriteCond", "no RewriteRule follows, so it has no effect")
+            rewrite.conditions.clear()
+
+    def _note(self, position: Position, row: Row) -> None:
+        """One line for each directive, however often it is written."""
+        if row.name not in self._noted:
+            self._noted.add(row.name)
+            self._draft.problems.info(position, row.name, f"accepted without effect: {row.meaning}")
+
+    def _obey(self, node: Node, row: Row, place: Place, context: Context) -> None:
+        try:
+            words = [] if row.raw else node.words()
+            if not row.raw:
+                row.check_words(words)
+            if row.name == "Error":
+                raise BadValueError(words[0])
+            if row.apply is not None:
+                row.apply(Line(row, node, words, place, self._draft))
+            elif node.is_section:
+                enter_section(node, place, context, self._draft, self.walk)
+        except BadValueError as error:
+            self._draft.problems.error(node.position, _title(row), str(error))
+
+
+def _title(row: Row) -> str:
+    return row.name
+
+
+def _unknown(node: Node) -> str:
+    other = find_row(node.name, is_section=not node.is_section)
+    if other is not None:
+        right = f"<{node.name} …> with </{node.name}>" if other.is_section else f"{node.name} without < and >"
+        return f"is written {right}"
+    known = [row.name.strip("<>") for row in DIRECTIVES.values() if row.is_section is node.is_section]
+    hint = nearest(node.name, known) or "; docs/reference/directives.md has all"
+    return f"there is no such {'section' if node.is_section else 'directive'}{hint}"
+
+
+def _misplaced(row: Row, context: Context) -> str:
+    places = [place.value for place in Context if place in row.contexts]
+    *most, last = places
+    return f"may not stand in {context.value}; its place is {', '.join(most)}{' or ' if most else ''}{last}"

@@ -1,0 +1,129 @@
+"""Directives of httpd and mod_wsgi that are known, and are not obeyed: each with its reason. Sans-I/O.
+
+Noted ones change nothing that a site would miss, so they cost one line of the log. Refused ones would be missed:
+a site that protects something with them must not be served without it.
+"""
+
+from pydaemonwsgi.config.directives.row import noted, refused
+
+__all__ = ["ROWS"]
+
+ROWS = (
+    # --- httpd: how it is put together
+    *noted("LoadModule LoadFile ClearModuleList AddModule", "everything is built in; there are no modules to load"),
+    *noted(
+        "StartServers MinSpareServers MaxSpareServers MinSpareThreads MaxSpareThreads ThreadsPerChild ThreadLimit "
+        "ServerLimit MaxRequestWorkers MaxClients MaxConnectionsPerChild "
+        "MaxRequestsPerChild AsyncRequestWorkerFactor "
+        "MaxMemFree ThreadStackSize GracefulShutdownTimeout ReceiveBufferSize SendBufferSize ListenCoresBucketsRatio "
+        "MaxSpareThreadsPerChild",
+        "it tunes httpd's own processes; here one front serves all connections (ServeOption maximum-connections)",
+    ),
+    *noted(
+        "AcceptMutex Mutex AcceptFilter EnableExceptionHook CoreDumpDirectory ScoreBoardFile LockFile "
+        "DefaultRuntimeDir Protocol",
+        "it concerns the inside of httpd's processes",
+    ),
+    *noted("EnableSendfile EnableMMAP", "files are always sent by sendfile"),
+    *noted("NameVirtualHost", "name-based virtual hosts need no declaration (nor do they in httpd 2.4)"),
+    *noted("HostnameLookups IdentityCheck", "names of clients are not looked up; logs have addresses"),
+    *noted(
+        "ErrorLogFormat LogIOTrackTTFB BufferedLogs ForensicLog ScriptLog ScriptLogBuffer ScriptLogLength GlobalLog",
+        "the error log has one format, and access logs are CustomLog's",
+    ),
+    *noted(
+        "ContentDigest TraceEnable Protocols ProtocolsHonorOrder H2Direct HttpProtocolOptions RegisterHttpMethod "
+        "UseCanonicalPhysicalPort QualifyRedirectURL LimitInternalRecursion LimitXMLRequestBody MaxRanges "
+        "MaxRangeOverlaps MaxRangeReversals FlushMaxPipelined FlushMaxThreshold StrictHostCheck RegexDefaultOptions "
+        "ReadBufferSize",
+        "HTTP is what the front makes of it: strict, 1.1, without TRACE",
+    ),
+    *noted("AllowOverrideList AccessFileName", ".htaccess files are not read"),
+    *noted("CGIPassAuth CGIVar CGIDScriptTimeout ScriptSock", "there are no CGI scripts; see WSGIPassAuthorization"),
+    *noted("Satisfy AuthMerging", "access is decided by address alone; nothing is authenticated"),
+    *noted(
+        "IndexOptions IndexIgnore IndexIgnoreReset IndexOrderDefault IndexStyleSheet "
+        "IndexHeadInsert AddIcon AddIconByType "
+        "AddIconByEncoding AddAlt AddAltByType AddAltByEncoding AddDescription DefaultIcon HeaderName ReadmeName "
+        "DirectoryCheckHandler DirectoryIndexRedirect",
+        "listings of directories have one plain form",
+    ),
+    *noted(
+        "TypesConfig MIMEMagicFile DefaultType DefaultLanguage MultiviewsMatch "
+        "LanguagePriority ForceLanguagePriority "
+        "CacheNegotiatedDocs ModMimeUsePathInfo",
+        "media types are Python's own and those of AddType",
+    ),
+    *noted("ExpiresActive ExpiresByType ExpiresDefault", "use Header set Cache-Control; Expires is not made"),
+    *noted(
+        "SetOutputFilter SetInputFilter AddOutputFilter AddInputFilter AddOutputFilterByType RemoveOutputFilter "
+        "RemoveInputFilter FilterDeclare FilterProvider FilterChain FilterProtocol "
+        "FilterTrace DeflateCompressionLevel "
+        "DeflateMemLevel DeflateWindowSize DeflateBufferSize DeflateFilterNote "
+        "BrotliCompressionQuality BrotliFilterNote "
+        "SubstituteMaxLineLength",
+        "answers are not filtered or compressed; let the proxy in front do it",
+    ),
+    *noted("ExtendedStatus SeeRequestTail", "`pydaemonwsgi status` shows what goes on"),
+    *noted(
+        "RewriteLog RewriteLogLevel", "write LogLevel rewrite:trace3; `pydaemonwsgi explain` shows what a rule does"
+    ),
+    *noted("CheckSpelling CheckCaseOnly UserDir", "URLs mean what they say"),
+    # --- mod_wsgi
+    *noted(
+        "WSGISocketPrefix WSGISocketRotation WSGIAcceptMutex",
+        "there is no socket file between the front and daemon processes",
+    ),
+    *noted("WSGIRestrictEmbedded", "no script ever runs in the front; embedded mode is a process group of its own"),
+    *noted("WSGIEnableSendfile", "wsgi.file_wrapper always uses sendfile"),
+    *noted("WSGIPythonEggs", "eggs are history; PYTHON_EGG_CACHE can be set in the script"),
+    *noted("WSGIVerboseDebugging", "LogLevel debug says more"),
+    *noted("WSGIPassApacheRequest", "there is no Apache request that could be passed"),
+    *noted("WSGIGroupAuthoritative", "it has no effect in mod_wsgi either"),
+    *noted(
+        "WSGIServerMetrics WSGITelemetryService WSGITelemetryOptions WSGISlowRequests",
+        "mod_wsgi's telemetry is not sent",
+    ),
+    # --- Refused
+    *refused(
+        "SSLEngine SSLCertificateFile SSLCertificateKeyFile SSLCertificateChainFile "
+        "SSLCACertificateFile SSLCACertificatePath "
+        "SSLVerifyClient SSLVerifyDepth SSLRequire SSLRequireSSL SSLProtocol "
+        "SSLCipherSuite SSLOptions SSLProxyEngine "
+        "SSLHonorCipherOrder SSLUseStapling SSLStaplingCache SSLSessionCache "
+        "SSLSessionTickets SSLSessionCacheTimeout "
+        "SSLPassPhraseDialog SSLRandomSeed SSLStrictSNIVHostCheck SSLCompression SSLOpenSSLConfCmd MDomain",
+        "there is no TLS here; let nginx or HAProxy terminate it (see conf/), and keep the rest of the host",
+    ),
+    *refused(
+        "AuthType AuthName AuthUserFile AuthGroupFile AuthBasicProvider AuthBasicAuthoritative AuthBasicFake "
+        "AuthDigestProvider AuthDigestDomain AuthDigestAlgorithm AuthDigestQop AuthFormProvider AuthzProviderAlias "
+        "AuthLDAPURL AuthLDAPBindDN AuthLDAPBindPassword Anonymous AuthDBMUserFile AuthDBDUserPWQuery Session "
+        "<AuthnProviderAlias> <AuthzProviderAlias> WSGIAuthUserScript WSGIAuthGroupScript",
+        "the server authenticates nobody; let the application or the proxy in front do it",
+    ),
+    *refused(
+        "ProxyPass ProxyPassMatch ProxyPassReverse ProxyPassReverseCookieDomain "
+        "ProxyPassReverseCookiePath ProxyRequests "
+        "ProxyPreserveHost ProxyTimeout ProxyVia ProxyAddHeaders ProxySet BalancerMember <Proxy> <ProxyMatch>",
+        "there is no proxy here; let nginx or HAProxy in front of the server route these URLs",
+    ),
+    *refused(
+        "RemoteIPHeader RemoteIPInternalProxy RemoteIPTrustedProxy "
+        "RemoteIPInternalProxyList RemoteIPTrustedProxyList",
+        "write WSGITrustedProxyHeaders X-Forwarded-For and WSGITrustedProxies with the proxies' addresses",
+    ),
+    *refused("RemoteIPProxyProtocol", "the PROXY protocol is not spoken; let the proxy send X-Forwarded-For"),
+    *refused("ScriptAlias ScriptAliasMatch Action Script", "there are no CGI scripts; run them elsewhere"),
+    *refused("SuexecUserGroup", "give the process group user= and group= instead"),
+    *refused("RewriteMap", "maps are not supported; write the rules out, or let the application redirect"),
+    *refused("<If> <ElseIf> <Else> SetEnvIfExpr", "expressions are not supported; use SetEnvIf, or RewriteCond"),
+    *refused("<Macro> Use UndefMacro", "macros are not supported; use Define, and Include a file several times"),
+    *refused("VirtualDocumentRoot VirtualScriptAlias VirtualDocumentRootIP", "write the hosts out, or use RewriteRule"),
+    *refused("ServerPath", "it was for clients of the last century that send no Host"),
+    *refused("ChrootDir", "it is not supported; let systemd confine the server (RootDirectory=)"),
+    *refused(
+        "WSGILazyInitialization WSGINewRelicConfigFile WSGINewRelicEnvironment",
+        "mod_wsgi 6 has removed it; take it out",
+    ),
+)

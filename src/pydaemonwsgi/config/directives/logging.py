@@ -1,0 +1,114 @@
+"""Directives of the logs. Sans-I/O."""
+
+from pydaemonwsgi.config import values
+from pydaemonwsgi.config.directives.drafts import LogDraft
+from pydaemonwsgi.config.directives.row import HOSTS, Line, Row, parsed
+from pydaemonwsgi.config.model import LogTarget, LogTargetKind
+from pydaemonwsgi.config.values import BadValueError
+
+__all__ = ["BUILT_IN_FORMATS", "ROWS"]
+
+BUILT_IN_FORMATS = ("common", "combined", "vhost_combined")
+"""Nicknames that count although no LogFormat defines them; most httpd.conf files do."""
+
+_STREAMS = {
+    "/dev/stdout": "stdout",
+    "/proc/self/fd/1": "stdout",
+    "/dev/stderr": "stderr",
+    "/proc/self/fd/2": "stderr",
+}
+
+
+def log_target(line: Line, word: str) -> LogTarget:
+    """What the first argument of ErrorLog and CustomLog means."""
+    if word.startswith("|"):
+        shell = word.startswith("|$")
+        command = (word[2:] if shell else word.lstrip("|")).strip()
+        if not command:
+            raise BadValueError("there is no command behind the |")
+        return LogTarget(LogTargetKind.PIPE, command, shell)
+    if word == "syslog" or word.startswith("syslog:"):
+        return LogTarget(LogTargetKind.SYSLOG, word.partition(":")[2])
+    if word in _STREAMS:
+        return LogTarget(LogTargetKind.STREAM, _STREAMS[word])
+    if not word:
+        raise BadValueError("the file name is empty")
+    return LogTarget(LogTargetKind.FILE, line.path(word))
+
+
+def _error_log(line: Line) -> None:
+    line.place.host.single["error_log"] = log_target(line, line.words[0])
+
+
+def _condition(word: str | None) -> str | None:
+    if word is None:
+        return None
+    kind, equals, name = word.partition("=")
+    if kind.lower() != "env" or not equals or name in ("", "!"):
+        raise BadValueError(f"{word!r} is no condition; give env=NAME or env=!NAME (expressions are not supported)")
+    return name
+
+
+def _custom_log(line: Line) -> None:
+    target = log_target(line, line.words[0])
+    line.place.host.logs.append(LogDraft(target, line.words[1], _condition(line.word(2)), line.position))
+
+
+def _transfer_log(line: Line) -> None:
+    line.place.host.logs.append(LogDraft(log_target(line, line.words[0]), None, None, line.position))
+
+
+def _log_format(line: Line) -> None:
+    nickname = line.word(1)
+    if nickname is None:
+        line.place.host.transfer_format = line.words[0]
+    elif "%" in nickname:
+        raise BadValueError(f"{nickname!r} cannot be a nickname: it holds a %")
+    else:
+        line.place.host.log_formats[nickname] = line.words[0]
+
+
+def _log_level(line: Line) -> None:
+    levels: dict[str, str] = {}
+    for word in line.words:
+        module, colon, level = word.rpartition(":")
+        name = module.lower().removesuffix(".c").removesuffix("_module").removeprefix("mod_")
+        if colon and not name:
+            raise BadValueError(f"{word!r} names no module before the colon")
+        levels[name] = parsed(values.log_level(), level)
+    line.place.host.single["log_levels"] = tuple(levels.items())
+
+
+ROWS = (
+    Row(
+        "ErrorLog",
+        HOSTS,
+        "FILE|COMMAND|syslog[:FACILITY[:TAG]]",
+        "Where errors go: a file, a command that reads them (`|command`), or syslog.",
+        _error_log,
+        "standard error",
+    ),
+    Row(
+        "LogLevel",
+        HOSTS,
+        "[MODULE:]LEVEL ...",
+        "Least severity of what is written to the error log; `wsgi:info` for the application's side.",
+        _log_level,
+        "info",
+    ),
+    Row(
+        "CustomLog",
+        HOSTS,
+        "FILE|COMMAND FORMAT|NICKNAME [env=[!]NAME]",
+        "An access log; several add up. A virtual host with a log of its own does not write to the server's.",
+        _custom_log,
+    ),
+    Row("TransferLog", HOSTS, "FILE|COMMAND", "An access log in the format of the last LogFormat.", _transfer_log),
+    Row(
+        "LogFormat",
+        HOSTS,
+        "FORMAT [NICKNAME]",
+        "A format for access logs; `common`, `combined` and `vhost_combined` are there already.",
+        _log_format,
+    ),
+)

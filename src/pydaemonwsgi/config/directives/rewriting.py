@@ -1,0 +1,207 @@
+"""Directives of mod_rewrite. Sans-I/O.
+
+RewriteCond and RewriteRule have a syntax of their own, in which a backslash is never taken away (but one before a
+blank keeps the argument together), so that regular expressions need no doubling.
+"""
+
+import re
+
+from pydaemonwsgi.config.apache.words import BLANKS
+from pydaemonwsgi.config.directives.kinds import flag
+from pydaemonwsgi.config.directives.row import ANYWHERE, SECTIONS, Line, Row, parsed
+from pydaemonwsgi.config.model import RewriteCondition, RewriteFlag, RewriteRule
+from pydaemonwsgi.config.patterns import compile_pattern
+from pydaemonwsgi.config.problems import nearest
+from pydaemonwsgi.config.values import BadValueError
+from pydaemonwsgi.errors import ConfigurationError
+
+__all__ = ["ROWS", "check_pattern"]
+
+# RewriteRule's flags in short, and every name that each has.
+_FLAGS = {
+    "B": ("b",), "BNP": ("bnp", "backrefnoplus"), "C": ("c", "chain"), "CO": ("co", "cookie"),
+    "DPI": ("dpi", "discardpath"), "E": ("e", "env"), "END": ("end",), "F": ("f", "forbidden"), "G": ("g", "gone"),
+    "H": ("h", "handler"), "L": ("l", "last"), "N": ("n", "next"), "NC": ("nc", "nocase"), "NE": ("ne", "noescape"),
+    "NS": ("ns", "nosubreq"), "P": ("p", "proxy"), "PT": ("pt", "passthrough"), "QSA": ("qsa", "qsappend"),
+    "QSD": ("qsd", "qsdiscard"), "QSL": ("qsl", "qslast"), "R": ("r", "redirect"), "S": ("s", "skip"),
+    "T": ("t", "type"), "UNC": ("unc",),
+}  # fmt: skip
+_FLAG_NAMES = {name: short for short, names in _FLAGS.items() for name in names}
+_UNSUPPORTED = {
+    "P": "there is no proxy here; let nginx or HAProxy in front of the server route this URL",
+    "CO": "the server sets no cookies; let the application set it",
+    "H": "the handler of a request is chosen by SetHandler and AddHandler",
+}
+_REDIRECTS = {"permanent": 301, "temp": 302, "seeother": 303}
+_CONDITION_FLAGS = {"nc": "nc", "nocase": "nc", "or": "or", "ornext": "or", "nv": "nv", "novary": "nv"}
+_FILE_TESTS = frozenset("-d -f -F -h -L -l -s -U -x".split())
+_NUMBER_TESTS = frozenset("-eq -ge -gt -le -lt -ne".split())
+_OPTIONS = frozenset(
+    """
+    inherit inheritbefore inheritdown inheritdownbefore ignoreinherit allownoslash mergebase ignorecontextinfo
+    legacyprefixdocroot unsafeprefixstat unsafeallow3f allowanyuri longurloptimization
+    """.split()
+)
+_OBEYED_OPTIONS = frozenset({"inherit", "inheritbefore", "mergebase"})
+
+
+def check_pattern(text: str, *, ignore_case: bool = False) -> None:
+    """Refuse a regular expression that does not compile.
+
+    Raises:
+        BadValueError: with a whole sentence.
+    """
+    try:
+        compile_pattern(text, ignore_case=ignore_case)
+    except ConfigurationError as error:
+        raise BadValueError(str(error)) from None
+
+
+def _arguments(line: Line) -> list[str]:
+    """Two or three arguments, split as mod_rewrite does it."""
+    rest = line.node.arguments.strip(BLANKS)
+    found: list[str] = []
+    while rest and len(found) < 3:
+        if rest[0] in "\"'":
+            match = re.compile(rf"{rest[0]}((?:\\[ \t\n\v\f\r]|[^{rest[0]}])*){rest[0]}?", re.DOTALL).match(rest)
+        else:
+            match = re.compile(r"((?:\\[ \t\n\v\f\r]|[^ \t\n\v\f\r])*)").match(rest)
+        assert match is not None, "both patterns match whatever comes"
+        found.append(match[1])
+        rest = rest[match.end() :].lstrip(BLANKS)
+    if len(found) < 2 or rest:
+        raise BadValueError(f"takes two or three arguments: {line.row.name} {line.row.usage}")
+    return found
+
+
+def _flag_texts(text: str | None) -> list[str]:
+    if text is None:
+        return []
+    if not (text.startswith("[") and text.endswith("]")):
+        raise BadValueError(f"the flags {text!r} do not stand in brackets without blanks, like [L,QSA]")
+    return [part.strip(BLANKS) for part in text[1:-1].split(",") if part.strip(BLANKS)]
+
+
+def _condition(line: Line) -> None:
+    test, pattern, *flags = _arguments(line)
+    names = set()
+    for text in _flag_texts(flags[0] if flags else None):
+        if text.lower() not in _CONDITION_FLAGS:
+            raise BadValueError(f"there is no flag {text!r}; give NC, OR or NV")
+        names.add(_CONDITION_FLAGS[text.lower()])
+    negated = pattern.startswith("!")
+    pattern = pattern.removeprefix("!")
+    ignore_case = "nc" in names
+    if test.strip().lower() == "expr":
+        raise BadValueError("expressions (RewriteCond expr …) are not supported; use a server variable and a pattern")
+    _check_condition(pattern, ignore_case=ignore_case)
+    draft = line.place.settings.rewrite
+    draft.position = draft.position or line.position
+    draft.conditions.append(RewriteCondition(test, pattern, negated, ignore_case, "or" in names, line.position))
+
+
+def _check_condition(pattern: str, *, ignore_case: bool) -> None:
+    if pattern in _FILE_TESTS or pattern[:1] in ("<", ">", "="):
+        return
+    if pattern[:3] in _NUMBER_TESTS:
+        return
+    check_pattern(pattern, ignore_case=ignore_case)
+
+
+def _flag(text: str) -> RewriteFlag:
+    name, equals, value = text.partition("=")
+    short = _FLAG_NAMES.get(name.lower())
+    if short is None:
+        raise BadValueError(f"there is no flag {text!r}{nearest(name, _FLAG_NAMES)}")
+    if short in _UNSUPPORTED:
+        raise BadValueError(f"flag {text!r}: {_UNSUPPORTED[short]}")
+    if short == "R":
+        status = _REDIRECTS.get(value.lower(), int(value) if re.fullmatch("[1-9][0-9]{2}", value) else 0)
+        if equals and not 300 <= status < 600:
+            raise BadValueError(
+                f"flag {text!r}: {value!r} is not a status from 300 to 599, permanent, temp or seeother"
+            )
+        return RewriteFlag("R", str(status or 302))
+    if short in ("S", "N") and value:
+        if not re.fullmatch("[0-9]{1,6}", value):
+            raise BadValueError(f"flag {text!r}: {value!r} is not a number")
+    elif short in ("E", "T") and not value:
+        raise BadValueError(f"flag {text!r}: a value must follow, like {short}=…")
+    elif short not in ("S", "N", "E", "T", "B") and equals:
+        raise BadValueError(f"flag {text!r} takes no value")
+    if short == "S" and not value:
+        raise BadValueError(f"flag {text!r}: how many rules? give {name}=1")
+    return RewriteFlag(short, value)
+
+
+def _rule(line: Line) -> None:
+    pattern, substitution, *rest = _arguments(line)
+    flags = tuple(_flag(text) for text in _flag_texts(rest[0] if rest else None))
+    negated = pattern.startswith("!")
+    pattern = pattern.removeprefix("!")
+    check_pattern(pattern, ignore_case=any(given.name == "NC" for given in flags))
+    if negated and re.search(r"\$[0-9]", substitution):
+        line.warn("$1 and its like are empty in a rule whose pattern is negated")
+    draft = line.place.settings.rewrite
+    draft.position = draft.position or line.position
+    draft.rules.append(RewriteRule(pattern, substitution, negated, flags, tuple(draft.conditions), line.position))
+    draft.conditions.clear()
+
+
+def _engine(line: Line) -> None:
+    draft = line.place.settings.rewrite
+    draft.position = draft.position or line.position
+    draft.engine = parsed(flag(), line.words[0])
+
+
+def _base(line: Line) -> None:
+    if not line.words[0].startswith("/"):
+        raise BadValueError(f"{line.words[0]!r} is no URL path; it must begin with /")
+    draft = line.place.settings.rewrite
+    draft.position = draft.position or line.position
+    draft.base = line.words[0]
+
+
+def _options(line: Line) -> None:
+    draft = line.place.settings.rewrite
+    draft.position = draft.position or line.position
+    for word in line.words:
+        name = word.lower()
+        if name.partition("=")[0] in ("maxredirects", "longurloptimization"):
+            continue
+        if name not in _OPTIONS:
+            raise BadValueError(f"there is no option {word!r}{nearest(word, _OPTIONS)}")
+        if name not in _OBEYED_OPTIONS:
+            line.info(f"{word} is without effect here")
+        draft.options.add(name)
+
+
+ROWS = (
+    Row("RewriteEngine", ANYWHERE, "On|Off", "Whether the rules of this context are used.", _engine, "Off"),
+    Row(
+        "RewriteCond",
+        ANYWHERE,
+        "TEST PATTERN [FLAGS]",
+        "A condition of the next rule: a regular expression, a comparison, or a test of a file such as -f. "
+        "Flags: NC, OR, NV.",
+        _condition,
+        raw=True,
+    ),
+    Row(
+        "RewriteRule",
+        ANYWHERE,
+        "PATTERN SUBSTITUTION [FLAGS]",
+        "Rewrites an URL path. Flags: B, BNP, C, DPI, E, END, F, G, L, N, NC, NE, NS, PT, QSA, QSD, QSL, R, S, T.",
+        _rule,
+        raw=True,
+    ),
+    Row(
+        "RewriteBase",
+        SECTIONS,
+        "URL-PATH",
+        "What relative substitutions in a `<Directory>` are completed with.",
+        _base,
+        "the directory's own URL path",
+    ),
+    Row("RewriteOptions", ANYWHERE, "OPTION ...", "Inherit or InheritBefore: use the outer rules too.", _options),
+)
