@@ -60,17 +60,19 @@ class _Builder:
             if row is None:
                 problems.error(node.position, node.title, _unknown(node))
             elif row.support is Support.REFUSED:
-                problems.error(node.position, _title(row), f"not supported: {row.meaning}")
+                problems.error(node.position, row.name, f"not supported: {row.meaning}")
             elif row.support is Support.NOTED:
                 self._note(node.position, row)
             elif context not in row.contexts:
-                problems.error(node.position, _title(row), _misplaced(row, context))
+                problems.error(node.position, row.name, _misplaced(row, context))
             else:
-                self._obey(node, row, place, context)
+                self._obey(node, row, place)
         rewrite = place.settings.rewrite
         # Inside <Limit> and <RequireAny> the settings are those of the section around.
         if rewrite.conditions and context in (Context.SERVER, Context.HOST, *ANYWHERE):
-            problems.warning(rewrite.conditions[-1].position, "RewriteCond", "no RewriteRule follows, so it has no effect")
+            problems.warning(
+                rewrite.conditions[-1].position, "RewriteCond", "no RewriteRule follows, so it has no effect"
+            )
             rewrite.conditions.clear()
 
     def _note(self, position: Position, row: Row) -> None:
@@ -79,7 +81,7 @@ class _Builder:
             self._noted.add(row.name)
             self._draft.problems.info(position, row.name, f"accepted without effect: {row.meaning}")
 
-    def _obey(self, node: Node, row: Row, place: Place, context: Context) -> None:
+    def _obey(self, node: Node, row: Row, place: Place) -> None:
         try:
             words = [] if row.raw else node.words()
             if not row.raw:
@@ -89,13 +91,9 @@ class _Builder:
             if row.apply is not None:
                 row.apply(Line(row, node, words, place, self._draft))
             elif node.is_section:
-                enter_section(node, place, context, self._draft, self.walk)
+                enter_section(node, place, self._draft, self.walk)
         except BadValueError as error:
-            self._draft.problems.error(node.position, _title(row), str(error))
-
-
-def _title(row: Row) -> str:
-    return row.name
+            self._draft.problems.error(node.position, row.name, str(error))
 
 
 def _unknown(node: Node) -> str:

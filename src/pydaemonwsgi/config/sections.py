@@ -32,7 +32,7 @@ class Walk(Protocol):
     def __call__(self, nodes: tuple[Node, ...], place: Place, context: Context) -> None: ...
 
 
-def enter_section(node: Node, place: Place, context: Context, draft: Draft, walk: Walk) -> None:
+def enter_section(node: Node, place: Place, draft: Draft, walk: Walk) -> None:
     """Build what a section says, and add it to where it stands.
 
     Raises:
@@ -49,7 +49,7 @@ def enter_section(node: Node, place: Place, context: Context, draft: Draft, walk
     elif name == "wsgiinterpreteroptions":
         _interpreter(node, place, draft, walk)
     else:
-        _section(node, place, context, walk)
+        _section(node, place, walk)
 
 
 def _virtual_host(node: Node, draft: Draft, walk: Walk) -> None:
@@ -94,11 +94,9 @@ def _interpreter(node: Node, place: Place, draft: Draft, walk: Walk) -> None:
     draft.interpreters.append(InterpreterOptions(**fields, position=node.position))  # type: ignore[arg-type]
 
 
-def _section(node: Node, place: Place, context: Context, walk: Walk) -> None:
+def _section(node: Node, place: Place, walk: Walk) -> None:
     assert node.children is not None, "a section has children"
     kind, matching, pattern = _pattern(node)
-    if kind is SectionKind.FILES and context is Context.FILES:
-        raise BadValueError("<Files> inside <Files> has no effect in httpd; use one <FilesMatch>")
     settings = SettingsDraft()
     inner: list[Section] = []
     # What is cut off before a rule is matched is the directory's name; a pattern has none.

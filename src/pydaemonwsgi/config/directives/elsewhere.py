@@ -109,8 +109,7 @@ ROWS = (
         "there is no proxy here; let nginx or HAProxy in front of the server route these URLs",
     ),
     *refused(
-        "RemoteIPHeader RemoteIPInternalProxy RemoteIPTrustedProxy "
-        "RemoteIPInternalProxyList RemoteIPTrustedProxyList",
+        "RemoteIPHeader RemoteIPInternalProxy RemoteIPTrustedProxy RemoteIPInternalProxyList RemoteIPTrustedProxyList",
         "write WSGITrustedProxyHeaders X-Forwarded-For and WSGITrustedProxies with the proxies' addresses",
     ),
     *refused("RemoteIPProxyProtocol", "the PROXY protocol is not spoken; let the proxy send X-Forwarded-For"),

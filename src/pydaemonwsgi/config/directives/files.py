@@ -184,13 +184,13 @@ ROWS = (
     Row("<DirectoryMatch>", HOSTS, "PATTERN", "Settings for the directories that a regular expression finds."),
     Row(
         "<Files>",
-        HOSTS | frozenset({Context.DIRECTORY, Context.LOCATION, Context.FILES}),
+        HOSTS | frozenset({Context.DIRECTORY, Context.LOCATION}),
         "[~] NAME",
         "Settings for files of this name, without its directory.",
     ),
     Row(
         "<FilesMatch>",
-        HOSTS | frozenset({Context.DIRECTORY, Context.LOCATION, Context.FILES}),
+        HOSTS | frozenset({Context.DIRECTORY, Context.LOCATION}),
         "PATTERN",
         "Settings for files whose name a regular expression finds.",
     ),

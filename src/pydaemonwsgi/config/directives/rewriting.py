@@ -112,7 +112,8 @@ def _flag(text: str) -> RewriteFlag:
     name, equals, value = text.partition("=")
     short = _FLAG_NAMES.get(name.lower())
     if short is None:
-        raise BadValueError(f"there is no flag {text!r}{nearest(name, _FLAG_NAMES)}")
+        hint = nearest(name, _FLAG_NAMES) or f"; there are {', '.join(sorted(_FLAGS.keys() - _UNSUPPORTED.keys()))}"
+        raise BadValueError(f"there is no flag {text!r}{hint}")
     if short in _UNSUPPORTED:
         raise BadValueError(f"flag {text!r}: {_UNSUPPORTED[short]}")
     if short == "R":

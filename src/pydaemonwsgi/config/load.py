@@ -1,0 +1,81 @@
+"""Reads a configuration file and makes the model of it. Sans-I/O."""
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydaemonwsgi.config.apache.files import FileSystem
+from pydaemonwsgi.config.apache.reader import Reader
+from pydaemonwsgi.config.builder import build
+from pydaemonwsgi.config.directives.table import knows
+from pydaemonwsgi.config.model import Server
+from pydaemonwsgi.config.problems import Problem, Problems, Severity
+from pydaemonwsgi.errors import ConfigurationError
+
+__all__ = ["Loaded", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a configuration file says.
+
+    Attributes:
+        server: None if there is an error.
+        problems: everything that was found, by file and line.
+    """
+
+    server: Server | None
+    problems: tuple[Problem, ...]
+
+    def of(self, severity: Severity) -> list[Problem]:
+        """The problems of one severity."""
+        return [problem for problem in self.problems if problem.severity is severity]
+
+    def required(self) -> Server:
+        """The model.
+
+        Raises:
+            ConfigurationError: with a line for every error.
+        """
+        if self.server is None:
+            errors = self.of(Severity.ERROR)
+            count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+            raise ConfigurationError("\n".join([f"the configuration has {count}", *map(str, errors)]))
+        return self.server
+
+
+def load(
+    path: str,
+    files: FileSystem,
+    *,
+    defined: Iterable[str] = (),
+    environment: Mapping[str, str] | None = None,
+    lookup: Callable[[str], Sequence[str]] | None = None,
+) -> Loaded:
+    """Read a configuration; nothing is raised for what is wrong in it.
+
+    Args:
+        path: absolute name of the file; its directory is the ServerRoot until the file names another.
+        files: where it and what it includes is read.
+        defined: names that `<IfDefine>` finds.
+        environment: what `${NAME}` means where the file does not define it.
+        lookup: the addresses of a host name in `<VirtualHost>`.
+    """
+    problems = Problems()
+    reader = Reader(
+        files,
+        problems,
+        server_root=posixpath.dirname(path),
+        defined=defined,
+        environment=environment,
+        knows=knows,
+    )
+    nodes = reader.read(path)
+    server = build(nodes, problems, server_root=reader.server_root, lookup=lookup)
+    return Loaded(server, _in_order(problems.found))
+
+
+def _in_order(found: list[Problem]) -> tuple[Problem, ...]:
+    """By file, in the order in which the files were read, then by line: what is found late is read early."""
+    files = {name: place for place, name in enumerate(dict.fromkeys(problem.position.file for problem in found))}
+    return tuple(sorted(found, key=lambda problem: (files[problem.position.file], problem.position.line)))
