@@ -275,7 +275,8 @@ def test_a_full_queue_refuses(tmp_path: Path, warm: bool, clients: int, most: in
         assert entered(gate) == 1
         assert set(statuses) == {200, 503, 504}
         assert statuses[200] == 1
-        assert 2 <= statuses[504] <= most - 1
+        # One, where the process came to be connected only when two were waiting already.
+        assert 1 <= statuses[504] <= most - 1
         assert statuses[503] >= clients - most
 
 

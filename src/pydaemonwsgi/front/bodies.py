@@ -26,6 +26,7 @@ class BodyReader:
     Args:
         options: limits, and where the bytes go.
         head: of the request; it says that there is a body.
+        limit: of the body, in bytes; 0 for none.
 
     Raises:
         HttpError: 413, the body is longer than the limit.
@@ -40,8 +41,8 @@ class BodyReader:
 
     __slots__ = ("_decoder", "_left", "_limit", "body", "complete", "received", "started")
 
-    def __init__(self, options: FrontOptions, head: RequestHead) -> None:
-        self._limit = options.limit_request_body
+    def __init__(self, options: FrontOptions, head: RequestHead, limit: int) -> None:
+        self._limit = limit
         length = head.content_length or 0
         if self._limit and length > self._limit:
             raise HttpError(413, "the body is longer than the limit")

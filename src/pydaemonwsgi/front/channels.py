@@ -119,7 +119,7 @@ class Channel:
             exchange.queue_start,
             exchange.request_id,
             exchange.connection,
-            exchange.head.environ,
+            exchange.environ,
             b"" if body is None or spooled else body.content,
             body.length if body is not None and spooled else None,
         )

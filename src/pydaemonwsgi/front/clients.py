@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import Payload
 from pydaemonwsgi.errors import HttpError
+from pydaemonwsgi.front.access_logs import access_record
 from pydaemonwsgi.front.answer import Answer
 from pydaemonwsgi.front.bodies import BodyReader
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
-from pydaemonwsgi.front.options import GroupOptions
 from pydaemonwsgi.front.poller import READ, WRITE
 from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, SpoolError
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
@@ -89,6 +89,7 @@ class Client:
         "_loop",
         "_requests",
         "_response_head",
+        "_route",
         "_socket",
         "_warmed",
         "_warming",
@@ -117,6 +118,7 @@ class Client:
         self._body_bytes = 0
         self._exchange: Exchange | None = None
         self._requests = 0
+        self._route = front.route
         self._half_closed = False
         self._lingers = False
         self._answer: Answer | None = None
@@ -260,7 +262,7 @@ class Client:
     def _begin_body(self, head: RequestHead) -> bool:
         front = self._front
         try:
-            self._body = body = BodyReader(front.options, head)
+            self._body = body = BodyReader(front.options, head, self._route.limit_request_body)
         except HttpError as error:
             self._refuse(error)
             return False
@@ -340,10 +342,13 @@ class Client:
         self._keep = head.keep_alive and not (self._half_closed and not self._buffer)
         front = self._front
         now = time.time()
+        route = self._route
         exchange = Exchange(
             self,
             head,
+            route,
             self._environ,
+            head.environ,
             body,
             next(front.request_ids),
             now if body is None else now - (time.monotonic() - self._head_started),
@@ -351,7 +356,7 @@ class Client:
             NEVER,
         )
         self._exchange = exchange
-        front.submit(exchange)
+        route.group.submit(exchange)
 
     # -- answers
 
@@ -408,15 +413,9 @@ class Client:
         self._front.write_soon(self)
 
     def _new_answer(self, *, chunked: bool = False, discard: bool = False, left: int | None = None) -> Answer:
-        memory = self._group_options.response_buffer_size
+        memory = self._route.group.options.response_buffer_size
         spool = ResponseSpool(self._front.options.spool_directory, memory, _SPOOL_BOUND)
         return Answer(spool, memory, chunked=chunked, discard=discard, left=left)
-
-    @property
-    def _group_options(self) -> GroupOptions:
-        """Those of the process group that the request was for; before that is known, those of the first."""
-        group = self._exchange.group if self._exchange is not None else None
-        return self._front.options.groups[0] if group is None else group.options
 
     def add_body(self, data: bytes) -> None:
         """Write a piece of the body."""
@@ -512,7 +511,7 @@ class Client:
 
     def _wait_to_write(self) -> None:
         self._watch(self._events | WRITE)
-        timeout = self._group_options.response_socket_timeout
+        timeout = self._route.group.options.response_socket_timeout
         self._set_deadline(time.monotonic() + timeout if timeout else NEVER)
 
     def on_writable(self) -> None:
@@ -532,7 +531,7 @@ class Client:
         exchange = self._exchange
         answer = self._answer
         cut = answer is not None and answer.cut
-        if front.access_log is not None:
+        if self._route.logs:
             self._log("X" if cut else "+" if self._keep else "-")
         if exchange is not None:
             self._exchange = None
@@ -625,7 +624,7 @@ class Client:
         elif self.state is _BODY:
             self._refuse(HttpError(408, "the request body did not arrive in time"))
         elif self.state is _ANSWER:
-            timeout = self._group_options.response_socket_timeout
+            timeout = self._route.group.options.response_socket_timeout
             logger.info("a client has read nothing of its answer for %g s (response-socket-timeout)", timeout)
             self.lose()
         else:
@@ -637,7 +636,7 @@ class Client:
         if exchange is not None:
             self._exchange = None
             self._body_bytes = 0
-            if self._front.access_log is not None:
+            if self._route.logs:
                 self._log("X", exchange)
             outcome = exchange.fail(Failure.CLIENT_GONE)
             exchange.client = None
@@ -709,12 +708,14 @@ class Client:
 
     def _log(self, connection_status: str, exchange: Exchange | None = None) -> None:
         exchange = exchange or self._exchange
-        self._front.log_access(
+        record = access_record(
             self._addresses,
             self._head,
             exchange,
             self._response_head,
+            self._front.server_lines,
             body_bytes=self._body_bytes if self._answer is None else self._answer.body_bytes,
             requests=self._requests,
             connection_status=connection_status,
         )
+        self._front.access_logs.add(self._route.logs, record)

@@ -80,7 +80,9 @@ class Exchange:
     Attributes:
         client: the connection that it came by; None once the client has gone.
         head: the request's head.
+        route: where it goes; its process group answers.
         connection: the CGI variables of the connection, encoded.
+        environ: those of the request, which win, encoded.
         body: the request's body, complete.
         request_id: unique within the server.
         phase: where it is.
@@ -91,7 +93,6 @@ class Exchange:
         queue_time: seconds that it waited, known once it is sent.
         stream: its number on the channel that it was sent by, 0 before.
         channel: the channel that it was sent by, None while it waits.
-        group: the process group that it was submitted to, None before.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class Exchange:
         "channel",
         "client",
         "connection",
-        "group",
+        "environ",
         "head",
         "phase",
         "queue_deadline",
@@ -107,6 +108,7 @@ class Exchange:
         "queue_time",
         "request_id",
         "request_start",
+        "route",
         "stream",
         "waiting_since",
     )
@@ -115,7 +117,9 @@ class Exchange:
         self,
         client: Any,
         head: RequestHead,
+        route: Any,
         connection: bytes,
+        environ: bytes,
         body: "RequestBody | None",
         request_id: int,
         request_start: float,
@@ -124,7 +128,9 @@ class Exchange:
     ) -> None:
         self.client = client
         self.head = head
+        self.route = route
         self.connection = connection
+        self.environ = environ
         self.body = body
         self.request_id = request_id
         self.phase = _QUEUED
@@ -135,7 +141,6 @@ class Exchange:
         self.waiting_since = 0.0
         self.stream = 0
         self.channel: Any = None
-        self.group: Any = None
 
     def fail(self, failure: Failure) -> Outcome:
         """Return what `failure` means in this phase, and take the phase that follows from it.

@@ -52,7 +52,6 @@ class ProcessGroup:
 
     def submit(self, exchange: Exchange) -> None:
         """Have a request run, now or when a daemon process has room."""
-        exchange.group = self
         if self.queue_timeout:
             # Also for a request that need not wait now: it may be handed back, and its waiting began here.
             exchange.queue_deadline = time.monotonic() + self.queue_timeout

@@ -12,16 +12,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from pydaemonwsgi.front.access_log import AccessRecord, compile_format
+from pydaemonwsgi.front.access_logs import AccessLog, AccessLogs
 from pydaemonwsgi.front.channels import Channel
 from pydaemonwsgi.front.clients import Client, State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.poller import ClientPoller
+from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
-from pydaemonwsgi.http.head import HeadReader, Limits, RequestHead
-from pydaemonwsgi.http.response import ResponseHead, server_lines
+from pydaemonwsgi.http.head import HeadReader, Limits
+from pydaemonwsgi.http.response import server_lines
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system import page_cache
 
@@ -33,8 +34,6 @@ logger = logging.getLogger(__name__)
 _ACCEPT_BATCH: Final = 64
 # Seconds without accepting after the machine has run out of descriptors.
 _ACCEPT_PAUSE: Final = 0.5
-# What the access log says of a request whose client went away before there was an answer; nginx's number.
-_CLIENT_GONE: Final = 499
 _DISK_THREADS: Final = 8
 _OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
@@ -65,16 +64,17 @@ class FrontServer:
         self.known_heads = self.head_reader.known
         self.deadlines = DeadlineBuckets()
         self.poller = ClientPoller(self.loop)
-        self.access_log = access_log
-        self._format = compile_format(options.access_log_format)
-        self._log_lines: list[bytes] = []
+        self.access_logs = AccessLogs(self.loop)
         self._listeners = listeners
         self._accepting = False
         self._accept_again = 0.0
         self._clients: set[Client] = set()
         self._groups = {group.name: ProcessGroup(group) for group in options.groups}
-        # Every request goes to the first group; with nothing to choose, nothing is called in between.
-        self.submit = next(iter(self._groups.values())).submit
+        self.route = Route(
+            next(iter(self._groups.values())),
+            options.limit_request_body,
+            () if access_log is None else (AccessLog(access_log, options.access_log_format),),
+        )
         self._to_write: dict[Client, None] = {}
         # Request ids begin anywhere, so that those of two runs differ.
         self.request_ids = itertools.count(random.getrandbits(40) << 20)
@@ -207,7 +207,7 @@ class FrontServer:
     def settle(self, exchange: Exchange, outcome: Outcome) -> None:
         """Do what the table says about a request that did not go well."""
         if outcome is Outcome.QUEUE_AGAIN:
-            exchange.group.queue_again(exchange)
+            exchange.route.group.queue_again(exchange)
         elif exchange.client is not None:
             exchange.client.settle(exchange, outcome)
 
@@ -218,7 +218,7 @@ class FrontServer:
                 exchange.channel.cancel(exchange)
         elif exchange.channel is None:
             try:
-                exchange.group.queue.remove(exchange)
+                exchange.route.group.queue.remove(exchange)
             except ValueError:
                 pass
         if exchange.body is not None:
@@ -284,62 +284,6 @@ class FrontServer:
                 )
                 exchange.queue_time = time.time() - exchange.queue_start
                 self.settle(exchange, exchange.fail(Failure.QUEUE_TIMEOUT))
-
-    # -- access log
-
-    def log_access(
-        self,
-        addresses: tuple[str, int, str, int],
-        head: RequestHead | None,
-        exchange: Exchange | None,
-        response: ResponseHead | None,
-        *,
-        body_bytes: int,
-        requests: int,
-        connection_status: str,
-    ) -> None:
-        """Write an access record with the others of this turn of the loop."""
-        now = time.time()
-        started = exchange.request_start if exchange is not None else now
-        lines = response.lines + self.server_lines if response is not None else b""
-        record = AccessRecord(
-            remote_addr=addresses[0],
-            remote_port=addresses[1],
-            local_addr=addresses[2],
-            local_port=addresses[3],
-            time=started,
-            method=head.method.decode("latin-1") if head is not None else "",
-            target=head.target.decode("latin-1") if head is not None else "",
-            protocol=f"HTTP/1.{head.minor}" if head is not None else "",
-            status=response.status if response is not None else _CLIENT_GONE,
-            body_bytes=body_bytes,
-            bytes_in=0
-            if head is None
-            else len(head.block) + len(head.method) + len(head.target) + 12 + (head.content_length or 0),
-            bytes_out=body_bytes + len(lines),
-            duration=now - started,
-            headers=head.block if head is not None else b"",
-            response_headers=lines.partition(b"\r\n")[2],
-            request_id=f"{exchange.request_id:016x}" if exchange is not None else "-",
-            connection_requests=max(0, requests - 1),
-            connection_status=connection_status,
-            daemon_pid=exchange.channel.pid if exchange is not None and exchange.channel is not None else 0,
-            queue_time=exchange.queue_time if exchange is not None else 0.0,
-            host=head.host.decode("latin-1") if head is not None else "",
-            process_group=exchange.group.name if exchange is not None else "",
-        )
-        if not self._log_lines:
-            self.loop.call_soon(self._write_log)
-        self._log_lines.append(self._format(record))
-
-    def _write_log(self) -> None:
-        lines, self._log_lines = self._log_lines, []
-        assert self.access_log is not None
-        try:
-            os.write(self.access_log, b"".join(lines))
-        except OSError as error:
-            # A full disk must not stop the service; the error log, perhaps elsewhere, says what is missing.
-            logger.error("%d access records are lost: %s", len(lines), error.strerror)
 
     # -- stopping
 

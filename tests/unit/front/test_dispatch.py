@@ -22,7 +22,7 @@ class Process:
 
 def exchange(request_id: int, deadline: float = NEVER) -> Exchange:
     head: Any = None
-    return Exchange(None, head, b"", None, request_id, 0.0, 0.0, deadline)
+    return Exchange(None, head, None, b"", b"", None, request_id, 0.0, 0.0, deadline)
 
 
 def drained(dispatcher: Dispatcher) -> list[int]:

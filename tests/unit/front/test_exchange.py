@@ -30,7 +30,7 @@ IMPOSSIBLE = sorted(
 
 def exchange(phase: Phase) -> Exchange:
     head: Any = None
-    made = Exchange(None, head, b"", None, 1, 0.0, 0.0, 0.0)
+    made = Exchange(None, head, None, b"", b"", None, 1, 0.0, 0.0, 0.0)
     made.phase = phase
     return made
 
@@ -80,5 +80,5 @@ def test_an_answer_that_has_begun_is_never_followed_by_an_error_page() -> None:
 def test_a_request_begins_in_the_queue() -> None:
     """A new exchange is queued, on no channel, with no stream."""
     head: Any = None
-    made = Exchange(None, head, b"environ", None, 7, 1.0, 2.0, 3.0)
+    made = Exchange(None, head, None, b"connection", b"environ", None, 7, 1.0, 2.0, 3.0)
     assert (made.phase, made.channel, made.stream, made.queue_time) == (Phase.QUEUED, None, 0, 0.0)
