@@ -35,6 +35,12 @@ class ShutdownReason(Enum):
     SCRIPT_RELOAD = "script_reload"
     STARTUP_TIMEOUT = "startup_timeout"
     SCALE_DOWN = "scale_down"
+    EVICTION_SIGNAL = "eviction_signal"
+    RESTART_INTERVAL = "restart_interval"
+    INACTIVITY_TIMEOUT = "inactivity_timeout"
+    REQUEST_TIMEOUT = "request_timeout"
+    DEADLOCK_TIMEOUT = "deadlock_timeout"
+    CPU_TIME_LIMIT = "cpu_time_limit"
 
 
 class StartFailure(IntEnum):

@@ -36,10 +36,13 @@ class Word(Enum):
     DETACHED = "detached"  # the channel of this daemon process has ended
     # supervisor -> daemon process
     CHANNEL = "channel"  # here is the channel to (another) front, as descriptor
+    DRAIN = "drain"  # a successor has your place: finish what you have; who is stuck is not waited for
+    DUMP = "dump"  # write the stacks of all threads into the memory that travels as descriptor
     KEEP = "keep"  # the script as it is now does not load: go on with the code you have
     # daemon process -> supervisor
     LOADED = "loaded"  # the script is imported, or could not be
     KEPT = "kept"  # I go on with the code I have, as you said
+    DUMPED = "dumped"  # the stacks are written
     RETIRE = "retire"  # I should be replaced, for this reason
     # both
     READY = "ready"  # front: accepting
@@ -55,9 +58,12 @@ _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.ADMIT: {"group": str},
     Word.DETACHED: {"process": int},
     Word.CHANNEL: {},
+    Word.DRAIN: {},
+    Word.DUMP: {"token": int},
     Word.KEEP: {"version": int},
     Word.LOADED: {"version": int, "failed": bool, "error": str},
     Word.KEPT: {},
+    Word.DUMPED: {"token": int},
     Word.RETIRE: {"reason": str},
     Word.READY: {},
     Word.STOP: {"timeout": float},

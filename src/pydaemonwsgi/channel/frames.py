@@ -27,6 +27,7 @@ __all__ = [
     "MAXIMUM_DATA",
     "MAXIMUM_PAYLOAD",
     "RAN_INLINE",
+    "TIMED_OUT",
     "Frame",
     "FrameDecoder",
     "Kind",
@@ -58,6 +59,8 @@ _LONG: Final = 2048
 BODY_IS_DESCRIPTOR: Final = 1
 # Flag of RESPONSE and END: the leader ran this request itself, so requests are short here at the moment.
 RAN_INLINE: Final = 1
+# Flag of ABORT: the request is given up because it has been running for longer than request-timeout allows.
+TIMED_OUT: Final = 1
 
 
 # Half the price of calling the named tuple's class; this is the hot path.

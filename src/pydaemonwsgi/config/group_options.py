@@ -213,6 +213,36 @@ class GroupOptions:
     response_socket_timeout: float = timeout(
         0.0, "Time for which a client may take nothing of its response.", zero="that of --socket-timeout"
     )
+    # mod_wsgi has none; mod_wsgi-express, and advice from the field, 60 s.
+    request_timeout: float = timeout(
+        60.0, "Time that a request may run before it counts as stuck: it is logged, and its process replaced."
+    )
+    compat_request_timeout: str = option(
+        "exact",
+        "Whether --request-timeout is exact, or scaled by 1 + ln(threads) as by mod_wsgi.",
+        values.choice("exact", "log"),
+        heading="Timeouts",
+    )
+    interrupt_timeout: float = timeout(
+        0.0,
+        "Time for a stuck request to end after RequestTimeout was raised in it; only then is its process replaced.",
+        zero="no request is interrupted",
+    )
+    inactivity_timeout: float = timeout(
+        0.0,
+        "Time without any request after which a daemon process is replaced by a fresh one.",
+        zero="never",
+    )
+    restart_interval: float = timeout(
+        0.0,
+        "Age at which a daemon process is replaced by a fresh one; each is replaced up to a tenth earlier.",
+        zero="never",
+    )
+    eviction_timeout: float = timeout(
+        0.0,
+        "Time for running requests to end after SIGUSR1 to their daemon process.",
+        zero="that of --graceful-timeout",
+    )
     graceful_timeout: float = timeout(15.0, "Time for running requests to end before a daemon process is told to stop.")
     shutdown_timeout: float = timeout(5.0, "Time for a daemon process to stop before it is killed.")
     # 15 s in mod_wsgi-express; large applications on a cold disk need more.

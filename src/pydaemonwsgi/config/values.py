@@ -192,6 +192,18 @@ def log_level() -> ValueKind[str]:
     return ValueKind("LEVEL", f"{', '.join(names)} or {last}, or httpd's word for it", parse, str)
 
 
+def choice(*words: str) -> ValueKind[str]:
+    """One of a few words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise BadValueError("is not one of these")
+        return text
+
+    *names, last = words
+    return ValueKind("WORD", f"{', '.join(names)} or {last}", parse, str)
+
+
 def access_log_format() -> ValueKind[str]:
     """`common`, `combined`, `vhost_combined` or a format string."""
 

@@ -13,11 +13,12 @@ import types
 from collections.abc import Iterable
 from typing import Any, Final
 
-from pydaemonwsgi.channel.frames import RequestPayload
+from pydaemonwsgi.channel.frames import TIMED_OUT, RequestPayload
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.exchange import ClientGone, Exchange
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper, sendable_range
 from pydaemonwsgi.daemon.input import NO_BODY, RequestInput
+from pydaemonwsgi.daemon.interruption import AsyncRaiser, Interruption, RequestTimeout
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.output import ErrorStream, set_current_request
 from pydaemonwsgi.daemon.response import error_page
@@ -27,6 +28,7 @@ __all__ = ["Adapter", "Job"]
 
 logger = logging.getLogger(__name__)
 
+_END: Final = object()
 _OWN_DIRECTORY: Final = os.path.dirname(__file__) + os.sep
 
 
@@ -66,12 +68,20 @@ class Adapter:
         failure: why it did not load; shown on the page where `debug` is set.
         environs: builds the environ.
         debug: whether error pages show tracebacks.
+        raise_in: has an exception raised in a thread that runs the application; None where nobody interrupts.
     """
 
     def __init__(
-        self, application: WSGIApplication | None, failure: str, environs: EnvironBuilder, *, debug: bool
+        self,
+        application: WSGIApplication | None,
+        failure: str,
+        environs: EnvironBuilder,
+        *,
+        debug: bool,
+        raise_in: AsyncRaiser | None = None,
     ) -> None:
         self._application = application
+        self._raise_in = raise_in
         self._failure = failure
         self._environs = environs
         self._debug = debug
@@ -88,7 +98,17 @@ class Adapter:
         errors = ErrorStream(environ["mod_wsgi.request_id"])
         environ["mod_wsgi.thread_id"] = thread_id
         environ["wsgi.errors"] = errors
-        return Exchange(job.link, job.stream, environ["REQUEST_METHOD"], errors, inline)
+        return Exchange(
+            job.link,
+            job.stream,
+            environ["REQUEST_METHOD"],
+            errors,
+            inline,
+            job.request,
+            thread_id,
+            time.perf_counter(),
+            None if self._raise_in is None else Interruption(self._raise_in),
+        )
 
     def run(self, job: Job, exchange: Exchange) -> None:
         """Call the application and send its answer; raises nothing."""
@@ -108,34 +128,65 @@ class Adapter:
         try:
             if self._application is None:
                 self._answer_500(exchange, self._failure)
-            else:
+            elif exchange.interruption is None:
                 self._call(self._application, environ, exchange)
+            else:
+                self._call_interruptibly(self._application, environ, exchange, exchange.interruption)
         except BaseException as error:
             self._handle(error, exchange)
         finally:
+            if exchange.interruption is not None:
+                exchange.interruption.end()
             exchange.errors.end()
             body.end()
 
     def _call(self, application: WSGIApplication, environ: dict[str, Any], exchange: Exchange) -> None:
         result: Any = application(environ, exchange.start_response)
         try:
-            kind = type(result)
-            if (kind is list or kind is tuple) and not exchange.head_sent:
-                # Everything is here already: one frame, and a length that need not be guessed.
-                if len(result) == 1 and type(result[0]) is bytes:
-                    exchange.complete(result[0])
-                else:
-                    exchange.complete(_joined(result))
-            elif kind is FileWrapper and not exchange.head_sent and (found := sendable_range(result)):
-                exchange.send_file(*found)
-            else:
+            if not _send_whole(result, exchange):
                 self._iterate(result, exchange)
         finally:
             if type(result) is not list and type(result) is not tuple:
                 if exchange.ended and not exchange.prompt:
                     # close() may take its time; the client need not wait for it.
                     exchange.flush()
-                self._close(result, exchange)
+                self.close(result, exchange)
+
+    def _call_interruptibly(
+        self, application: WSGIApplication, environ: dict[str, Any], exchange: Exchange, interruption: Interruption
+    ) -> None:
+        """Do as `_call`, in a way that RequestTimeout is raised in the application's code or not at all."""
+        result: Any = ()
+        try:
+            try:
+                interruption.enter()
+                result = application(environ, exchange.start_response)
+                interruption.leave()
+                if not _send_whole(result, exchange):
+                    self._iterate_interruptibly(result, exchange, interruption)
+            finally:
+                interruption.leave()
+        finally:
+            interruption.leave()  # the one before may have been what was interrupted
+            if type(result) is not list and type(result) is not tuple:
+                exchange.flush()
+                self.close(result, exchange)
+
+    @staticmethod
+    def _iterate_interruptibly(result: Iterable[bytes], exchange: Exchange, interruption: Interruption) -> None:
+        interruption.enter()
+        pieces = iter(result)
+        while True:
+            piece: Any = next(pieces, _END)
+            interruption.leave()
+            if piece is _END:
+                exchange.end()
+                return
+            exchange.send(piece)
+            if exchange.cancelled:
+                exchange.end_cancelled()
+                return
+            interruption.enter()
 
     @staticmethod
     def _iterate(result: Iterable[bytes], exchange: Exchange) -> None:
@@ -148,11 +199,26 @@ class Adapter:
         exchange.end()
 
     @staticmethod
-    def _close(result: Any, exchange: Exchange) -> None:
+    def close(result: Any, exchange: Exchange) -> None:
+        """Call the response's `close()`, if it has one; raises nothing."""
         try:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+            interruption = exchange.interruption
+            if interruption is None:
+                _close(result)
+                return
+            try:
+                try:
+                    interruption.enter_closing()
+                    _close(result)
+                finally:
+                    interruption.leave()
+            finally:
+                interruption.leave()
+        except RequestTimeout:
+            logger.info(
+                "close() of the application's response was interrupted by RequestTimeout",
+                extra={"request_id": exchange.errors.request_id},
+            )
         except BaseException:
             # The answer has been given; the application's close() cannot change it.
             logger.exception(
@@ -167,6 +233,9 @@ class Adapter:
             if isinstance(error, ClientGone) and exchange.cancelled:
                 logger.debug("the client went away", extra={"request_id": request_id})
                 exchange.end_cancelled()
+                return
+            if isinstance(error, RequestTimeout):
+                self._answer_timeout(exchange)
                 return
             if isinstance(error, SystemExit):
                 logger.error(
@@ -191,6 +260,27 @@ class Adapter:
             exchange.abort("internal error")
             logger.exception("answering for a failed request failed", extra={"request_id": request_id})
 
+    @staticmethod
+    def _answer_timeout(exchange: Exchange) -> None:
+        if exchange.ended:
+            outcome = "it had been answered"
+        elif exchange.head_sent:
+            outcome = "its answer is cut off"
+        else:
+            outcome = "it is answered with 504"
+        logger.info(
+            "the request was interrupted by RequestTimeout; %s",
+            outcome,
+            extra={"request_id": exchange.errors.request_id},
+        )
+        if exchange.head_sent:
+            exchange.abort("request-timeout", flags=TIMED_OUT)
+        else:
+            exchange.answer_error(
+                "504 Gateway Timeout",
+                error_page("504 Gateway Timeout", "The application did not answer this request in time."),
+            )
+
     def _answer_500(self, exchange: Exchange, details: str) -> None:
         text = (
             details
@@ -198,6 +288,28 @@ class Adapter:
             else "The application failed to answer this request. The server's error log says why."
         )
         exchange.answer_error("500 Internal Server Error", error_page("500 Internal Server Error", text))
+
+
+def _send_whole(result: Any, exchange: Exchange) -> bool:
+    """Send an answer that is here already; return whether it was."""
+    kind = type(result)
+    if (kind is list or kind is tuple) and not exchange.head_sent:
+        # One frame, and a length that need not be guessed.
+        if len(result) == 1 and type(result[0]) is bytes:
+            exchange.complete(result[0])
+        else:
+            exchange.complete(_joined(result))
+        return True
+    if kind is FileWrapper and not exchange.head_sent and (found := sendable_range(result)):
+        exchange.send_file(*found)
+        return True
+    return False
+
+
+def _close(result: Any) -> None:
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()
 
 
 def _joined(pieces: Iterable[Any]) -> bytes:

@@ -13,12 +13,15 @@ from typing import Any, Final
 from pydaemonwsgi.channel.frames import (
     HEADER,
     RAN_INLINE,
+    TIMED_OUT,
     Kind,
+    RequestPayload,
     encode,
     encode_file,
     encode_response,
     split_data,
 )
+from pydaemonwsgi.daemon.interruption import Interruption
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.output import ErrorStream
 from pydaemonwsgi.daemon.response import Head, encode_head
@@ -52,7 +55,12 @@ class Exchange:
         head_sent: whether the head is on its way, so that the status cannot change any more.
         cancelled: whether the front said that the client has gone.
         ended: whether the end of the answer is on its way; nothing may follow it.
+        given_up: whether nobody waits for the end of this request any more, although it may be running.
         status: the last status code that the application gave, 0 before.
+        request: what the front sent.
+        thread_id: of the worker that runs it, counting from 1.
+        started: when it began, of `time.perf_counter`.
+        interruption: where its thread may be interrupted; None where that is not asked for.
     """
 
     __slots__ = (
@@ -66,12 +74,28 @@ class Exchange:
         "cancelled",
         "ended",
         "errors",
+        "given_up",
         "head_sent",
+        "interruption",
         "prompt",
+        "request",
+        "started",
         "stream",
+        "thread_id",
     )
 
-    def __init__(self, link: Link, stream: int, method: str, errors: ErrorStream, inline: bool) -> None:
+    def __init__(
+        self,
+        link: Link,
+        stream: int,
+        method: str,
+        errors: ErrorStream,
+        inline: bool,
+        request: RequestPayload,
+        thread_id: int,
+        started: float,
+        interruption: Interruption | None = None,
+    ) -> None:
         self._link = link
         self._method = method
         self._head = _EMPTY_HEAD
@@ -84,6 +108,11 @@ class Exchange:
         self.head_sent = False
         self.cancelled = False
         self.ended = False
+        self.given_up = False
+        self.request = request
+        self.thread_id = thread_id
+        self.started = started
+        self.interruption = interruption
         # An inline request's frames may wait for the leader's flush; the monitor sees to it that they do not wait long.
         self.prompt = not inline
 
@@ -108,7 +137,7 @@ class Exchange:
                     exc_info = None
         elif self.head_sent:
             raise RuntimeError("start_response was called again after the response had begun")
-        if self.ended or self.errors.ended:
+        if (self.ended and not self.given_up) or self.errors.ended:
             raise RuntimeError("start_response was called after its response had ended")
         try:
             key = (status, *headers)
@@ -130,9 +159,17 @@ class Exchange:
         Raises:
             ClientGone: nobody is there to read it.
         """
-        if self.ended or self.errors.ended:
+        if (self.ended and not self.given_up) or self.errors.ended:
             raise RuntimeError("write was called after its response had ended")
-        self.send(data)
+        interruption = self.interruption
+        if interruption is None:
+            self.send(data)
+        else:
+            interruption.leave()
+            try:
+                self.send(data)
+            finally:
+                interruption.enter()
         if self.cancelled or self._link.broken:
             raise ClientGone("the client has closed its connection")
 
@@ -193,10 +230,10 @@ class Exchange:
                 count = length
             elif length is not None and length > count and not self._discard:
                 self._say_too_short(length - count)
-        self._link.post(encode(Kind.HEAD, self.stream, encoded))
+        self._post(encode(Kind.HEAD, self.stream, encoded))
         self.head_sent = True
         if count and not self._discard:
-            self._link.send_descriptors(encode_file(self.stream, offset, count), [descriptor])
+            self._link.send_descriptors(encode_file(self.stream, offset, count), [descriptor], self._is_over)
         self._post_end()
 
     def send(self, data: bytes) -> None:
@@ -234,6 +271,8 @@ class Exchange:
         self._link.flush()
         with _credit:
             while self._unacknowledged > WINDOW and not self.cancelled and not self._link.broken:
+                if self.interruption is not None:
+                    self.interruption.check()
                 # The time-out is for a channel that breaks without anybody reading it.
                 _credit.wait(1.0)
 
@@ -256,16 +295,11 @@ class Exchange:
         self._link.flush()
 
     def _post_end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            self._post(encode(Kind.END, self.stream, flags=self._flags))
+        self._post(encode(Kind.END, self.stream, flags=self._flags), last=True)
 
-    def abort(self, why: str) -> None:
+    def abort(self, why: str, *, flags: int = 0) -> None:
         """Say that the body will never be complete, so that the client's connection is cut."""
-        if self.ended:
-            return
-        self.ended = True
-        self._post(encode(Kind.ABORT, self.stream, why.encode("utf-8", "replace")[:4096]))
+        self._post(encode(Kind.ABORT, self.stream, why.encode("utf-8", "replace")[:4096], flags=flags), last=True)
 
     def answer_error(self, status: str, page: bytes) -> None:
         """Send a complete error page; the head must not have been sent."""
@@ -292,17 +326,31 @@ class Exchange:
         self._post(encode(Kind.HEAD, self.stream, encoded))
         self.head_sent = True
 
-    def _post(self, frames: bytes) -> None:
-        self._link.post(frames)
+    def _is_over(self) -> bool:
+        return self.ended
+
+    def _post(self, frames: bytes, *, last: bool = False) -> None:
+        link = self._link
+        # The monitor may give the request up at any time; nothing may follow the end that it has posted.
+        with link.posting:
+            if self.ended:
+                return
+            self.ended = last
+            link.post(frames)
         # Looked at after posting: the monitor may have made us prompt, and flushed, in between.
         if self.prompt:
-            self._link.flush()
+            link.flush()
 
     def _post_response(self, encoded: bytes, body: bytes) -> None:
-        self.ended = True
-        self._link.post_pieces(encode_response(self.stream, encoded, body, flags=self._flags))
+        link = self._link
+        pieces = encode_response(self.stream, encoded, body, flags=self._flags)
+        with link.posting:
+            if self.ended:
+                return
+            self.ended = True
+            link.post_pieces(pieces)
         if self.prompt:
-            self._link.flush()
+            link.flush()
 
     def _say_too_long(self) -> None:
         logger.error(
@@ -316,6 +364,21 @@ class Exchange:
             missing,
             extra={"request_id": self.errors.request_id},
         )
+
+    # -- what the monitor calls
+
+    def interrupt(self) -> None:
+        """Have `RequestTimeout` raised where the request's thread is, if it is in the application or waits."""
+        if self.interruption is not None:
+            self.interruption.request()
+            with _credit:
+                _credit.notify_all()
+
+    def give_up(self) -> None:
+        """Answer for a request that is stuck: 504 where nothing was sent, else the client's connection is cut."""
+        self.given_up = True
+        self.abort("request-timeout", flags=TIMED_OUT)
+        self.cancel()  # what it still sends goes nowhere
 
     # -- what the reader of the channel calls
 

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydaemonwsgi.channel.frames import Frame, FrameDecoder, Side
 from pydaemonwsgi.errors import ChannelError
@@ -22,7 +22,12 @@ _UNCLAIMED = 16
 
 
 class Link:
-    """A blocking channel socket with its decoder and its queue of frames to send."""
+    """A blocking channel socket with its decoder and its queue of frames to send.
+
+    Attributes:
+        posting: held by whoever posts frames of a stream that another thread might end meanwhile.
+        broken: whether the channel has ended.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
@@ -31,6 +36,7 @@ class Link:
         self._descriptors: deque[int] = deque()
         self._posted: deque[bytes] = deque()
         self._sending = threading.Lock()
+        self.posting = threading.Lock()
         self.broken = False
 
     def post(self, frames: bytes) -> None:
@@ -60,11 +66,11 @@ class Link:
         with self._sending:
             self._drain()
 
-    def send_descriptors(self, frame: bytes, descriptors: Sequence[int]) -> None:
-        """Send one frame with descriptors, after what is queued."""
+    def send_descriptors(self, frame: bytes, descriptors: Sequence[int], is_over: Callable[[], bool]) -> None:
+        """Send one frame with descriptors, after what is queued; or not, if its stream is over by then."""
         with self._sending:
             self._drain()
-            if self.broken:
+            if self.broken or is_over():
                 return
             try:
                 sent = send_with_descriptors(self._socket, frame, descriptors)
@@ -152,7 +158,9 @@ class Link:
         """Give up this process's copy of the channel without ending it for others; used after a fork."""
         self.broken = True
         self._posted.clear()
-        self._sending = threading.Lock()  # its holder, if any, was left behind by the fork
+        # Their holders, if any, were left behind by the fork.
+        self._sending = threading.Lock()
+        self.posting = threading.Lock()
         self._socket.close()
 
     def shut(self) -> None:

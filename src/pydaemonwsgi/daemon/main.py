@@ -23,15 +23,18 @@ from pydaemonwsgi.daemon.departure import depart
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interpreter import prepare_python, restore_standard_descriptors
+from pydaemonwsgi.daemon.interruption import async_raiser
 from pydaemonwsgi.daemon.monitor import Monitor
 from pydaemonwsgi.daemon.ownership import Owner, OwnershipGate
 from pydaemonwsgi.daemon.pool import Pool
-from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_limit
+from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_interval, jittered_limit
 from pydaemonwsgi.daemon.reloading import Reloading
 from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.scripts import LoadError, Script, WSGIApplication
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import SignalInbox
+from pydaemonwsgi.daemon.timekeeper import Timekeeper
+from pydaemonwsgi.daemon.timers import Limits, Timers, request_limit
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.memory import map_shared
@@ -86,7 +89,13 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
     run_once = settings.threads == 1 and settings.maximum_requests == 1
     pool = Pool(
         threads=settings.threads,
-        adapter=Adapter(application, failure, _environs(settings, run_once=run_once), debug=settings.debug),
+        adapter=Adapter(
+            application,
+            failure,
+            _environs(settings, run_once=run_once),
+            debug=settings.debug,
+            raise_in=async_raiser() if settings.request_timeout and settings.interrupt_timeout else None,
+        ),
         scoreboard=scoreboard,
         limit=RequestLimit(jittered_limit(settings.maximum_requests, random.Random())),  # noqa: S311 - jitter
         changed=reloading.has_changed,
@@ -95,7 +104,8 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
         wake_monitor=waker.wake,
         strict_limit=run_once,
     )
-    monitor = Monitor(settings, supervisor, waker, signals, pool, reloading, retirement)
+    timekeeper = Timekeeper(pool, Timers(_limits(settings), time.perf_counter()), retirement)
+    monitor = Monitor(settings, supervisor, waker, signals, pool, reloading, retirement, timekeeper)
     if settings.reload_on_changes:
         reloading.watch_modules(monitor.note_changed)
     # What is alive now stays for the process's life; looking through it at every collection is waste.
@@ -157,6 +167,19 @@ def _load(script: Script) -> tuple[WSGIApplication | None, str]:
         return None, str(error)
     logger.info("%s loaded in %.2f s", script.name, time.monotonic() - started)
     return application, ""
+
+
+def _limits(settings: DaemonSettings) -> Limits:
+    request, interrupt = settings.request_timeout, settings.interrupt_timeout
+    return Limits(
+        request=request_limit(request, settings.threads, logarithmic=settings.compat_request_timeout == "log"),
+        interrupt=interrupt,
+        # Not scaled, as with mod_wsgi.
+        stale=request + interrupt if request else 0.0,
+        inactivity=settings.inactivity_timeout,
+        restart=jittered_interval(settings.restart_interval, random.Random()),  # noqa: S311 - jitter
+        graceful=settings.graceful_timeout,
+    )
 
 
 def _environs(settings: DaemonSettings, *, run_once: bool) -> EnvironBuilder:

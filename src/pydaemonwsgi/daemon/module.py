@@ -5,6 +5,7 @@ import types
 
 from pydaemonwsgi.daemon.environ import APACHE_VERSION, MOD_WSGI_VERSION
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
+from pydaemonwsgi.daemon.interruption import RequestTimeout
 
 __all__ = ["install_modules"]
 
@@ -19,6 +20,7 @@ def install_modules(*, group: str, application_group: str, processes: int, threa
         maximum_processes=processes,
         threads_per_process=threads,
         FileWrapper=FileWrapper,
+        RequestTimeout=RequestTimeout,
     )
     installed = sys.modules.get("mod_wsgi")
     if installed is not None and hasattr(installed, "__path__"):

@@ -20,6 +20,8 @@ from pydaemonwsgi.daemon.reloading import Reloading
 from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import SignalInbox
+from pydaemonwsgi.daemon.stacks import dump_threads
+from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
@@ -48,6 +50,7 @@ class Monitor:
         pool: runs the requests.
         reloading: knows whether the code is out of date.
         retirement: asks for a successor.
+        timekeeper: keeps the timers.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Monitor:
         pool: Pool,
         reloading: Reloading,
         retirement: Retirement,
+        timekeeper: Timekeeper,
     ) -> None:
         self._settings = settings
         self._supervisor = supervisor
@@ -68,10 +72,13 @@ class Monitor:
         self._watch = PoolWatch(pool)
         self._reloading = reloading
         self._retirement = retirement
+        self._timekeeper = timekeeper
         self._poller = select.poll()
         self._orphaned = False
         self._term_signals = 0
+        self._draining = False
         self._stop_at: float | None = None
+        self._look_at_timers = 0.0
 
     def run(self) -> int:
         """Watch until the process is to leave; return its exit status."""
@@ -85,7 +92,11 @@ class Monitor:
                 next_look = now + _LOOK
                 self._look()
             supervisor.flush()
-            wait = self._watch.tick(time.perf_counter())
+            ticked = time.perf_counter()
+            wait = self._watch.tick(ticked)
+            if ticked >= self._look_at_timers:
+                self._look_at_timers = self._timekeeper.look(draining=self._draining)
+            wait = min(wait, self._look_at_timers - ticked)
             if supervisor.unsent or self._stop_at is not None:
                 wait = min(wait, _LEAVING_TICK)
             for descriptor, _ in self._poller.poll(max(1.0, min(wait, next_look - now) * 1000)):
@@ -98,7 +109,7 @@ class Monitor:
             if self._orphaned and not pool.attached:
                 return 0
             if self._stop_at is not None:
-                if not pool.busy:
+                if not self._timekeeper.waited_for:
                     pool.flush()
                     return 0
                 if time.monotonic() >= self._stop_at:
@@ -126,7 +137,8 @@ class Monitor:
             if self._term_signals > 1:
                 self._stop(self._settings.shutdown_timeout)
         elif number is signal.SIGUSR1:
-            self._retirement.ask(ShutdownReason.GRACEFUL_SIGNAL)
+            evicted = self._settings.eviction_timeout > 0
+            self._retirement.ask(ShutdownReason.EVICTION_SIGNAL if evicted else ShutdownReason.GRACEFUL_SIGNAL)
 
     # -- the supervisor
 
@@ -163,11 +175,27 @@ class Monitor:
             pool.reject_reason = None
             # Only now may the front give us requests again: one that came before would have been handed back.
             self._supervisor.say(Word.KEPT)
+        elif message.word is Word.DRAIN:
+            self._drain()
+        elif message.word is Word.DUMP:
+            self._dump(message.number("token"), descriptors)
         elif message.word is Word.STOP:
             self._stop(message.seconds("timeout"))
 
+    def _dump(self, token: int, descriptors: list[int]) -> None:
+        if len(descriptors) != 1:
+            raise ChannelError("a dump message without its descriptor")
+        with open(descriptors[0], "wb") as file:
+            file.write(dump_threads(self._pool, time.perf_counter()).encode("utf-8", "backslashreplace"))
+        self._supervisor.say(Word.DUMPED, token=token)
+
+    def _drain(self) -> None:
+        self._draining = True
+        self._look_at_timers = 0.0
+
     def _stop(self, timeout: float) -> None:
         self._pool.reject_reason = RejectReason.LEAVING
+        self._drain()
         if self._stop_at is None:
             # A time-out of 0 means, as with mod_wsgi, that nobody hurries the requests.
             self._stop_at = time.monotonic() + timeout if timeout else float("inf")

@@ -40,7 +40,7 @@ _MEMORY: Final = 512
 
 
 class PoolPolicy:
-    """Decides for one pool; every method is called by the thread that leads or has just run a request."""
+    """Decides for one pool. The thread that leads asks; one thread at a time may `observe`."""
 
     __slots__ = ("_average", "_measured_at", "_slow_paths", "_used", "saturated", "threads")
 

@@ -10,8 +10,9 @@ deposed.
 When no follower is idle the lead is **vacant**. The next worker that gets free takes it. Meanwhile the monitor reads
 the channel itself, to hand requests back (REJECT) so that another process can run them, and to hear CANCEL and CREDIT.
 
-What the lock guards: `_leader`, `_idle`, `Worker.inline_since`, the counters. What belongs to the leader, whoever it
-is: `_queue` and receiving from the link. What belongs to nobody: `Link` has its own lock.
+What the lock guards: `_leader`, `_idle`, `Worker.inline_since`, the counters, what the policy has learned. What
+belongs to the leader, whoever it is: `_queue` and receiving from the link. What belongs to nobody: `Link` has its own
+locks.
 
 Requests start in the order in which they were received: the leader alone takes them off the queue and notes each in
 the scoreboard before anything else happens to it. So "every stream up to N has started" is one number.
@@ -145,6 +146,20 @@ class Pool:
         """How many requests are running."""
         return len(self._active)
 
+    @property
+    def running(self) -> list[Exchange]:
+        """The requests that are running."""
+        return list(self._active.values())
+
+    @property
+    def ended(self) -> int:
+        """How many requests have ended."""
+        return self._limit.ended
+
+    def thread_of(self, exchange: Exchange) -> int:
+        """Return the ident of the thread that runs a request."""
+        return self._workers[exchange.thread_id - 1].ident
+
     def flush(self) -> None:
         """Return once every answer that was given is on its way."""
         link = self._link
@@ -162,6 +177,7 @@ class Pool:
 
     def _serve(self, worker: Worker) -> None:
         """A worker's life: become leader at once, or wait to be made leader; lead; again."""
+        worker.ident = threading.get_ident()
         while True:
             with self._lock:
                 lead = self._leader is None
@@ -209,7 +225,7 @@ class Pool:
                 self._run(worker, job, exchange, path)
                 return
             exchange = self._begin(worker, job, inline=True)
-            worker.inline_since = time.perf_counter()
+            worker.inline_since = exchange.started
             self.inline_runs += 1
             if self.watch_is_asleep:
                 self._wake_monitor()
@@ -235,7 +251,7 @@ class Pool:
 
     def _run(self, worker: Worker, job: Job, exchange: Exchange, path: str) -> float:
         """Run one job; return the time (perf_counter) when it ended."""
-        started = worker.inline_since or time.perf_counter()
+        started = exchange.started
         try:
             self._adapter.run(job, exchange)
         finally:
@@ -243,13 +259,13 @@ class Pool:
                 # A child of the application returned from its call. The request is its parent's to answer.
                 os._exit(0)
             del self._active[job.stream]
+            ended = time.perf_counter()
             with self._lock:
                 worker.inline_since = 0.0
                 limit = self._limit
                 reason = limit.count()
                 self._scoreboard.end(worker.index, limit.ended)
-        ended = time.perf_counter()
-        self.policy.observe(path, ended - started)
+                self.policy.observe(path, ended - started)
         if reason is not None:
             if self._strict_limit:
                 self.reject_reason = RejectReason.LEAVING

@@ -4,7 +4,7 @@ import random
 
 from pydaemonwsgi.vocabulary import ShutdownReason
 
-__all__ = ["RequestLimit", "jittered_limit"]
+__all__ = ["RequestLimit", "jittered_interval", "jittered_limit"]
 
 
 def jittered_limit(maximum_requests: int, chance: random.Random) -> int:
@@ -15,6 +15,11 @@ def jittered_limit(maximum_requests: int, chance: random.Random) -> int:
     if maximum_requests <= 0:
         return 0
     return maximum_requests - chance.randint(0, maximum_requests // 10)
+
+
+def jittered_interval(interval: float, chance: random.Random) -> float:
+    """Return this process's own restart-interval in seconds: up to a tenth below; 0 means never and stays 0."""
+    return interval * (1.0 - chance.random() / 10)
 
 
 class RequestLimit:

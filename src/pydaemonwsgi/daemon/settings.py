@@ -51,6 +51,13 @@ class DaemonSettings:
         reloading: whether a changed script replaces the process.
         reload_on_changes: whether every imported module is watched too.
         debug: whether error pages show tracebacks, and a script that does not load replaces one that did.
+        request_timeout: seconds that a request may run; 0 for any time.
+        compat_request_timeout: `log` to scale it by 1 + ln(threads), as mod_wsgi does; else `exact`.
+        interrupt_timeout: seconds that a request may go on after it has been interrupted; 0: none is interrupted.
+        inactivity_timeout: seconds without a request after which the process is replaced; 0 for never.
+        restart_interval: seconds of life after which it is replaced; 0 for never.
+        eviction_timeout: seconds that requests get once the process was told by SIGUSR1 to go; 0: graceful_timeout.
+        graceful_timeout: seconds that a stuck request may keep its client waiting; 0 for any time.
         shutdown_timeout: seconds that running requests get once the process must leave.
         log_level: level of the error log.
         display_name: what `ps` shows.
@@ -87,6 +94,13 @@ class DaemonSettings:
     shutdown_timeout: float
     log_level: str
     display_name: str
+    request_timeout: float = 0.0
+    compat_request_timeout: str = "exact"
+    interrupt_timeout: float = 0.0
+    inactivity_timeout: float = 0.0
+    restart_interval: float = 0.0
+    eviction_timeout: float = 0.0
+    graceful_timeout: float = 0.0
     cpu_priority: int = 0
     chroot: str | None = None
     cpu_time_limit: float = 0.0

@@ -13,16 +13,18 @@ class Worker:
 
     Attributes:
         index: its row in the scoreboard.
+        ident: of its thread; 0 before that runs.
         wake: released to make this worker leader, or to have it run `job`.
         inline_since: when the request that it runs as leader began (perf_counter), 0.0 when there is none.
         exchange: of the request that it began last.
         job: what it was woken to run; None when it was woken to lead.
     """
 
-    __slots__ = ("exchange", "index", "inline_since", "job", "wake")
+    __slots__ = ("exchange", "ident", "index", "inline_since", "job", "wake")
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.ident = 0
         self.wake = threading.Lock()
         self.wake.acquire()
         self.inline_since = 0.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import (
     RAN_INLINE,
+    TIMED_OUT,
     Frame,
     FrameDecoder,
     Kind,
@@ -263,7 +264,7 @@ class Channel:
                     self._take_end(exchange)
                 elif kind == Kind.ABORT:
                     self.short = False
-                    self._fail(exchange, Failure.ABORTED)
+                    self._fail(exchange, Failure.TIMED_OUT if flags & TIMED_OUT else Failure.ABORTED)
                 else:
                     self._take_reject(exchange, flags)
 

@@ -38,6 +38,7 @@ class Failure(Enum):
     LOST_UNSTARTED = "its daemon process died before it had begun"
     LOST_STARTED = "its daemon process died while it was running"
     ABORTED = "its daemon process gave its answer up"
+    TIMED_OUT = "it ran for longer than request-timeout allows, and its daemon process gave it up"
     BAD_HEAD = "its answer's head is not HTTP"
     QUEUE_TIMEOUT = "nobody took it in time"
     NO_PROCESS = "no process of its group will run it soon"
@@ -65,10 +66,12 @@ OUTCOMES: Final[dict[tuple[Phase, Failure], Outcome]] = {
     (Phase.SENT, Failure.LOST_UNSTARTED): Outcome.QUEUE_AGAIN,
     (Phase.SENT, Failure.LOST_STARTED): Outcome.ANSWER_502,
     (Phase.SENT, Failure.ABORTED): Outcome.ANSWER_500,
+    (Phase.SENT, Failure.TIMED_OUT): Outcome.ANSWER_504,
     (Phase.SENT, Failure.BAD_HEAD): Outcome.ANSWER_500,
     (Phase.SENT, Failure.CLIENT_GONE): Outcome.CANCEL,
     (Phase.BODY, Failure.LOST_STARTED): Outcome.CUT,
     (Phase.BODY, Failure.ABORTED): Outcome.CUT,
+    (Phase.BODY, Failure.TIMED_OUT): Outcome.CUT,
     (Phase.BODY, Failure.CLIENT_GONE): Outcome.CANCEL,
     (Phase.ENDED, Failure.CLIENT_GONE): Outcome.DROP,
 }

@@ -53,6 +53,7 @@ def serve(options: ServeOptions) -> int:
             startup=options.startup_timeout,
             graceful=options.graceful_timeout,
             shutdown=options.shutdown_timeout,
+            eviction=options.eviction_timeout,
         ),
         debug=options.debug,
     )

@@ -111,6 +111,7 @@ class ProcessGroup:
             case Attach():
                 self._attach(daemon)
             case Detach(number):
+                child.say(Word.DRAIN)
                 # A front that does not know it, because it is new, would never say that the last request has ended.
                 known = daemon.attached_to is not None and daemon.attached_to is self._front.child
                 if not known or not self._front.say(Word.DETACH, process=number):
@@ -163,6 +164,11 @@ class ProcessGroup:
                     threads=self._plan.threads,
                     group=self.name,
                 )
+
+    def drain(self) -> None:
+        """Have the requests that are stuck given up: the server stops, and does not wait for them."""
+        for daemon in self.daemons.values():
+            daemon.child.say(Word.DRAIN)
 
     # -- what happens to them
 

@@ -153,6 +153,8 @@ class Supervisor:
         logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")
         for listener in self._plan.listeners:
             listener.close()
+        for group in self._groups:
+            group.drain()
         now = time.monotonic()
         if not self._front.stop(timeout, now):
             for group in self._groups:

@@ -38,7 +38,12 @@ _LOOK: Final = 1.0
 _LONGEST_REFUSAL: Final = 60.0
 # Reasons whose replacement is pointless while the script does not load.
 _NEW_CODE: Final = frozenset(
-    (ShutdownReason.SCRIPT_RELOAD, ShutdownReason.GRACEFUL_SIGNAL, ShutdownReason.SHUTDOWN_SIGNAL)
+    (
+        ShutdownReason.SCRIPT_RELOAD,
+        ShutdownReason.GRACEFUL_SIGNAL,
+        ShutdownReason.EVICTION_SIGNAL,
+        ShutdownReason.SHUTDOWN_SIGNAL,
+    )
 )
 
 
@@ -49,14 +54,20 @@ class Timeouts:
         startup: until the script is loaded.
         graceful: until the requests of a process that is replaced have ended.
         shutdown: until a process that was told to stop has left.
+        eviction: instead of `graceful`, for a process that was told by SIGUSR1 to go; 0: `graceful`.
     """
 
-    __slots__ = ("graceful", "shutdown", "startup")
+    __slots__ = ("eviction", "graceful", "shutdown", "startup")
 
-    def __init__(self, *, startup: float, graceful: float, shutdown: float) -> None:
+    def __init__(self, *, startup: float, graceful: float, shutdown: float, eviction: float = 0.0) -> None:
         self.startup = startup
         self.graceful = graceful
         self.shutdown = shutdown
+        self.eviction = eviction
+
+    def drain(self, reason: ShutdownReason | None) -> float:
+        """Return what a process gets that is replaced for this reason."""
+        return self.eviction if reason is ShutdownReason.EVICTION_SIGNAL and self.eviction else self.graceful
 
 
 class Group:
@@ -378,8 +389,8 @@ class Group:
         )
         for process in retiring[: max(0, surplus)]:
             process.apply(Event.DETACH, now)
-            if self._timeouts.graceful:
-                process.deadline = now + self._timeouts.graceful
+            if drain := self._timeouts.drain(process.retire):
+                process.deadline = now + drain
             self._pending.append(Detach(process.number))
 
     def _find_late(self, now: float) -> None:
@@ -400,10 +411,11 @@ class Group:
                 self._say("error", f"{process.name} has lost its channel and lives on; it is stopped")
                 self._give_time_to_stop(process, now)
             elif state is State.DRAINING:
+                name = "eviction" if process.retire is ShutdownReason.EVICTION_SIGNAL else "graceful"
                 self._say(
                     "warning",
-                    f"{process.name} still has requests after {self._timeouts.graceful:g} s "
-                    "(graceful-timeout); it is stopped",
+                    f"{process.name} still has requests after {self._timeouts.drain(process.retire):g} s "
+                    f"({name}-timeout); it is stopped",
                 )
                 self._give_time_to_stop(process, now)
             else:

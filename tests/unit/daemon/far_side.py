@@ -29,6 +29,7 @@ from pydaemonwsgi.channel.frames import (
 from pydaemonwsgi.daemon.adapter import Adapter, Job
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
+from pydaemonwsgi.daemon.interruption import async_raiser
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.pool_watch import PoolWatch
@@ -389,7 +390,13 @@ class Running:
 
 @contextlib.contextmanager
 def running_pool(
-    application: Application, *, threads: int = 3, limit: int = 0, strict_limit: bool = False, credit: bool = True
+    application: Application,
+    *,
+    threads: int = 3,
+    limit: int = 0,
+    strict_limit: bool = False,
+    credit: bool = True,
+    interruptible: bool = False,
 ) -> Iterator[Running]:
     """A pool with its monitor and a front; the application must not be blocked at the end of the block."""
     memory = memoryview(bytearray(scoreboard_size(threads)))
@@ -400,7 +407,13 @@ def running_pool(
     over = threading.Event()
     pool = Pool(
         threads=threads,
-        adapter=Adapter(application, "", builder(multithread=threads != 1), debug=False),
+        adapter=Adapter(
+            application,
+            "",
+            builder(multithread=threads != 1),
+            debug=False,
+            raise_in=async_raiser() if interruptible else None,
+        ),
         scoreboard=Scoreboard(memory, threads),
         limit=RequestLimit(limit),
         changed=changed.is_set,

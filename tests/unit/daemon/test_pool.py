@@ -14,6 +14,8 @@ import pytest
 from pydaemonwsgi.channel.frames import Kind, RejectReason, encode
 from pydaemonwsgi.daemon.adapter import Adapter
 from pydaemonwsgi.daemon.link import Link
+from pydaemonwsgi.daemon.policy import PoolPolicy
+from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.vocabulary import ShutdownReason
 from tests.unit.daemon.far_side import PATIENCE, FrontEnd, Reply, Running, front_end, hello, running_pool, wait_for
 
@@ -734,3 +736,20 @@ def test_it_says_what_an_operator_would_ask_for(gates: Gates) -> None:
         assert "3 threads, 1 busy" in repr(running.pool)
         assert running.pool.busy == 1
         gates.open.set()
+
+
+def test_threads_learn_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the policy learns is guarded by the pool's lock: two threads at once once cost a thread its turn."""
+    unguarded: list[str] = []
+    pools: list[Pool] = []
+
+    def observe(self: PoolPolicy, path: str, duration: float) -> None:
+        if not pools[0]._lock.locked():
+            unguarded.append(path)
+
+    monkeypatch.setattr(PoolPolicy, "observe", observe)
+    with running_pool(hello) as running:
+        pools.append(running.pool)
+        for number in range(20):
+            until_answered(running.front, f"/{number}")
+    assert not unguarded

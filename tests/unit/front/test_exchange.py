@@ -15,10 +15,12 @@ ROWS = [
     (Phase.SENT, Failure.LOST_UNSTARTED, Outcome.QUEUE_AGAIN, Phase.QUEUED),
     (Phase.SENT, Failure.LOST_STARTED, Outcome.ANSWER_502, Phase.ENDED),
     (Phase.SENT, Failure.ABORTED, Outcome.ANSWER_500, Phase.ENDED),
+    (Phase.SENT, Failure.TIMED_OUT, Outcome.ANSWER_504, Phase.ENDED),
     (Phase.SENT, Failure.BAD_HEAD, Outcome.ANSWER_500, Phase.ENDED),
     (Phase.SENT, Failure.CLIENT_GONE, Outcome.CANCEL, Phase.ENDED),
     (Phase.BODY, Failure.LOST_STARTED, Outcome.CUT, Phase.ENDED),
     (Phase.BODY, Failure.ABORTED, Outcome.CUT, Phase.ENDED),
+    (Phase.BODY, Failure.TIMED_OUT, Outcome.CUT, Phase.ENDED),
     (Phase.BODY, Failure.CLIENT_GONE, Outcome.CANCEL, Phase.ENDED),
     (Phase.ENDED, Failure.CLIENT_GONE, Outcome.DROP, Phase.ENDED),
 ]
