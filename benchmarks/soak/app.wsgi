@@ -37,14 +37,14 @@ def pieces(identity, length):
 
 
 def application(environ, start_response):
-    """PATH /ID/LENGTH/HOW; HOW is plain, wait (50 ms), stream or digest."""
+    """PATH /ID/LENGTH/HOW; HOW is plain, wait (50 ms), stream, digest (of the body) or ponder (50 ms, then digest)."""
     _, identity, length, how = environ["PATH_INFO"].split("/")
     identity, length = int(identity), int(length)
     os.write(LEDGER, b"%d %d\n" % (identity, os.getpid()))
     headers = [("Content-Type", "text/plain")]
-    if how == "wait":
+    if how in {"wait", "ponder"}:
         time.sleep(0.05)
-    elif how == "digest":
+    if how in {"digest", "ponder"}:
         headers.append(("X-Digest", read_digest(environ)))
     if how == "stream":
         start_response("200 OK", headers)

@@ -54,7 +54,7 @@ SCENARIOS: Final = {
         options=(*_PROCESSES, "--maximum-requests", "2000"),
     ),
     "replace": Scenario(every={"hup": 3.0, "scale": 3.0, "recycle": 3.0}, options=_PROCESSES),
-    "kill": Scenario(every={"kill": 1.0}, kinds=("post",), options=_PROCESSES),
+    "kill": Scenario(every={"kill": 1.0}, kinds=("post", "ponder"), options=_PROCESSES),
     "recycling": Scenario(every={}, kinds=("get",), options=(*_PROCESSES, "--maximum-requests", "50"), closed=16),
 }
 

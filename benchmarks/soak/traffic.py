@@ -39,6 +39,7 @@ KINDS: Final = (
     Kind("close", 10, closing=True),
     Kind("wait", 15, how="wait"),
     Kind("post", 25, how="digest", body=200),
+    Kind("ponder", 10, how="ponder", body=200),
     Kind("upload", 5, how="digest", body=200_000),
     Kind("stream", 5, how="stream", length=20_000),
     Kind("large", 4, length=600_000),

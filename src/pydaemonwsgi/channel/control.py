@@ -33,6 +33,7 @@ class Word(Enum):
     REFUSE = "refuse"  # no process of this group will run a request for so many seconds: answer 503
     ADMIT = "admit"  # requests of this group may wait again
     # front -> supervisor
+    LOST = "lost"  # this daemon process has died with these requests running
     DETACHED = "detached"  # the channel of this daemon process has ended
     # supervisor -> daemon process
     CHANNEL = "channel"  # here is the channel to (another) front, as descriptor
@@ -56,6 +57,7 @@ _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.RESUME: {"process": int},
     Word.REFUSE: {"group": str, "seconds": float},
     Word.ADMIT: {"group": str},
+    Word.LOST: {"process": int, "requests": str},
     Word.DETACHED: {"process": int},
     Word.CHANNEL: {},
     Word.DRAIN: {},

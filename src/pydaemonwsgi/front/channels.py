@@ -24,6 +24,7 @@ from pydaemonwsgi.channel.frames import (
     encode_request,
 )
 from pydaemonwsgi.errors import ChannelError, ResponseError
+from pydaemonwsgi.front.casualties import describe_casualties
 from pydaemonwsgi.front.exchange import OUTCOMES, Exchange, Failure, Phase
 from pydaemonwsgi.http.response import read_response_head
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
@@ -221,12 +222,12 @@ class Channel:
                 raise ChannelError("descriptors that belong to no frame")
         except ChannelError as error:
             logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
-            self._lose("broke the protocol")
+            self._lose("broke the protocol", logging.WARNING)
             return False
         except Exception:
             # A safety net: a bug of ours must not leave requests that nobody answers any more.
             logger.exception("reading from pid %d failed; its channel is closed", self.pid)
-            self._lose("is given up")
+            self._lose("is given up", logging.WARNING)
             return False
         return True
 
@@ -388,30 +389,25 @@ class Channel:
         if not self.closed:
             self._lose("has exited")
 
-    def _lose(self, how: str) -> None:
-        """The process is gone, or treated so: settle each of its requests."""
+    def _lose(self, how: str, level: int = logging.DEBUG) -> None:
+        """The process is gone, or treated so: settle each of its requests.
+
+        What it was running is told to the supervisor before the channel's end is: it makes one record of all.
+        """
         lost, self._streams = self._streams, {}
         self.in_flight = 0
-        if not self.detached or lost:
-            logger.warning("pid %d %s with %d requests in flight", self.pid, how, len(lost))
-        for stream in sorted(lost):
-            exchange = lost[stream]
-            if exchange.client is None:
-                continue
-            started = exchange.phase is Phase.BODY or self._scoreboard.has_started(stream)
-            failure = Failure.LOST_STARTED if started else Failure.LOST_UNSTARTED
-            if started:
-                logger.error(
-                    "pid %d was running %s %s for %.3f s",
-                    self.pid,
-                    exchange.head.method.decode("ascii"),
-                    exchange.head.target.decode("ascii")[:500],
-                    time.time() - exchange.queue_start - exchange.queue_time,
-                    extra={"request_id": f"{exchange.request_id:016x}"},
-                )
+        logger.log(level, "pid %d %s with %d requests in flight", self.pid, how, len(lost))
+        waited_for = [lost[stream] for stream in sorted(lost) if lost[stream].client is not None]
+        started = [exchange for exchange in waited_for if self._has_started(exchange)]
+        self._front.report_lost(self.process, describe_casualties(started, self._scoreboard.rows(), time.time()))
+        for exchange in waited_for:
+            failure = Failure.LOST_STARTED if self._has_started(exchange) else Failure.LOST_UNSTARTED
             self._front.settle(exchange, exchange.fail(failure))
         self.close()
         self.group.dispatch()
+
+    def _has_started(self, exchange: Exchange) -> bool:
+        return exchange.phase is Phase.BODY or self._scoreboard.has_started(exchange.stream)
 
     def close(self) -> None:
         """End the channel; the daemon process leaves when it sees that."""

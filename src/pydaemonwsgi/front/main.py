@@ -112,6 +112,7 @@ class _Front:
             loop.add_signal_handler(number, self._on_signal, number)
         self._server = server = FrontServer(self._options, self._listeners, self._access_log)
         server.on_channel_closed = self._note_channel_closed
+        server.on_lost = self._note_lost
         loop.add_reader(self._control.fileno(), self._on_control)
         self._fill_reserve()
         server.start()
@@ -129,6 +130,9 @@ class _Front:
 
     def _note_channel_closed(self, process: int) -> None:
         self._say(Word.DETACHED, process=process)
+
+    def _note_lost(self, process: int, requests: str) -> None:
+        self._say(Word.LOST, process=process, requests=requests)
 
     def _on_control(self) -> None:
         server = self._server

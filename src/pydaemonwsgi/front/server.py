@@ -84,6 +84,7 @@ class FrontServer:
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.on_idle: Callable[[], None] | None = None
         self.on_channel_closed: Callable[[int], None] | None = None
+        self.on_lost: Callable[[int, str], None] | None = None
         self._connection_number = 0
 
     def __repr__(self) -> str:
@@ -251,6 +252,11 @@ class FrontServer:
         if channel is not None and not channel.detached:
             channel.accepting = True
             channel.group.dispatch()
+
+    def report_lost(self, process: int, requests: str) -> None:
+        """A daemon process has died, or is treated so; `requests` says what it was running, a line each."""
+        if self.on_lost is not None:
+            self.on_lost(process, requests)
 
     def forget(self, channel: Channel) -> None:
         """A channel has ended."""

@@ -5,14 +5,21 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.system.descriptors import close_all_except
+from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
+from pydaemonwsgi.system.processes import resident_bytes
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_with_descriptors, send_with_descriptors
+
+if TYPE_CHECKING:
+    from resource import struct_rusage
 
 __all__ = ["Child", "describe_exit", "fork_child", "hear_all"]
 
@@ -20,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Messages heard from one child before the others have their turn; user code may talk without end.
 _MESSAGES: Final = 64
+# Seconds between two looks at a child's memory.
+_LOOK: Final = 5.0
 
 
 class Child:
@@ -28,13 +37,37 @@ class Child:
     Attributes:
         pid: its pid.
         control: our end of the control connection, non-blocking.
+        started: when it was forked, monotonic.
     """
 
-    __slots__ = ("control", "pid")
+    __slots__ = ("_looked", "_rss", "control", "pid", "started")
 
     def __init__(self, pid: int, control_socket: socket.socket) -> None:
         self.pid = pid
         self.control = control_socket
+        self.started = time.monotonic()
+        self._rss: int | None = None
+        self._looked = self.started
+
+    def look(self, now: float) -> None:
+        """Note how much memory it uses, should it die; seldom, as the kernel has to be asked."""
+        if now - self._looked >= _LOOK and (rss := resident_bytes(self.pid)) is not None:
+            self._rss = rss
+            self._looked = now
+
+    def death(self, status: int, usage: "struct_rusage", watch: OutOfMemoryWatch) -> Death:
+        """Return what is known of its death; it has been reaped with `status` and `usage`."""
+        now = time.monotonic()
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        return Death(
+            now - self.started,
+            usage.ru_utime + usage.ru_stime,
+            usage.ru_maxrss * 1024,
+            self._rss,
+            now - self._looked,
+            killed,
+            watch.explain(self.pid) if killed else None,
+        )
 
     def say(self, word: Word, descriptors: Sequence[int] = (), **fields: object) -> bool:
         """Send a message; return False when the child does not take it."""

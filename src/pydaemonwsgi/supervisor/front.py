@@ -9,6 +9,7 @@ from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
+from pydaemonwsgi.supervisor.crash_report import Death, describe_death
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 
 __all__ = ["Front"]
@@ -70,6 +71,8 @@ class Front:
         """Start it if it is missing and its time has come; kill it if it stays too long."""
         if self.child is None and not self.stopping and now >= self._backoff.until:
             self._start(now)
+        if self.child is not None:
+            self.child.look(now)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             if self.child is not None:
@@ -94,22 +97,25 @@ class Front:
         self._started = now
         self._selector.register(child.control, selectors.EVENT_READ, self._hear)
 
-    def bury(self, status: int, now: float) -> None:
-        """It has been reaped."""
+    def bury(self, status: int, now: float, death: Death, running: int) -> None:
+        """It has been reaped; `running` requests that it had given to daemon processes have no client any more."""
         assert self.child is not None
+        pid = self.child.pid
         self._forget_control(self.child)
         self.child.close()
         self.child = None
         self.ready = False
         if self.stopping:
             return
+        facts = "".join(f"\n  {fact}" for fact in describe_death(death))
+        facts += f"\n  {running} requests were running in daemon processes" if running else ""
         if now - self._started >= _START_SECONDS:
             self._backoff.succeed()
             self._backoff.until = now
-            logger.error("the front %s unasked; it is replaced at once", describe_exit(status))
+            logger.error("the front (pid %d) %s, unasked; it is replaced at once%s", pid, describe_exit(status), facts)
         else:
             delay = self._backoff.fail(now)
-            logger.error("the front %s; starting again in %.1f s", describe_exit(status), delay)
+            logger.error("the front (pid %d) %s; starting again in %.1f s%s", pid, describe_exit(status), delay, facts)
 
     def stop(self, timeout: float, now: float) -> bool:
         """Have it finish its requests within `timeout` seconds, 0 for all their time; False if there is none."""

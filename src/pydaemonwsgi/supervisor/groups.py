@@ -12,6 +12,7 @@ from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep, Kill, Refuse, Resume, Spawn, Stop
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
+from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.system.memory import create_shared, map_shared
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Exit statuses of daemon processes that say that the machine does not let them.
 _HOPELESS: Final = frozenset(StartFailure)
+# Seconds that a record of a death waits for the front to say what was running.
+_TESTIMONY: Final = 1.0
 
 
 class Daemon:
@@ -36,9 +39,10 @@ class Daemon:
         board: descriptor of the scoreboard's memory.
         scoreboard: what it is running.
         attached_to: the front that has its channel.
+        lost: what the front says it was running when its channel ended; None until it does.
     """
 
-    __slots__ = ("attached_to", "board", "child", "number", "scoreboard")
+    __slots__ = ("attached_to", "board", "child", "lost", "number", "scoreboard")
 
     def __init__(self, child: Child, number: int, board: int, scoreboard: Scoreboard) -> None:
         self.child = child
@@ -46,6 +50,7 @@ class Daemon:
         self.board = board
         self.scoreboard = scoreboard
         self.attached_to: Child | None = None
+        self.lost: str | None = None
 
 
 class ProcessGroup:
@@ -73,6 +78,7 @@ class ProcessGroup:
         self.daemons: dict[int, Daemon] = {}
         self.loaded = False
         self.hopeless = False
+        self._obituaries: dict[int, Obituary] = {}
 
     @property
     def name(self) -> str:
@@ -83,11 +89,24 @@ class ProcessGroup:
 
     def carry_out(self) -> None:
         """Do what the planner wants until it wants nothing more, and say what it says."""
-        if self.planner.is_waiting(time.monotonic()):
+        now = time.monotonic()
+        for daemon in self.daemons.values():
+            daemon.child.look(now)
+        self._publish(now)
+        if self.planner.is_waiting(now):
             self.planner.on_version(self._plan.script_version())
         while actions := self.planner.plan(time.monotonic()):
             for action in actions:
                 self._act(action)
+        self._log_messages()
+
+    def next_deadline(self, now: float) -> float | None:
+        """Return the monotonic time at which `carry_out` has something to do without any event, or None."""
+        times = [obituary.deadline for obituary in self._obituaries.values()]
+        planned = self.planner.next_deadline(now)
+        return min(times if planned is None else [*times, planned], default=None)
+
+    def _log_messages(self) -> None:
         for level, text in self.planner.take_messages():
             logger.log(_LEVELS[level], "%s", text)
 
@@ -176,8 +195,8 @@ class ProcessGroup:
         """Return the daemon process that has this pid, or None."""
         return next((daemon for daemon in self.daemons.values() if daemon.child.pid == pid), None)
 
-    def bury(self, daemon: Daemon, status: int) -> None:
-        """A daemon process has been reaped; `status` is its wait status."""
+    def bury(self, daemon: Daemon, status: int, death: Death) -> None:
+        """A daemon process has been reaped; `status` is its wait status, `death` what else is known."""
         # What it said last may still be unread, its reason to leave for one.
         self._hear(daemon)
         self._forget_control(daemon)
@@ -187,8 +206,50 @@ class ProcessGroup:
         self._front.say(Word.DIED, process=daemon.number)
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
         hopeless = os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS
+        self._log_messages()
         self.planner.on_exit(daemon.number, time.monotonic(), how, hopeless=hopeless)
+        self._write_obituary(daemon, death)
         self.hopeless = self.hopeless or (hopeless and not self.loaded)
+
+    def _write_obituary(self, daemon: Daemon, death: Death) -> None:
+        """Make one record of what the planner says of an exit and of what is known; the front may still add to it."""
+        (level, headline), *rest = self.planner.take_messages()
+        now = time.monotonic()
+        asked = level == "info"
+        # A front that has taken it up answers DIED, or has said what was lost when the channel ended.
+        knows = daemon.attached_to is not None and daemon.attached_to is self._front.child
+        waits = knows and (not asked or bool(daemon.scoreboard.rows()))
+        self._obituaries[daemon.number] = Obituary(
+            level,
+            headline,
+            [] if asked else describe_death(death),
+            daemon.scoreboard.rows(),
+            daemon.lost,
+            now + _TESTIMONY if waits else now,
+            time.time(),
+        )
+        self._publish(now)
+        for other, text in rest:
+            logger.log(_LEVELS[other], "%s", text)
+
+    def note_lost(self, number: int, requests: str) -> None:
+        """The front says what a process was running when its channel ended; it has died, or is about to."""
+        if number in self._obituaries:
+            self._obituaries[number].lost = requests
+            self._publish(time.monotonic())
+        elif number in self.daemons:
+            self.daemons[number].lost = requests
+
+    def _publish(self, now: float) -> None:
+        for number, obituary in list(self._obituaries.items()):
+            if obituary.lost is not None or now >= obituary.deadline:
+                del self._obituaries[number]
+                level = "error" if obituary.lost else obituary.level
+                logger.log(_LEVELS[level], "%s", obituary.text())
+
+    def end(self) -> None:
+        """The supervisor ends: say what there is to say."""
+        self._publish(float("inf"))
 
     def _hear(self, daemon: Daemon) -> None:
         try:

@@ -11,10 +11,12 @@ from typing import Final
 import setproctitle
 
 from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.plan import Plan
 from pydaemonwsgi.supervisor.signals import SignalInbox
+from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 
 __all__ = ["Supervisor"]
 
@@ -44,6 +46,7 @@ class Supervisor:
         self._front = Front(self._selector, plan.run_front, keep, self._obey_front, self._on_front_ready)
         numbers = itertools.count(1)
         self._groups = [ProcessGroup(group, self._front, self._selector, numbers) for group in plan.groups]
+        self._watch = OutOfMemoryWatch.of_this_process()
         self._announced = False
         self._exit_status = 0
         self._stopping = False
@@ -57,6 +60,8 @@ class Supervisor:
         while True:
             self._carry_out()
             if self._stopping and self._front.child is None and not any(group.daemons for group in self._groups):
+                for group in self._groups:
+                    group.end()
                 return self._exit_status
             for key, _ in self._selector.select(self._wait()):
                 key.data()
@@ -65,7 +70,7 @@ class Supervisor:
 
     def _wait(self) -> float:
         now = time.monotonic()
-        times = [self._front.next_deadline(), *(group.planner.next_deadline(now) for group in self._groups)]
+        times = [self._front.next_deadline(), *(group.next_deadline(now) for group in self._groups)]
         return max(0.0, min([now + _LONGEST_WAIT, *(at for at in times if at is not None)]) - now)
 
     def _carry_out(self) -> None:
@@ -96,25 +101,26 @@ class Supervisor:
     def _reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if not pid:
                 return
             if self._front.child is not None and pid == self._front.child.pid:
-                self._bury_front(status)
+                self._bury_front(status, self._front.child.death(status, usage, self._watch))
                 continue
             for group in self._groups:
                 daemon = group.find(pid)
                 if daemon is not None:
-                    group.bury(daemon, status)
+                    group.bury(daemon, status, daemon.child.death(status, usage, self._watch))
                     if group.hopeless and not self._stopping and not any(other.loaded for other in self._groups):
                         self._give_up("no daemon process can be what it was told to be")
                     break
 
-    def _bury_front(self, status: int) -> None:
+    def _bury_front(self, status: int, death: Death) -> None:
         now = time.monotonic()
-        self._front.bury(status, now)
+        running = sum(len(daemon.scoreboard.rows()) for group in self._groups for daemon in group.daemons.values())
+        self._front.bury(status, now, death, running)
         for group in self._groups:
             if self._stopping:
                 group.planner.stop(now)
@@ -131,7 +137,10 @@ class Supervisor:
             self._plan.on_ready()
 
     def _obey_front(self, message: Message) -> None:
-        if message.word is Word.DETACHED:
+        if message.word is Word.LOST:
+            for group in self._groups:
+                group.note_lost(message.number("process"), message.text("requests"))
+        elif message.word is Word.DETACHED:
             number = message.number("process")
             for group in self._groups:
                 if number in group.daemons:

@@ -4,10 +4,11 @@ import ctypes
 import os
 from typing import Final
 
-__all__ = ["die_with_parent", "set_title"]
+__all__ = ["die_with_parent", "resident_bytes", "set_title"]
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 # Where /proc/PID/stat says that the arguments lie in memory (arg_start, arg_end), counted from the state, its third.
 _ARGUMENTS_BEGIN: Final = 48 - 3
@@ -51,3 +52,13 @@ def _overwrite_arguments(title: bytes) -> None:
         # The last byte stays NUL: to the kernel anything else means that the title goes on in the environment.
         size = end - begin
         ctypes.memmove(begin, title[: size - 1].ljust(size, b"\0"), size)
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Return the bytes of memory of a process that are resident, shared ones included; None if it has gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * _PAGE if pages else None

@@ -17,6 +17,7 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.RESUME: {"process": 3},
     Word.REFUSE: {"group": "wsgi", "seconds": 3.5},
     Word.ADMIT: {"group": "wsgi"},
+    Word.LOST: {"process": 3, "requests": "request 1: GET / for 0.5 s in thread 1"},
     Word.DETACHED: {"process": 3},
     Word.CHANNEL: {},
     Word.DRAIN: {},
