@@ -6,7 +6,13 @@ from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import ConfigurationError
 
-__all__ = ["validate"]
+__all__ = ["EXCLUSIVE", "validate"]
+
+EXCLUSIVE = (
+    ("reload_on_changes", "disable_reloading", "contradict each other"),
+    ("script_user", "script_group", "exclude each other"),
+)
+"""Options of a process group of which only one may be given, and why."""
 
 
 def validate(options: ServeOptions) -> None:
@@ -20,12 +26,11 @@ def validate(options: ServeOptions) -> None:
         if row.kind is not None and (row.default is MISSING or value != row.default):
             for text in row.render(value):
                 row.parse(text)
-    if options.reload_on_changes and options.disable_reloading:
-        raise ConfigurationError("--reload-on-changes and --disable-reloading contradict each other; give one")
+    for one, other, why in EXCLUSIVE:
+        if getattr(options, one) and getattr(options, other):
+            raise ConfigurationError(f"{OPTIONS[one].flag} and {OPTIONS[other].flag} {why}; give one")
     if options.home is not None and options.working_directory is not None:
         raise ConfigurationError("--home and --working-directory say the same; give one")
-    if options.script_user is not None and options.script_group is not None:
-        raise ConfigurationError("--script-user and --script-group exclude each other; give one")
     _validate_listeners(options)
     for part in ("header", "body"):
         first = getattr(options, f"{part}_timeout")

@@ -70,11 +70,11 @@ def _listen(line: Line) -> None:
         raise BadValueError("there is no TLS here; let nginx or HAProxy terminate it, and listen with http behind it")
     if protocol != "http":
         raise BadValueError(f"{line.words[1]!r} is not a protocol that is known; give http or leave it out")
-    address = parsed(values.listen_address(), f":{word}" if word.isdigit() else word)[0]
+    address = parsed(values.listen_address(), f":{word}" if re.fullmatch("[0-9]+", word) else word)[0]
     if not address.port and not address.path:
-        raise BadValueError("a port of 0 would be another one at each start; give a number from 1 to 65535")
+        line.warn("a port of 0 is another one at each start")
     for listener in line.draft.listeners:
-        if listener.address == address:
+        if listener.address == address and (address.port or address.path):
             raise BadValueError(f"{address} is listened to already in {listener.position}; leave one out")
     line.draft.listeners.append(Listener(address, line.position))
 

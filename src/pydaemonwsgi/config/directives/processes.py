@@ -13,6 +13,7 @@ from pydaemonwsgi.config.model import ImportScript
 from pydaemonwsgi.config.option import Option
 from pydaemonwsgi.config.options import OPTIONS
 from pydaemonwsgi.config.problems import nearest
+from pydaemonwsgi.config.validation import EXCLUSIVE
 from pydaemonwsgi.config.values import BadValueError, ValueKind
 
 __all__ = ["DAEMON_OPTIONS", "OTHER_DAEMON_OPTIONS", "ROWS"]
@@ -67,6 +68,9 @@ def _daemon_process(line: Line) -> None:
             _put(line, group, option, value)
         except BadValueError as error:
             wrong.append(str(error))
+    for one, other, why in EXCLUSIVE:
+        if group.options.get(one) and group.options.get(other):
+            wrong.append(f"{OPTIONS[one].daemon_option}= and {OPTIONS[other].daemon_option}= {why}; give one")
     # All of them at once, as everywhere.
     if wrong:
         raise BadValueError("; ".join(wrong))

@@ -75,7 +75,7 @@ def _script_alias(line: Line) -> None:
             line.warn(f"the pattern {url!r} is found anywhere in a path; begin it with ^ if that is not meant")
     else:
         check_url_path(url, "WSGIScriptAlias")
-    path = line.path(target)
+    path = _module(target) if target.startswith("module:") else line.path(target)
     if not is_regex and url != "/" and url.endswith("/") and not path.endswith("/"):
         line.warn(f"{url}x is looked for in {path}x; write both with a slash (a directory), or neither (a script)")
     given = _options(options, tuple(_ALIAS_OPTIONS))
@@ -85,6 +85,13 @@ def _script_alias(line: Line) -> None:
     is_static = all(group is not None and not group.startswith("%") for group in groups)
     if is_static and not (is_regex and "$" in target):
         line.draft.preloads.append((alias, line.place.host))
+
+
+def _module(target: str) -> str:
+    """A module instead of a file, as SCRIPT on the command line may be one."""
+    if not values.is_callable_name(target.removeprefix("module:")):
+        raise BadValueError(f"{target!r} names no module; give module:package.name")
+    return target
 
 
 def _options(given: list[tuple[str, str]], allowed: tuple[str, ...]) -> dict[str, Any]:
@@ -160,7 +167,7 @@ ROWS = (
         HOSTS,
         f"URL-PATH FILE {_OPTIONS_USAGE}",
         "Runs a script, or the scripts of a directory, for an URL path; the first that fits counts. With both groups "
-        "named, the script is loaded before the first request.",
+        "named, the script is loaded before the first request. FILE may be `module:package.name`.",
         _script_alias,
         raw=True,
     ),

@@ -1,0 +1,102 @@
+"""A command line as a configuration: `pydaemonwsgi serve SCRIPT` is one host with one process group. Sans-I/O."""
+
+import posixpath
+from dataclasses import fields
+from typing import Any
+
+from pydaemonwsgi.config.client_options import ClientOptions
+from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.model import (
+    AccessLog,
+    Host,
+    ImportScript,
+    Listener,
+    LogTarget,
+    LogTargetKind,
+    ProcessGroup,
+    ScriptAlias,
+    Server,
+    Settings,
+)
+from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.config.script import ScriptSpec
+from pydaemonwsgi.config.values import ListenAddress
+
+__all__ = ["model_of"]
+
+# These are the hosts' and listeners' in the model.
+_ELSEWHERE = frozenset({"host", "port", "listen", "access_log", "access_log_format", "limit_request_body"})
+# Names of files, which count from where the command was given.
+_FILES = frozenset({"home", "python_home", "chroot", "python_eggs", "spool_directory"})
+
+
+def model_of(options: ServeOptions, script: ScriptSpec, *, cwd: str) -> Server:
+    """What a command line asks for.
+
+    Args:
+        options: validated.
+        script: what SCRIPT names.
+        cwd: the absolute directory in which the command was given; all file names become absolute.
+    """
+    target = script.path if script.path is not None else f"module:{script.module}"
+    name = options.group_name
+    alias = ScriptAlias(
+        options.mount_point,
+        target,
+        process_group=name,
+        application_group="",
+        callable_object=script.callable_object,
+    )
+    host = Host(
+        error_log=None if options.error_log is None else _log(options.error_log, cwd),
+        log_levels=(("", options.log_level),),
+        access_logs=()
+        if options.access_log is None
+        else (AccessLog(_log(options.access_log, cwd), options.access_log_format),),
+        script_aliases=(alias,),
+        settings=Settings(limit_request_body=options.limit_request_body),
+    )
+    return Server(
+        listeners=tuple(Listener(_absolute_address(address, cwd)) for address in options.listeners),
+        clients=ClientOptions(**_fields(options, ClientOptions, cwd, without=_ELSEWHERE)),
+        main=host,
+        groups=(ProcessGroup(name, _group_options(options, cwd)),),
+        import_scripts=(ImportScript(target, name, ""),),
+        server_root=cwd,
+        user=options.user,
+        group=options.group,
+    )
+
+
+def _group_options(options: ServeOptions, cwd: str) -> GroupOptions:
+    values = _fields(options, GroupOptions, cwd)
+    values["python_path"] = tuple(_absolute(entry, cwd) for entry in options.python_path)
+    if options.working_directory is not None:
+        values["home"] = _absolute(options.working_directory, cwd)
+    elif options.home is None and options.chroot is None:
+        # The command line's default is where it was given; a configuration's is mod_wsgi's.
+        values["home"] = cwd
+    return GroupOptions(**values)
+
+
+def _fields(options: ServeOptions, kind: type, cwd: str, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for row in fields(kind):
+        value = getattr(options, row.name)
+        if row.name not in without:
+            values[row.name] = _absolute(value, cwd) if row.name in _FILES and value is not None else value
+    return values
+
+
+def _absolute(path: str, cwd: str) -> str:
+    return posixpath.normpath(posixpath.join(cwd, path))
+
+
+def _absolute_address(address: ListenAddress, cwd: str) -> ListenAddress:
+    return address if address.path is None else ListenAddress("", 0, _absolute(address.path, cwd))
+
+
+def _log(name: str, cwd: str) -> LogTarget:
+    if name == "-":
+        return LogTarget(LogTargetKind.STREAM, "stdout")
+    return LogTarget(LogTargetKind.FILE, _absolute(name, cwd))
