@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from pydaemonwsgi import __version__
 from pydaemonwsgi.config.command_line import parse_serve
+from pydaemonwsgi.console.command_line import SUMMARIES, parse_command
+from pydaemonwsgi.console.run import run
 from pydaemonwsgi.errors import ConfigurationError, PydaemonwsgiError
-from pydaemonwsgi.serve.start import serve
 
 __all__ = ["main"]
 
@@ -16,10 +17,15 @@ usage: pydaemonwsgi COMMAND …
 
 commands:
   serve SCRIPT   serve a WSGI script or module; `pydaemonwsgi serve --help` lists the options
+{commands}
   version        print the version
 
 Example: pydaemonwsgi serve app.wsgi --processes 2 --threads 25
 """
+
+
+def _usage() -> str:
+    return _USAGE.format(commands="\n".join(f"  {name:<14} {meaning}" for name, meaning in SUMMARIES.items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _fill_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
-        print(_USAGE, end="", file=sys.stdout if arguments else sys.stderr)
+        print(_usage(), end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2
     command = arguments.pop(0)
     try:
@@ -35,8 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"pydaemonwsgi {__version__}")
             return 0
         if command == "serve":
+            from pydaemonwsgi.serve.start import serve  # noqa: PLC0415 - the other commands need none of it
+
             return serve(parse_serve(arguments))
-        raise ConfigurationError(f"unknown command {command!r}; the commands are serve and version")
+        if command in SUMMARIES:
+            return run(parse_command(command, arguments))
+        commands = ", ".join(("serve", *SUMMARIES, "version"))
+        raise ConfigurationError(f"unknown command {command!r}; the commands are {commands}")
     except PydaemonwsgiError as error:
         print(f"pydaemonwsgi: {error}", file=sys.stderr)
         return getattr(error, "exit_status", 1)

@@ -3,6 +3,7 @@
 - PydaemonwsgiError
     - ConfigurationError    the user asked for something that cannot be: exit status 2
     - StartError            a correct request that the machine refused: exit status 1
+    - ControlError          a running server was not found, or did not do what it was asked for: exit status 1
     - PrivilegeError        a privilege could not be given up; the process must end
     - ChannelError          the far side of a channel broke the rules; the channel must end
     - HttpError             a client broke HTTP; answered with its status and the connection closed
@@ -12,6 +13,7 @@
 __all__ = [
     "ChannelError",
     "ConfigurationError",
+    "ControlError",
     "HttpError",
     "PrivilegeError",
     "PydaemonwsgiError",
@@ -32,6 +34,12 @@ class ConfigurationError(PydaemonwsgiError):
 
 class StartError(PydaemonwsgiError):
     """The configuration is right but the machine refused: port in use, no such file system right."""
+
+    exit_status = 1
+
+
+class ControlError(PydaemonwsgiError):
+    """A running server was not found, or did not do what it was asked for."""
 
     exit_status = 1
 

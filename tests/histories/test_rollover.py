@@ -636,7 +636,7 @@ HISTORIES = {
             (1, "loaded 1", "attach 1"),
             (10, "scale 4", "spawn 2, spawn 3, spawn 4"),
             (11, "loaded 2", "attach 2"),
-            (12, "scale 2", "kill 3, kill 4"),
+            (12, "scale 2", "kill 4, kill 3"),
             (12, "exit 3 was killed by SIGKILL", ""),
             (12, "exit 4 was killed by SIGKILL", ""),
             (99, "", ""),
@@ -689,6 +689,17 @@ HISTORIES = {
             (1.1, "scale 1", "detach 2"),
         ],
         debug=True,
+    ),
+    "scale-up-and-down-while-a-failed-one-is-replaced": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (0, "fails 1 v1", "attach 1"),
+            (0, "hup", "spawn 2"),
+            (0, "scale 3", "spawn 3"),
+            (0, "scale 1", "kill 3"),
+            (1, "loaded 2", "attach 2, detach 1"),
+        ],
     ),
     "forgotten-probe-time-still-means-a-probe": History(
         1,

@@ -181,7 +181,7 @@ def test_serve_help_lists_options() -> None:
 def test_an_unknown_command_is_refused() -> None:
     """A wrong word is one line with the right ones."""
     result = run("sreve", "app.wsgi")
-    assert_one_line(result.stderr, "unknown command 'sreve'; the commands are serve and version")
+    assert_one_line(result.stderr, "unknown command 'sreve'; the commands are serve, status, ps, reload,")
     assert result.returncode == 2
 
 

@@ -32,8 +32,10 @@ class Word(Enum):
     RESUME = "resume"  # its rejections are over: the changed script could not be loaded
     REFUSE = "refuse"  # no process of this group will run a request for so many seconds: answer 503
     ADMIT = "admit"  # requests of this group may wait again
+    REPORT = "report"  # write what you have into the memory that travels as descriptor
     # front -> supervisor
     LOST = "lost"  # this daemon process has died with these requests running
+    REPORTED = "reported"  # the report is written
     DETACHED = "detached"  # the channel of this daemon process has ended
     # supervisor -> daemon process
     CHANNEL = "channel"  # here is the channel to (another) front, as descriptor
@@ -45,6 +47,8 @@ class Word(Enum):
     KEPT = "kept"  # I go on with the code I have, as you said
     DUMPED = "dumped"  # the stacks are written
     RETIRE = "retire"  # I should be replaced, for this reason
+    # supervisor -> front and daemon process
+    LOGS = "logs"  # the logs have been opened anew: here they are, as descriptors, the error log first
     # both
     READY = "ready"  # front: accepting
     STOP = "stop"  # finish what you have and leave
@@ -58,6 +62,8 @@ _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.REFUSE: {"group": str, "seconds": float},
     Word.ADMIT: {"group": str},
     Word.LOST: {"process": int, "requests": str},
+    Word.REPORT: {"token": int, "requests": bool},
+    Word.REPORTED: {"token": int},
     Word.DETACHED: {"process": int},
     Word.CHANNEL: {},
     Word.DRAIN: {},
@@ -67,6 +73,7 @@ _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.KEPT: {},
     Word.DUMPED: {"token": int},
     Word.RETIRE: {"reason": str},
+    Word.LOGS: {"error": bool, "access": bool},
     Word.READY: {},
     Word.STOP: {"timeout": float},
 }

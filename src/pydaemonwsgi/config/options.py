@@ -26,6 +26,7 @@ _HEADINGS = (
     "Environment",
     "Resources",
     "Reloading",
+    "Control",
     "Logs",
     "Limits",
     "Timeouts",
@@ -78,6 +79,13 @@ class ServeOptions(GroupOptions, ClientOptions):
         heading="Processes",
         unset="the script's name without its extension",
         scope=Scope.APPLICATION,
+    )
+    control_socket: str | None = option(
+        None,
+        "Name or path of the socket by which pydaemonwsgi status, reload and the other commands find this server.",
+        values.server_name(),
+        heading="Control",
+        unset="the process group's name and the port",
     )
     log_level: str = option(
         "info", "Least severity of what is written to the error log.", values.log_level(), heading="Logs"

@@ -6,6 +6,7 @@ puts the rest around it. Every `render` writes a text that its `parse` reads bac
 
 import ipaddress
 import keyword
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ __all__ = [
     "mount_point",
     "octal_mask",
     "process_title",
+    "server_name",
     "size",
     "whole_number",
 ]
@@ -215,6 +217,24 @@ def access_log_format() -> ValueKind[str]:
         return text
 
     return ValueKind("FORMAT", "common, combined or a format string such as '%h %r %s'", parse, str)
+
+
+def server_name() -> ValueKind[str]:
+    """A name of a server, or with a slash in it the path of its control socket."""
+
+    def parse(text: str) -> str:
+        if _has_control(text):
+            raise BadValueError("holds a control character")
+        if "/" in text:
+            if len(os.fsencode(text)) > LONGEST_SOCKET_PATH:
+                raise BadValueError(f"is longer than a socket's path can be ({LONGEST_SOCKET_PATH} bytes)")
+            if text.endswith("/"):
+                raise BadValueError("is a directory")
+        elif not re.fullmatch(r"[\w@+-][\w.@+-]{0,63}", text):
+            raise BadValueError("is not a name")
+        return text
+
+    return ValueKind("NAME", "letters, digits and -_.@+, or a path with a slash in it", parse, str)
 
 
 def account_name() -> ValueKind[str]:

@@ -24,6 +24,7 @@ from pydaemonwsgi.daemon.stacks import dump_threads
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.system.descriptors import replace_error_log
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
 from pydaemonwsgi.vocabulary import ShutdownReason
 
@@ -179,15 +180,28 @@ class Monitor:
             self._drain()
         elif message.word is Word.DUMP:
             self._dump(message.number("token"), descriptors)
+        elif message.word is Word.LOGS:
+            self._take_log(descriptors)
         elif message.word is Word.STOP:
             self._stop(message.seconds("timeout"))
 
     def _dump(self, token: int, descriptors: list[int]) -> None:
-        if len(descriptors) != 1:
-            raise ChannelError("a dump message without its descriptor")
-        with open(descriptors[0], "wb") as file:
-            file.write(dump_threads(self._pool, time.perf_counter()).encode("utf-8", "backslashreplace"))
+        """Write the stacks of all threads into memory of a fixed size."""
+        if len(descriptors) != 1 or descriptors[0] == LOST_DESCRIPTOR:
+            logger.error("out of descriptors: the stacks of the threads cannot be told")
+            return
+        stacks = dump_threads(self._pool, time.perf_counter()).encode("utf-8", "backslashreplace")
+        os.pwrite(descriptors[0], stacks[: os.fstat(descriptors[0]).st_size], 0)
+        os.close(descriptors[0])
         self._supervisor.say(Word.DUMPED, token=token)
+
+    def _take_log(self, descriptors: list[int]) -> None:
+        """Write to the error log that has been opened anew; everything looks descriptor 2 up at each write."""
+        if len(descriptors) != 1 or descriptors[0] == LOST_DESCRIPTOR:
+            logger.error("out of descriptors: the error log goes on in the old file")
+            return
+        replace_error_log(descriptors[0])
+        os.close(descriptors[0])
 
     def _drain(self) -> None:
         self._draining = True

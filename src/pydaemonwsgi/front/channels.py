@@ -104,6 +104,16 @@ class Channel:
         state = "accepting" if self.accepting else "not accepting"
         return f"<Channel to pid {self.pid}: {self.in_flight} in flight, {state}>"
 
+    @property
+    def streams(self) -> dict[int, Exchange]:
+        """The requests that the process has, by stream."""
+        return self._streams
+
+    @property
+    def scoreboard(self) -> Scoreboard:
+        """Where the process notes what it runs."""
+        return self._scoreboard
+
     # -- towards the daemon process
 
     def run(self, exchange: Exchange, stream: int) -> None:

@@ -134,6 +134,17 @@ class Client:
         self._events = READ
         front.poller.add(self._fd, self)
 
+    @property
+    def exchange(self) -> Exchange | None:
+        """The request that is being answered."""
+        return self._exchange
+
+    @property
+    def peer(self) -> str:
+        """Who it is: address and port, or that it came by a Unix socket."""
+        host, port = self._addresses[:2]
+        return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if host else "unix"
+
     # -- reading
 
     def _watch(self, events: int) -> None:

@@ -21,6 +21,7 @@ from pydaemonwsgi.front.server import FrontServer
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
+from pydaemonwsgi.system.descriptors import replace_error_log
 from pydaemonwsgi.system.identities import Identity
 from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_with_descriptors
@@ -202,8 +203,35 @@ class _Front:
             server.group(message.text("group")).refuse(message.seconds("seconds"))
         elif word is Word.ADMIT:
             server.group(message.text("group")).queue.admit()
+        elif word is Word.REPORT:
+            self._report(message, descriptors, server)
+        elif word is Word.LOGS:
+            self._take_logs(message, descriptors)
         elif word is Word.STOP:
             self._stop(message.seconds("timeout"))
+
+    def _report(self, message: Message, descriptors: list[int], server: FrontServer) -> None:
+        if len(descriptors) != 1 or descriptors[0] == LOST_DESCRIPTOR:
+            return  # out of descriptors; whoever asked does not wait for long
+        [memory] = descriptors
+        try:
+            os.pwrite(memory, server.report(os.fstat(memory).st_size, requests=bool(message.fields["requests"])), 0)
+        finally:
+            os.close(memory)
+        self._say(Word.REPORTED, token=message.number("token"))
+
+    def _take_logs(self, message: Message, descriptors: list[int]) -> None:
+        """Put logs that have been opened anew in the place of those we have."""
+        received = [descriptor for descriptor in descriptors if descriptor != LOST_DESCRIPTOR]
+        if len(received) != bool(message.fields["error"]) + bool(message.fields["access"]):
+            logger.error("out of descriptors: the logs go on in the old files")
+        else:
+            if message.fields["error"]:
+                replace_error_log(received[0])
+            if message.fields["access"] and self._access_log is not None:
+                os.dup2(received[-1], self._access_log, inheritable=False)
+        for descriptor in received:
+            os.close(descriptor)
 
     def _stop(self, timeout: float) -> None:
         server = self._server

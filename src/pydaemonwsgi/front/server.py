@@ -19,6 +19,7 @@ from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.poller import ClientPoller
+from pydaemonwsgi.front.report import encode_report, report
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
 from pydaemonwsgi.http.head import HeadReader, Limits
@@ -233,6 +234,11 @@ class FrontServer:
         """Take up a daemon process that is ready."""
         found = self._groups[group]
         found.attach(Channel(self, found, sock, process, pid, threads, scoreboard))
+
+    def report(self, limit: int, *, requests: bool) -> bytes:
+        """Return what there is at the moment as JSON of at most `limit` bytes; `requests` tells each of them."""
+        told = report(self._clients, self._groups.values(), time.time(), requests=requests)
+        return encode_report(told, limit)
 
     def group(self, name: str) -> ProcessGroup:
         """Return a process group by its name."""

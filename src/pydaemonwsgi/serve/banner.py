@@ -11,7 +11,9 @@ from pydaemonwsgi.system.identities import Identity
 __all__ = ["banner"]
 
 
-def banner(options: ServeOptions, addresses: list[ListenAddress], identity: Identity | None) -> str:
+def banner(
+    options: ServeOptions, addresses: list[ListenAddress], identity: Identity | None, control_socket: str | None
+) -> str:
     """Return what the user wants to know first."""
     lines = [f"pydaemonwsgi {__version__} serves {shlex.quote(options.script)}"]
     for address in addresses:
@@ -26,6 +28,7 @@ def banner(options: ServeOptions, addresses: list[ListenAddress], identity: Iden
         f"  processes     {options.process_count} × {options.threads} threads, group {options.group_name}",
         f"  user          {identity.user_name if identity is not None else 'root'}",
         f"  supervisor    pid {os.getpid()} (Ctrl-C or SIGTERM stops, SIGHUP reloads)",
+        f"  control       {control_socket or 'none'}",
         f"  error log     {options.error_log or 'standard error'}",
         f"  access log    {'standard output' if options.access_log == '-' else options.access_log or 'off'}",
     ]

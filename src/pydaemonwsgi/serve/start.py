@@ -8,10 +8,12 @@ import socket
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.serve.banner import banner
+from pydaemonwsgi.serve.control import make_control_socket
 from pydaemonwsgi.serve.listening import listen
 from pydaemonwsgi.serve.orders import daemon_settings, front_options
 from pydaemonwsgi.serve.preflight import check
 from pydaemonwsgi.serve.warnings import warn
+from pydaemonwsgi.supervisor.logs import LogFiles
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
@@ -36,6 +38,7 @@ def serve(options: ServeOptions) -> int:
     access_log = _open_access_log(options)
     descriptors.raise_descriptor_limit()
     addresses, listeners = listen(options, identity)
+    control_socket, control_problem = make_control_socket(options, addresses)
     if error_log is not None:
         banner_to = os.dup(2)
         descriptors.redirect_standard_streams(error_log)
@@ -44,6 +47,8 @@ def serve(options: ServeOptions) -> int:
         descriptors.redirect_standard_streams(2)
     setup_error_log(options.log_level, label="supervisor")
     warn(options, checked)
+    if control_problem:
+        logger.warning("%s; pydaemonwsgi status, reload and the other commands do not work", control_problem)
     for_front = front_options(options)
     for_daemons = daemon_settings(options, checked)
     group = Group(
@@ -59,7 +64,8 @@ def serve(options: ServeOptions) -> int:
     )
 
     def announce() -> None:
-        text = banner(options, addresses, identity)
+        path = control_socket.path if control_socket is not None else None
+        text = banner(options, addresses, identity, path)
         with contextlib.suppress(OSError):  # nobody reads it: no reason not to serve
             os.write(banner_to, text.encode("utf-8", "replace"))
 
@@ -92,7 +98,13 @@ def serve(options: ServeOptions) -> int:
                 ),
             ),
             listeners=listeners,
-            front_descriptors=() if access_log is None else (access_log,),
+            addresses=tuple(map(str, addresses)),
+            logs=LogFiles(
+                error_log=_absolute(options.error_log),
+                access_log=_absolute(options.access_log) if options.access_log != "-" else None,
+                access_descriptor=-1 if access_log is None else access_log,
+            ),
+            control_socket=control_socket,
             run_front=run_front,
             graceful_timeout=options.graceful_timeout,
             on_ready=announce,
@@ -107,6 +119,10 @@ def serve(options: ServeOptions) -> int:
                     os.unlink(address.path)
                 except OSError as error:
                     logger.debug("cannot remove %s: %s", address.path, error)
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else os.path.abspath(path)
 
 
 def _open_access_log(options: ServeOptions) -> int | None:

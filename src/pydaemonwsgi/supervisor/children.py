@@ -164,6 +164,8 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int]) -> Chil
             signal.SIGHUP,
             signal.SIGUSR1,
             signal.SIGUSR2,
+            signal.SIGTTIN,
+            signal.SIGTTOU,
             signal.SIGCHLD,
         ):
             signal.signal(number, signal.SIG_DFL)

@@ -35,6 +35,7 @@ class Front:
     Attributes:
         child: the living front; None while there is none. Each front is another child, and knows nothing of what
             was told to the one before.
+        started: when it was forked, monotonic seconds.
         ready: whether it accepts clients.
         stopping: whether it has been told to end; no other is started.
         failures: fronts that ended in a row right after their start.
@@ -54,7 +55,7 @@ class Front:
         self._obey_rest = obey
         self._on_ready = on_ready
         self._backoff = Backoff()
-        self._started = 0.0
+        self.started = 0.0
         self._kill_at: float | None = None
         self.child: Child | None = None
         self.ready = False
@@ -64,6 +65,15 @@ class Front:
     def failures(self) -> int:
         """How many fronts in a row ended right after their start."""
         return self._backoff.failures
+
+    @property
+    def state(self) -> str:
+        """Its state in supervisord's words."""
+        if self.stopping:
+            return "STOPPING"
+        if self.child is None:
+            return "BACKOFF"
+        return "RUNNING" if self.ready else "STARTING"
 
     # -- life
 
@@ -94,7 +104,7 @@ class Front:
             return
         self.child = child
         self.ready = False
-        self._started = now
+        self.started = now
         self._selector.register(child.control, selectors.EVENT_READ, self._hear)
 
     def bury(self, status: int, now: float, death: Death, running: int) -> None:
@@ -109,7 +119,7 @@ class Front:
             return
         facts = "".join(f"\n  {fact}" for fact in describe_death(death))
         facts += f"\n  {running} requests were running in daemon processes" if running else ""
-        if now - self._started >= _START_SECONDS:
+        if now - self.started >= _START_SECONDS:
             self._backoff.succeed()
             self._backoff.until = now
             logger.error("the front (pid %d) %s, unasked; it is replaced at once%s", pid, describe_exit(status), facts)

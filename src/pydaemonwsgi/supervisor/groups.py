@@ -66,6 +66,7 @@ class ProcessGroup:
         planner: decides.
         daemons: the living processes by number.
         loaded: whether any has come so far as to load its script.
+        ended_before: requests ended by processes that are gone.
         hopeless: whether one could not even try, because the machine does not let it, before any had `loaded`.
     """
 
@@ -77,6 +78,7 @@ class ProcessGroup:
         self.planner = plan.planner
         self.daemons: dict[int, Daemon] = {}
         self.loaded = False
+        self.ended_before = 0
         self.hopeless = False
         self._obituaries: dict[int, Obituary] = {}
 
@@ -84,6 +86,11 @@ class ProcessGroup:
     def name(self) -> str:
         """The group's name."""
         return self._plan.name
+
+    @property
+    def threads(self) -> int:
+        """Worker threads of each process."""
+        return self._plan.threads
 
     # -- carrying out
 
@@ -204,6 +211,7 @@ class ProcessGroup:
         os.close(daemon.board)
         del self.daemons[daemon.number]
         self._front.say(Word.DIED, process=daemon.number)
+        self.ended_before += daemon.scoreboard.requests
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
         hopeless = os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS
         self._log_messages()

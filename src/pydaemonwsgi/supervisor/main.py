@@ -11,7 +11,10 @@ from typing import Final
 import setproctitle
 
 from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.supervisor.commands import Commands
+from pydaemonwsgi.supervisor.control import ControlServer
 from pydaemonwsgi.supervisor.crash_report import Death
+from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.plan import Plan
@@ -28,6 +31,8 @@ _SIGNALS: Final = (
     signal.SIGHUP,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
     signal.SIGCHLD,
 )
 # The supervisor looks around at least so often, in seconds.
@@ -42,14 +47,32 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._selector = selectors.DefaultSelector()
-        keep = (*(sock.fileno() for sock in plan.listeners), *plan.front_descriptors)
+        keep = [sock.fileno() for sock in plan.listeners]
+        if plan.logs.access_descriptor >= 0:
+            keep.append(plan.logs.access_descriptor)
         self._front = Front(self._selector, plan.run_front, keep, self._obey_front, self._on_front_ready)
         numbers = itertools.count(1)
         self._groups = [ProcessGroup(group, self._front, self._selector, numbers) for group in plan.groups]
         self._watch = OutOfMemoryWatch.of_this_process()
+        self._errands = Errands()
+        self._control = self._make_control()
         self._announced = False
         self._exit_status = 0
         self._stopping = False
+
+    def _make_control(self) -> ControlServer | None:
+        if self._plan.control_socket is None:
+            return None
+        commands = Commands(
+            self._groups,
+            self._front,
+            self._errands,
+            self._plan.addresses,
+            begin_stop=self._begin_stop,
+            reload=self._reload,
+            reopen_logs=self._reopen_logs,
+        )
+        return ControlServer(self._selector, self._plan.control_socket, time.monotonic, commands.obey)
 
     # -- the loop
 
@@ -62,21 +85,31 @@ class Supervisor:
             if self._stopping and self._front.child is None and not any(group.daemons for group in self._groups):
                 for group in self._groups:
                     group.end()
+                self._close_control()
                 return self._exit_status
             for key, _ in self._selector.select(self._wait()):
                 key.data()
             if not self._handle(signals.take()):
+                self._close_control()
                 return 130
 
     def _wait(self) -> float:
         now = time.monotonic()
         times = [self._front.next_deadline(), *(group.next_deadline(now) for group in self._groups)]
+        if self._control is not None:
+            times.append(self._control.next_deadline())
         return max(0.0, min([now + _LONGEST_WAIT, *(at for at in times if at is not None)]) - now)
 
     def _carry_out(self) -> None:
         self._front.carry_out(time.monotonic())
         for group in self._groups:
             group.carry_out()
+        if self._control is not None:
+            self._control.carry_out(time.monotonic())
+
+    def _close_control(self) -> None:
+        if self._control is not None:
+            self._control.close()
 
     def _handle(self, signals: list[signal.Signals]) -> bool:
         """Do what the signals say; return False when everything must end at once."""
@@ -86,8 +119,11 @@ class Supervisor:
             elif number == signal.SIGHUP:
                 if not self._stopping:
                     logger.info("SIGHUP: replacing all daemon processes, one after the other")
-                    for group in self._groups:
-                        group.planner.on_reload(time.monotonic())
+                    self._reload()
+            elif number == signal.SIGUSR1:
+                self._reopen_logs()
+            elif number in {signal.SIGTTIN, signal.SIGTTOU}:
+                self._change_size(1 if number == signal.SIGTTIN else -1)
             elif number in {signal.SIGTERM, signal.SIGINT}:
                 if self._stopping and number == signal.SIGINT:
                     logger.warning("interrupted again: ending at once")
@@ -95,6 +131,30 @@ class Supervisor:
                     return False
                 self._begin_stop(number.name)
         return True
+
+    def _reload(self) -> None:
+        for group in self._groups:
+            group.planner.on_reload(time.monotonic())
+
+    def _change_size(self, by: int) -> None:
+        for group in self._groups:
+            group.planner.on_scale(group.planner.size + by)
+
+    def _reopen_logs(self) -> str:
+        """Open the logs anew and hand them to every child; return what went wrong, "" if nothing did."""
+        logs = self._plan.logs.reopen()
+        descriptors = [descriptor for descriptor in (logs.error_log, logs.access_log) if descriptor >= 0]
+        if descriptors:
+            self._front.say(Word.LOGS, descriptors, error=logs.error_log >= 0, access=logs.access_log >= 0)
+        if logs.error_log >= 0:
+            for group in self._groups:
+                for daemon in group.daemons.values():
+                    daemon.child.say(Word.LOGS, (logs.error_log,), error=True, access=False)
+        logs.close()
+        for problem in logs.problems:
+            logger.error("the logs are not opened anew: %s; it goes on as it is", problem)
+        logger.info("the logs have been opened anew" if descriptors else "no log is a file that could be opened anew")
+        return "; ".join(logs.problems)
 
     # -- children
 
@@ -145,6 +205,8 @@ class Supervisor:
             for group in self._groups:
                 if number in group.daemons:
                     group.planner.on_detached(number, time.monotonic())
+        elif message.word is Word.REPORTED:
+            self._errands.finish(message.number("token"))
 
     # -- stopping
 

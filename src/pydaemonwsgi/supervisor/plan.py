@@ -4,7 +4,9 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydaemonwsgi.supervisor.logs import LogFiles
 from pydaemonwsgi.supervisor.rollover import Group
+from pydaemonwsgi.system.control_sockets import ControlSocket
 
 __all__ = ["GroupPlan", "Plan"]
 
@@ -40,7 +42,9 @@ class Plan:
     Attributes:
         groups: the process groups; their names differ.
         listeners: listening sockets, for the front.
-        front_descriptors: other descriptors that the front keeps (its logs).
+        addresses: what they listen on, in words.
+        logs: the log files.
+        control_socket: where commands come from; None for none.
         run_front: be the front, in the child.
         graceful_timeout: seconds for running requests when the server stops.
         on_ready: called once, when the front accepts clients; their requests wait until a daemon process is ready.
@@ -48,7 +52,9 @@ class Plan:
 
     groups: tuple[GroupPlan, ...]
     listeners: list[socket.socket]
-    front_descriptors: tuple[int, ...]
+    addresses: tuple[str, ...]
+    logs: LogFiles
+    control_socket: ControlSocket | None
     run_front: Callable[[socket.socket], int]
     graceful_timeout: float
     on_ready: Callable[[], None]

@@ -356,11 +356,13 @@ class Group:
 
     def _shrink(self, now: float) -> None:
         """Have those leave that are too many, because fewer are wanted."""
-        starting = [process for process in self._in_state(State.STARTING) if not process.probe]
+        starting = self._in_state(State.STARTING)
         lasting = [process for process in self._running() if process.retire is None]
         excess = len(starting) + len(lasting) - self.size
+        if any(process.probe for process in starting) and any(process.failed for process in lasting):
+            excess -= 1  # one only looks whether the script loads by now
         # What has served least is missed least.
-        for process in sorted(starting, key=lambda process: -process.started)[: max(0, excess)]:
+        for process in sorted(starting, key=lambda process: -process.number)[: max(0, excess)]:
             self._stop(process, now)
             excess -= 1
         lasting.sort(key=lambda process: (not process.failed, process.started))

@@ -16,6 +16,7 @@ __all__ = [
     "open_log",
     "raise_descriptor_limit",
     "redirect_standard_streams",
+    "replace_error_log",
     "set_nonblocking",
 ]
 
@@ -85,6 +86,17 @@ def redirect_standard_streams(error_fd: int) -> None:
     os.set_inheritable(2, True)
     if not _is_open(1) or null == 1:
         os.dup2(2, 1, inheritable=True)
+
+
+def replace_error_log(descriptor: int) -> None:
+    """Have descriptor 2 be another file; standard output goes with it where it was the same file."""
+    try:
+        shared = os.path.sameopenfile(1, 2)
+    except OSError:
+        shared = False
+    os.dup2(descriptor, 2, inheritable=True)
+    if shared:
+        os.dup2(descriptor, 1, inheritable=True)
 
 
 def set_nonblocking(descriptor: int) -> None:

@@ -1,0 +1,49 @@
+"""Where the server's control socket is: what was asked for, or the first place that can be had. Shell."""
+
+import os
+
+from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.config.values import ListenAddress
+from pydaemonwsgi.errors import StartError
+from pydaemonwsgi.system.control_sockets import (
+    SUFFIX,
+    ControlSocket,
+    directories,
+    make_private,
+    open_control_socket,
+)
+
+__all__ = ["make_control_socket"]
+
+
+def make_control_socket(options: ServeOptions, addresses: list[ListenAddress]) -> tuple[ControlSocket | None, str]:
+    """Return the listening control socket; None, and why, where no directory for it is to be had.
+
+    Raises:
+        StartError: another server has it; or what was asked for cannot be made.
+    """
+    asked = options.control_socket
+    if asked is not None and "/" in asked:
+        return open_control_socket(os.path.abspath(asked)), ""
+    name = asked or _default_name(options, addresses)
+    problems = []
+    for directory in directories(os.environ, os.geteuid()):
+        try:
+            make_private(directory)
+            probe = os.path.join(directory, f".probe-{os.getpid()}")
+            os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.unlink(probe)
+        except OSError as error:
+            problems.append(f"{directory} {(error.strerror or str(error)).lower()}")
+            continue
+        return open_control_socket(os.path.join(directory, name + SUFFIX)), ""
+    problem = f"no directory for the control socket: {'; '.join(problems)}"
+    if asked is not None:
+        raise StartError(f"{problem}; give --control-socket PATH")
+    return None, problem
+
+
+def _default_name(options: ServeOptions, addresses: list[ListenAddress]) -> str:
+    """Return a name that no other server of this machine has: no two have the same port."""
+    port = next((address.port for address in addresses if address.path is None), None)
+    return f"{options.group_name}-{port if port is not None else f'pid{os.getpid()}'}"
