@@ -27,7 +27,7 @@ class ProcessRole(Enum):
 
 
 class ShutdownReason(Enum):
-    """Why a daemon process leaves; mod_wsgi's words, and scale_down, which it does not know."""
+    """Why a daemon process leaves; mod_wsgi's words; scale_down and maximum_memory it does not know."""
 
     SHUTDOWN_SIGNAL = "shutdown_signal"
     GRACEFUL_SIGNAL = "graceful_signal"
@@ -41,6 +41,7 @@ class ShutdownReason(Enum):
     REQUEST_TIMEOUT = "request_timeout"
     DEADLOCK_TIMEOUT = "deadlock_timeout"
     CPU_TIME_LIMIT = "cpu_time_limit"
+    MAXIMUM_MEMORY = "maximum_memory"
 
 
 class StartFailure(IntEnum):

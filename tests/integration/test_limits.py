@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.command import run
-from tests.helpers.server import APPS, Server, serving
+from tests.helpers.server import APPS, Server, serving, wait_for
 
 SCRIPT = APPS / "limits.wsgi"
 MIB = 1 << 20
@@ -73,6 +73,30 @@ def test_stack_size_is_that_of_worker_threads() -> None:
 def test_switch_interval_is_the_interpreters() -> None:
     """--switch-interval 20ms is what sys.getswitchinterval() says."""
     assert facts_with("--switch-interval", "20ms")["switch"] == pytest.approx(0.02)
+
+
+def test_a_process_that_has_grown_too_large_is_replaced_without_loss() -> None:
+    """--maximum-memory: the successor comes first, and no request fails while one process after the other leaves."""
+    with serving(SCRIPT, "--maximum-memory", "128M", "--threads", "2") as server:
+        pids = set()
+
+        def two_have_gone() -> bool:
+            answer = server.get(f"/keep/{8 * MIB}")
+            assert answer.status == 200
+            pids.add(answer.text)
+            return len(pids) > 2
+
+        wait_for(two_have_gone, "two replacements")
+        assert "resident, more than maximum-memory (128M)" in server.log()
+        assert "is to be replaced: maximum_memory" in server.log()
+
+
+def test_a_process_that_is_too_large_from_the_start_serves() -> None:
+    """A limit that the application cannot keep is a warning, not a server that does nothing but start processes."""
+    with serving(SCRIPT, "--maximum-memory", "16M") as server:
+        pid = facts(server)["pid"]
+        wait_for(lambda: "the limit is too low for this application" in server.log(), "the warning")
+        assert facts(server)["pid"] == pid
 
 
 # -- environment

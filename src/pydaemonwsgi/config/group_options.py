@@ -181,6 +181,14 @@ class GroupOptions:
         heading="Resources",
         zero="no limit",
     )
+    # mod_wsgi has none; gunicorn and uWSGI users miss it.
+    maximum_memory: int = option(
+        0,
+        "Resident memory beyond which a daemon process is replaced by a fresh one, after its requests have ended.",
+        values.size(_LEAST_MEMORY, _LARGEST_SIZE, or_zero=True),
+        heading="Resources",
+        zero="no limit",
+    )
     stack_size: int = option(
         0,
         "Stack of each worker thread.",

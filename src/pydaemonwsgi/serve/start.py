@@ -95,6 +95,7 @@ def serve(options: ServeOptions) -> int:
                     run_daemon,
                     script_version,
                     channel_buffers=(options.send_buffer_size, options.receive_buffer_size),
+                    maximum_memory=options.maximum_memory,
                 ),
             ),
             listeners=listeners,

@@ -5,7 +5,7 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
@@ -14,9 +14,12 @@ from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep,
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
 from pydaemonwsgi.supervisor.front import Front
+from pydaemonwsgi.supervisor.lifecycle import Process, State
+from pydaemonwsgi.supervisor.memory_limit import MemoryLimit
 from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.system.memory import create_shared, map_shared
 from pydaemonwsgi.system.sockets import stream_pair
+from pydaemonwsgi.system.usage import usage_of
 from pydaemonwsgi.vocabulary import ShutdownReason, StartFailure
 
 __all__ = ["Daemon", "ProcessGroup"]
@@ -28,6 +31,8 @@ _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": log
 _HOPELESS: Final = frozenset(StartFailure)
 # Seconds that a record of a death waits for the front to say what was running.
 _TESTIMONY: Final = 1.0
+# Seconds between two looks at how much memory the processes have.
+_MEMORY_LOOK: Final = 1.0
 
 
 class Daemon:
@@ -81,6 +86,8 @@ class ProcessGroup:
         self.ended_before = 0
         self.hopeless = False
         self._obituaries: dict[int, Obituary] = {}
+        self._memory = MemoryLimit(plan.maximum_memory) if plan.maximum_memory else None
+        self._next_look = 0.0
 
     @property
     def name(self) -> str:
@@ -100,6 +107,8 @@ class ProcessGroup:
         for daemon in self.daemons.values():
             daemon.child.look(now)
         self._publish(now)
+        if now >= self._next_look:
+            self._look_at_memory(self.planner.processes.values())
         if self.planner.is_waiting(now):
             self.planner.on_version(self._plan.script_version())
         while actions := self.planner.plan(time.monotonic()):
@@ -110,12 +119,29 @@ class ProcessGroup:
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `carry_out` has something to do without any event, or None."""
         times = [obituary.deadline for obituary in self._obituaries.values()]
+        if self._memory is not None and self.daemons:
+            times.append(self._next_look)
         planned = self.planner.next_deadline(now)
         return min(times if planned is None else [*times, planned], default=None)
 
     def _log_messages(self) -> None:
         for level, text in self.planner.take_messages():
             logger.log(_LEVELS[level], "%s", text)
+
+    def _look_at_memory(self, processes: Iterable[Process]) -> None:
+        # From here, because a process that is stuck, or whose interpreter is held, cannot look at itself.
+        now = time.monotonic()
+        self._next_look = now + _MEMORY_LOOK
+        for process in list(processes):
+            if self._memory is None or process.state is not State.RUNNING or process.retire is not None:
+                continue
+            usage = usage_of(process.pid)
+            verdict = None if usage is None else self._memory.look(process.number, usage.rss, now - process.since)
+            if verdict is not None:
+                text, replace = verdict
+                logger.warning("process group %s: %s has %s", self.name, process.name, text)
+                if replace:
+                    self.planner.on_retire(process.number, ShutdownReason.MAXIMUM_MEMORY)
 
     def _act(self, action: Action) -> None:
         match action:
@@ -210,6 +236,8 @@ class ProcessGroup:
         daemon.child.close()
         os.close(daemon.board)
         del self.daemons[daemon.number]
+        if self._memory is not None:
+            self._memory.forget(daemon.number)
         self._front.say(Word.DIED, process=daemon.number)
         self.ended_before += daemon.scoreboard.requests
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
@@ -280,6 +308,9 @@ class ProcessGroup:
                 version=message.number("version"),
                 error=message.text("error"),
             )
+            if daemon.number in self.planner.processes:
+                # What it has before its first request is what the next one would begin with.
+                self._look_at_memory([self.planner.processes[daemon.number]])
         elif message.word is Word.KEPT:
             self.planner.on_kept(daemon.number)
         elif message.word is Word.RETIRE:

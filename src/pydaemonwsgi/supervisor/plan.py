@@ -21,6 +21,7 @@ class GroupPlan:
         run_daemon: be a daemon process, in the child: control connection and descriptor of the scoreboard's memory.
         script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
         channel_buffers: bytes of the kernel's buffers of a channel, sending and receiving; 0 for roomy ones.
+        maximum_memory: bytes of resident memory beyond which a process is replaced; 0 for no such limit.
     """
 
     planner: Group
@@ -28,6 +29,7 @@ class GroupPlan:
     run_daemon: Callable[[socket.socket, int], int]
     script_version: Callable[[], int]
     channel_buffers: tuple[int, int] = (0, 0)
+    maximum_memory: int = 0
 
     @property
     def name(self) -> str:
