@@ -13,9 +13,14 @@ scoreboard         shared memory in which a daemon process notes the streams it 
 shutdown reason    why a daemon process was asked to leave
 """
 
+import signal
 from enum import Enum, IntEnum
+from typing import Final
 
-__all__ = ["ProcessRole", "ShutdownReason", "StartFailure"]
+__all__ = ["DUMP_SIGNAL", "ProcessRole", "ShutdownReason", "StartFailure"]
+
+# On this signal a child writes the stacks of its threads to the error log, whatever it is doing.
+DUMP_SIGNAL: Final = signal.SIGQUIT
 
 
 class ProcessRole(Enum):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep, Kill, Refuse, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -26,7 +26,7 @@ class Supervised:
 
     def __init__(self, size: int, *, debug: bool = False, limited: bool = True) -> None:
         seconds = (STARTUP, GRACEFUL, SHUTDOWN) if limited else (0.0, 0.0, 0.0)
-        timeouts = Timeouts(startup=seconds[0], graceful=seconds[1], shutdown=seconds[2])
+        timeouts = Timeouts(startup=seconds[0], graceful=seconds[1], shutdown=seconds[2], eviction=3.0, deadlock=2.0)
         self.group = Group("test", size, timeouts, debug=debug)
         self.said: list[str] = []
         self.version = 1
@@ -60,7 +60,7 @@ class Supervised:
                 return f"refuse {seconds:.3g}"
             case Admit():
                 return "admit"
-            case Attach(number) | Detach(number) | Kill(number) | Resume(number):
+            case Attach(number) | Detach(number) | Kill(number) | Dump(number) | Resume(number):
                 return f"{type(action).__name__.lower()} {number}"
 
     def happen(self, now: float, event: str) -> None:
@@ -74,6 +74,8 @@ class Supervised:
                 group.on_loaded(int(number), now, failed=True, version=int(version[1:]))
             case ["retire", number, reason]:
                 group.on_retire(int(number), ShutdownReason(reason))
+            case ["beat", number, beat]:
+                group.on_heartbeat(int(number), float(beat), now)
             case ["kept", number]:
                 group.on_kept(int(number))
             case ["detached", number]:
@@ -112,6 +114,49 @@ class History:
 
 
 HISTORIES = {
+    "no-sign-of-life": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "beat 1 0", ""),
+            (9, "beat 1 0", ""),
+            (9, "loaded 1", "attach 1"),
+            (10, "beat 1 5", ""),
+            (11, "beat 1 6", ""),
+            (12, "beat 1 6", ""),
+            (13, "beat 1 6", "detach 1, dump 1, spawn 2"),
+            (13.1, "beat 1 6", ""),
+            (13.2, "loaded 2", "attach 2"),
+            (13.3, "", "kill 1"),
+            (13.4, "exit 1 was killed by SIGKILL", ""),
+        ],
+        says=("no sign of life for 2.0 s (deadlock-timeout)", "was killed by SIGKILL: deadlock_timeout"),
+    ),
+    "no-sign-of-life-while-it-drains": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (2, "retire 1 maximum_requests", "spawn 2"),
+            (3, "loaded 2", "attach 2, detach 1"),
+            (4, "beat 1 6", ""),
+            (5, "beat 1 6", ""),
+            (6, "beat 1 6", "dump 1"),
+            (6.3, "", "kill 1"),
+        ],
+    ),
+    "an-evicted-process-has-its-own-time": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (2, "retire 1 eviction_signal", "spawn 2"),
+            (3, "loaded 2", "attach 2, detach 1"),
+            (5.9, "", ""),
+            (6, "", "stop 1"),
+        ],
+        says=("still has requests after 3 s (eviction-timeout)",),
+    ),
     "first-start-of-three": History(
         3,
         [

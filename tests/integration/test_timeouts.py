@@ -1,6 +1,7 @@
 """Requests that do not end, and processes whose time has come: what the client gets, what becomes of the others."""
 
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -158,3 +159,52 @@ def test_a_stuck_request_does_not_hold_up_the_end_of_the_server() -> None:
         os.kill(server.pid, signal.SIGTERM)
         assert asking.wait().status == 504
         assert server.process.wait(30) == 0
+
+
+def test_a_process_that_holds_the_interpreter_lock_is_killed() -> None:
+    """--deadlock-timeout: it is found from outside, says where its threads are, and is replaced."""
+    with serving(STUCK, "--deadlock-timeout", "1", "--request-timeout", "0", "--threads", "2") as server:
+        before = pid(server)
+        assert server.get("/hold").status == 502
+        assert pid(server) != before
+        wait_for(lambda: "was killed by SIGKILL after 1 requests: deadlock_timeout" in server.log(), "the reason")
+        log = server.log()
+    assert f"(pid {before}) has given no sign of life for" in log
+    assert re.search(r'fault_stuck.wsgi", line \d+ in hold', log)
+
+
+def test_a_stopped_process_is_killed() -> None:
+    """SIGSTOP looks like a deadlock from outside; what had not started there runs elsewhere."""
+    with serving(STUCK, "--deadlock-timeout", "1") as server:
+        before = pid(server)
+        os.kill(before, signal.SIGSTOP)
+        assert pid(server) != before
+        assert f"pid {before} is stopped by a signal" in server.log()
+
+
+def test_a_front_that_is_stopped_is_replaced() -> None:
+    """--front-timeout: clients that had not been accepted are served by the next front."""
+    with serving(STUCK, "--front-timeout", "1") as server:
+        front = server.front().pid
+        os.kill(front, signal.SIGSTOP)
+        assert server.get().status == 200
+        assert server.front().pid != front
+        assert f"the front (pid {front}) has given no sign of life for" in server.log()
+
+
+def test_cpu_time_limit_is_a_reason_of_its_own() -> None:
+    """SIGXCPU, which the kernel sends at --cpu-time-limit, replaces the process without harm."""
+    with serving(STUCK) as server:
+        before = pid(server)
+        os.kill(before, signal.SIGXCPU)
+        wait_for(lambda: "is to be replaced: cpu_time_limit" in server.log(), "the reason")
+        wait_for(lambda: pid(server) != before, "the successor")
+
+
+def test_the_dump_signal_shows_every_thread() -> None:
+    """SIGQUIT to a daemon process writes the stacks to the error log, and ends nothing."""
+    with serving(STUCK, "--threads", "2") as server:
+        before = pid(server)
+        os.kill(before, signal.SIGQUIT)
+        wait_for(lambda: server.log().count("(most recent call first)") >= 3, "the stacks of three threads")
+        assert pid(server) == before

@@ -236,6 +236,10 @@ class GroupOptions:
         "Time for a stuck request to end after RequestTimeout was raised in it; only then is its process replaced.",
         zero="no request is interrupted",
     )
+    # 300 s in mod_wsgi, 60 s in mod_wsgi-express: a process that holds the interpreter lock serves nobody.
+    deadlock_timeout: float = timeout(
+        60.0, "Time for which a daemon process may give no sign of life before it is killed and replaced."
+    )
     inactivity_timeout: float = timeout(
         0.0,
         "Time without any request after which a daemon process is replaced by a fresh one.",

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydaemonwsgi.config import values
 from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
-from pydaemonwsgi.config.option import Option, Scope, option, rows
+from pydaemonwsgi.config.option import Option, Scope, option, rows, timeout
 
 __all__ = ["OPTIONS", "ServeOptions"]
 
@@ -86,6 +86,10 @@ class ServeOptions(GroupOptions, ClientOptions):
         values.server_name(),
         heading="Control",
         unset="the process group's name and the port",
+    )
+    # mod_wsgi's front is Apache, which has no such thing. While the front does nothing, nobody gets an answer.
+    front_timeout: float = timeout(
+        30.0, "Time for which the front may give no sign of life before it is killed and replaced."
     )
     log_level: str = option(
         "info", "Least severity of what is written to the error log.", values.log_level(), heading="Logs"

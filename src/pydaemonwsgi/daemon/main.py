@@ -105,7 +105,9 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
         strict_limit=run_once,
     )
     timekeeper = Timekeeper(pool, Timers(_limits(settings), time.perf_counter()), retirement)
-    monitor = Monitor(settings, supervisor, waker, signals, pool, reloading, retirement, timekeeper)
+    monitor = Monitor(
+        settings, supervisor, waker, signals, pool, reloading, retirement, timekeeper, scoreboard.heartbeat
+    )
     if settings.reload_on_changes:
         reloading.watch_modules(monitor.note_changed)
     # What is alive now stays for the process's life; looking through it at every collection is waste.

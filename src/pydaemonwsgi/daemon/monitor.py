@@ -24,6 +24,7 @@ from pydaemonwsgi.daemon.stacks import dump_threads
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.metrics.heartbeat import Heartbeat
 from pydaemonwsgi.system.descriptors import replace_error_log
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -52,6 +53,7 @@ class Monitor:
         reloading: knows whether the code is out of date.
         retirement: asks for a successor.
         timekeeper: keeps the timers.
+        heartbeat: our sign of life.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Monitor:
         reloading: Reloading,
         retirement: Retirement,
         timekeeper: Timekeeper,
+        heartbeat: Heartbeat,
     ) -> None:
         self._settings = settings
         self._supervisor = supervisor
@@ -74,6 +77,7 @@ class Monitor:
         self._reloading = reloading
         self._retirement = retirement
         self._timekeeper = timekeeper
+        self._heartbeat = heartbeat
         self._poller = select.poll()
         self._orphaned = False
         self._term_signals = 0
@@ -93,6 +97,7 @@ class Monitor:
                 next_look = now + _LOOK
                 self._look()
             supervisor.flush()
+            self._heartbeat.beat(now)
             ticked = time.perf_counter()
             wait = self._watch.tick(ticked)
             if ticked >= self._look_at_timers:
@@ -140,6 +145,8 @@ class Monitor:
         elif number is signal.SIGUSR1:
             evicted = self._settings.eviction_timeout > 0
             self._retirement.ask(ShutdownReason.EVICTION_SIGNAL if evicted else ShutdownReason.GRACEFUL_SIGNAL)
+        elif number is signal.SIGXCPU:
+            self._retirement.ask(ShutdownReason.CPU_TIME_LIMIT)
 
     # -- the supervisor
 

@@ -2,8 +2,12 @@
 
 A handler only notes; the monitor asks what came. What the application forks is no daemon process any more, from its
 first instruction on.
+
+`DUMP_SIGNAL` is the exception: a handler in C writes the stacks of all threads to the error log, which works even when
+no thread gets the interpreter lock.
 """
 
+import faulthandler
 import logging
 import os
 import signal
@@ -13,11 +17,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
+from pydaemonwsgi.vocabulary import DUMP_SIGNAL
+
 __all__ = ["SignalInbox"]
 
 logger = logging.getLogger(__name__)
 
-_OWNED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2)
+_NOTED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU)
+_OWNED: Final = (*_NOTED, DUMP_SIGNAL)
 
 
 class SignalInbox:
@@ -30,8 +37,10 @@ class SignalInbox:
     def __init__(self, waker: int) -> None:
         self._came: deque[signal.Signals] = deque()
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-        for number in _OWNED:
+        for number in _NOTED:
             signal.signal(number, self._note)
+        # By number: whatever the application makes of sys.stderr, and wherever the log is opened anew.
+        faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
         _protect()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -65,6 +74,7 @@ class SignalInbox:
         def in_child() -> None:
             # The thread that forked is the main thread of the new process, so it may do this.
             signal.set_wakeup_fd(-1)
+            faulthandler.unregister(DUMP_SIGNAL)
             for number in _OWNED:
                 signal.signal(number, signal.SIG_DFL)
             become_stranger()

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import faulthandler
 import gc
 import logging
 import os
@@ -9,6 +10,7 @@ import resource
 import signal
 import socket
 import tempfile
+import time
 from typing import Final
 
 import setproctitle
@@ -19,12 +21,14 @@ from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.server import FrontServer
 from pydaemonwsgi.logs import setup_error_log
+from pydaemonwsgi.metrics.heartbeat import Heartbeat
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
 from pydaemonwsgi.system.descriptors import replace_error_log
 from pydaemonwsgi.system.identities import Identity
 from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_with_descriptors
+from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 
 __all__ = ["run"]
 
@@ -32,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds that an orphaned front gives its requests.
 _ORPHANED: Final = 15.0
+# Seconds between two signs of life.
+_BEAT: Final = 0.5
 # Descriptors kept back for two daemon processes: channel, scoreboard, and the copy of the latter that mmap keeps.
 _RESERVE: Final = 6
 # Seconds until the supervisor hears that a daemon process could not be taken up.
@@ -45,10 +51,22 @@ def run(
     access_log: int | None,
     identity: Identity | None,
     log_level: str,
+    heartbeat: memoryview,
 ) -> int:
-    """Be the front; return the exit status. Called in a fresh child with only its own descriptors open."""
+    """Be the front; return the exit status. Called in a fresh child with only its own descriptors open.
+
+    Args:
+        options: of the whole front.
+        listeners: where clients come.
+        control_socket: connection to the supervisor.
+        access_log: descriptor of the access log, None for none.
+        identity: who to become; None to stay who it is.
+        log_level: of the error log.
+        heartbeat: memory for our signs of life, which the supervisor reads.
+    """
     setproctitle.setproctitle("pydaemonwsgi: front")
     setup_error_log(log_level, label="front")
+    faulthandler.register(DUMP_SIGNAL, file=2, chain=False)
     _import_late_modules()
     try:
         if identity is not None:
@@ -62,7 +80,7 @@ def run(
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    return asyncio.run(_Front(options, listeners, control_socket, access_log).run())
+    return asyncio.run(_Front(options, listeners, control_socket, access_log, Heartbeat(heartbeat)).run())
 
 
 def _fit(options: FrontOptions) -> FrontOptions:
@@ -94,11 +112,13 @@ class _Front:
         listeners: list[socket.socket],
         control_socket: socket.socket,
         access_log: int | None,
+        heartbeat: Heartbeat,
     ) -> None:
         self._options = options
         self._listeners = listeners
         self._control = control_socket
         self._access_log = access_log
+        self._heartbeat = heartbeat
         self._stopped: asyncio.Future[int] | None = None
         self._server: FrontServer | None = None
         self._reserve: list[int] = []
@@ -117,8 +137,13 @@ class _Front:
         loop.add_reader(self._control.fileno(), self._on_control)
         self._fill_reserve()
         server.start()
+        self._beat()
         self._say(Word.READY)
         return await self._stopped
+
+    def _beat(self) -> None:
+        self._heartbeat.beat(time.monotonic())
+        asyncio.get_running_loop().call_later(_BEAT, self._beat)
 
     def _on_signal(self, number: int) -> None:
         logger.info("signal %d is not for the front; send it to the supervisor, pid %d", number, os.getppid())

@@ -9,14 +9,18 @@ Layout, in the machine's byte order:
     started   u64      the highest stream that a thread has begun; streams begin in order, so every stream up to
                        this one has begun, and every later one has not
     requests  u64      requests ended so far
+    heartbeat f64      monotonic seconds, written every second by the thread that watches over the others
     rows      from byte 64: threads × (stream u64, started f64 seconds since the epoch, 0 when idle)
 """
 
 from typing import Final, NamedTuple
 
+from pydaemonwsgi.metrics.heartbeat import HEARTBEAT_SIZE, Heartbeat
+
 __all__ = ["Row", "Scoreboard", "scoreboard_size"]
 
 _WORD: Final = 8
+_HEARTBEAT_AT: Final = 2 * _WORD
 _ROWS_AT: Final = 8  # in words
 
 
@@ -39,15 +43,20 @@ class Scoreboard:
     Args:
         memory: `scoreboard_size(threads)` writable bytes, usually an mmap.
         threads: how many worker threads the daemon process has.
+
+    Attributes:
+        threads: the same.
+        heartbeat: the process's sign of life.
     """
 
-    __slots__ = ("_numbers", "_times", "threads")
+    __slots__ = ("_numbers", "_times", "heartbeat", "threads")
 
     def __init__(self, memory: memoryview, threads: int) -> None:
         self.threads = threads
         # Casts make every note one aligned store, which a reader sees whole even if we are killed.
         self._numbers = memory[: scoreboard_size(threads)].cast("Q")
         self._times = memory[: scoreboard_size(threads)].cast("d")
+        self.heartbeat = Heartbeat(memory[_HEARTBEAT_AT : _HEARTBEAT_AT + HEARTBEAT_SIZE])
 
     def begin(self, thread: int, stream: int, now: float) -> None:
         """Record that `stream`, and so every one before it, has begun, and that `thread` runs it since `now`."""

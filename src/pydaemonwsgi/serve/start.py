@@ -59,6 +59,7 @@ def serve(options: ServeOptions) -> int:
             graceful=options.graceful_timeout,
             shutdown=options.shutdown_timeout,
             eviction=options.eviction_timeout,
+            deadlock=options.deadlock_timeout,
         ),
         debug=options.debug,
     )
@@ -75,11 +76,11 @@ def serve(options: ServeOptions) -> int:
         except OSError:
             return 0
 
-    def run_front(control: socket.socket) -> int:
+    def run_front(control: socket.socket, heartbeat: memoryview) -> int:
         # Imported in the child only: the supervisor holds no HTTP code.
         from pydaemonwsgi.front import main as front_main  # noqa: PLC0415
 
-        return front_main.run(for_front, listeners, control, access_log, identity, options.log_level)
+        return front_main.run(for_front, listeners, control, access_log, identity, options.log_level, heartbeat)
 
     def run_daemon(control: socket.socket, board: int) -> int:
         from pydaemonwsgi.daemon import main as daemon_main  # noqa: PLC0415
@@ -107,6 +108,7 @@ def serve(options: ServeOptions) -> int:
             ),
             control_socket=control_socket,
             run_front=run_front,
+            front_timeout=options.front_timeout,
             graceful_timeout=options.graceful_timeout,
             on_ready=announce,
         )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Action", "Admit", "Attach", "Detach", "Keep", "Kill", "Refuse", "Resume", "Spawn", "Stop"]
+__all__ = ["Action", "Admit", "Attach", "Detach", "Dump", "Keep", "Kill", "Refuse", "Resume", "Spawn", "Stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Dump:
+    """Have it write the stacks of its threads to the error log, even if nothing else works in it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """Tell a daemon process that this version of the script does not load, so that it goes on with its own."""
 
@@ -66,4 +73,4 @@ class Admit:
     """Have the front let requests of the group wait again."""
 
 
-Action = Spawn | Attach | Detach | Stop | Kill | Keep | Resume | Refuse | Admit
+Action = Spawn | Attach | Detach | Stop | Kill | Dump | Keep | Resume | Refuse | Admit

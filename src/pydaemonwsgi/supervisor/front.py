@@ -1,6 +1,7 @@
 """The front as the supervisor has it: started, replaced when it dies, told things. Shell."""
 
 import logging
+import mmap
 import selectors
 import signal
 import socket
@@ -8,9 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.metrics.heartbeat import HEARTBEAT_SIZE, Heartbeat
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, describe_death
+from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.lifecycle import Backoff
+from pydaemonwsgi.supervisor.pulse import Pulse
 
 __all__ = ["Front"]
 
@@ -18,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds beyond the graceful time-out before the front is killed.
 _MARGIN: Final = 2.0
+# Seconds for a front that is to be killed to say where it is.
+_DUMP: Final = 0.3
 # A front that lives this long, in seconds, has started well.
 _START_SECONDS: Final = 1.0
 
@@ -27,7 +33,8 @@ class Front:
 
     Args:
         selector: the loop's.
-        run: be the front, in the child.
+        run: be the front, in the child; the memory is for its signs of life.
+        timeout: seconds that it may give none before it is replaced; 0 for any time.
         keep: descriptors that the front keeps.
         obey: takes what it says, but for READY.
         on_ready: called when a front accepts clients.
@@ -44,13 +51,17 @@ class Front:
     def __init__(
         self,
         selector: selectors.BaseSelector,
-        run: Callable[[socket.socket], int],
+        run: Callable[[socket.socket, memoryview], int],
+        timeout: float,
         keep: Iterable[int],
         obey: Callable[[Message], None],
         on_ready: Callable[[], None],
     ) -> None:
         self._selector = selector
         self._run = run
+        self._timeout = timeout
+        self._heartbeat = Heartbeat(memoryview(bytearray(HEARTBEAT_SIZE)))
+        self._pulse = Pulse(0.0, 0.0)
         self._keep = tuple(keep)
         self._obey_rest = obey
         self._on_ready = on_ready
@@ -83,21 +94,40 @@ class Front:
             self._start(now)
         if self.child is not None:
             self.child.look(now)
+            self._feel_pulse(self.child, now)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             if self.child is not None:
-                logger.warning("the front does not leave; it is killed")
+                if self.stopping:
+                    logger.warning("the front does not leave; it is killed")
                 self.child.kill(signal.SIGKILL)
+
+    def _feel_pulse(self, child: Child, now: float) -> None:
+        if self._kill_at is not None or not self._pulse.look(self._heartbeat.last, now):
+            return
+        logger.error(
+            "the front (pid %d) has given no sign of life for %.1f s (front-timeout); it is killed once it has said "
+            "where it is",
+            child.pid,
+            self._pulse.silence,
+        )
+        dump(child.pid)
+        self._pulse = Pulse(0.0, now)
+        self._kill_at = now + _DUMP
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which `carry_out` has something to do, or None."""
         if self._kill_at is not None:
             return self._kill_at
-        return self._backoff.until if self.child is None and not self.stopping else None
+        if self.child is not None:
+            return self._pulse.next_look()
+        return None if self.stopping else self._backoff.until
 
     def _start(self, now: float) -> None:
+        # Anonymous memory that a fork shares: it needs no descriptor.
+        memory = memoryview(mmap.mmap(-1, HEARTBEAT_SIZE))
         try:
-            child = fork_child(self._run, self._keep)
+            child = fork_child(lambda control: self._run(control, memory), self._keep)
         except OSError as error:
             delay = self._backoff.fail(now)
             logger.error("cannot fork the front: %s; trying again in %.1f s", error.strerror, delay)
@@ -105,6 +135,8 @@ class Front:
         self.child = child
         self.ready = False
         self.started = now
+        self._heartbeat = Heartbeat(memory)
+        self._pulse = Pulse(self._timeout, now)
         self._selector.register(child.control, selectors.EVENT_READ, self._hear)
 
     def bury(self, status: int, now: float, death: Death, running: int) -> None:
@@ -115,6 +147,7 @@ class Front:
         self.child.close()
         self.child = None
         self.ready = False
+        self._kill_at = None
         if self.stopping:
             return
         facts = "".join(f"\n  {fact}" for fact in describe_death(death))

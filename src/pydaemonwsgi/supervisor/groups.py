@@ -10,9 +10,10 @@ from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
-from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep, Kill, Refuse, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
+from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.memory_limit import MemoryLimit
@@ -106,6 +107,7 @@ class ProcessGroup:
         now = time.monotonic()
         for daemon in self.daemons.values():
             daemon.child.look(now)
+            self.planner.on_heartbeat(daemon.number, daemon.scoreboard.heartbeat.last, now)
         self._publish(now)
         if now >= self._next_look:
             self._look_at_memory(self.planner.processes.values())
@@ -154,7 +156,7 @@ class ProcessGroup:
             case _:
                 self._act_on(action)
 
-    def _act_on(self, action: Attach | Detach | Stop | Kill | Keep | Resume) -> None:
+    def _act_on(self, action: Attach | Detach | Stop | Kill | Dump | Keep | Resume) -> None:
         daemon = self.daemons.get(action.number)
         if daemon is None:
             return
@@ -172,6 +174,9 @@ class ProcessGroup:
                 child.say(Word.STOP, timeout=float(timeout))
             case Kill():
                 child.kill(signal.SIGKILL)
+            case Dump():
+                self._log_messages()  # they say why
+                dump(child.pid)
             case Keep(_, version):
                 child.say(Word.KEEP, version=version)
             case Resume(number):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from pydaemonwsgi.supervisor.pulse import Pulse
 from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["TRANSITIONS", "Backoff", "Event", "Process", "State"]
@@ -72,6 +73,7 @@ class Process:
         cut_off: its channel has ended although it was to serve; it has died or is of no use.
         deadline: when its time for this state is over, monotonic; None for never.
         pid: its pid, 0 before it is known.
+        pulse: its signs of life; None before it should give any.
     """
 
     number: int
@@ -85,6 +87,7 @@ class Process:
     deadline: float | None = None
     pid: int = 0
     since: float = 0.0
+    pulse: Pulse | None = None
 
     def __post_init__(self) -> None:
         """A life begins in its first state."""

@@ -50,7 +50,9 @@ class Supervisor:
         keep = [sock.fileno() for sock in plan.listeners]
         if plan.logs.access_descriptor >= 0:
             keep.append(plan.logs.access_descriptor)
-        self._front = Front(self._selector, plan.run_front, keep, self._obey_front, self._on_front_ready)
+        self._front = Front(
+            self._selector, plan.run_front, plan.front_timeout, keep, self._obey_front, self._on_front_ready
+        )
         numbers = itertools.count(1)
         self._groups = [ProcessGroup(group, self._front, self._selector, numbers) for group in plan.groups]
         self._watch = OutOfMemoryWatch.of_this_process()

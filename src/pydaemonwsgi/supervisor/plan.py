@@ -47,7 +47,8 @@ class Plan:
         addresses: what they listen on, in words.
         logs: the log files.
         control_socket: where commands come from; None for none.
-        run_front: be the front, in the child.
+        run_front: be the front, in the child; the memory is for its signs of life.
+        front_timeout: seconds that it may give none before it is replaced; 0 for any time.
         graceful_timeout: seconds for running requests when the server stops.
         on_ready: called once, when the front accepts clients; their requests wait until a daemon process is ready.
     """
@@ -57,6 +58,7 @@ class Plan:
     addresses: tuple[str, ...]
     logs: LogFiles
     control_socket: ControlSocket | None
-    run_front: Callable[[socket.socket], int]
+    run_front: Callable[[socket.socket, memoryview], int]
+    front_timeout: float
     graceful_timeout: float
     on_ready: Callable[[], None]

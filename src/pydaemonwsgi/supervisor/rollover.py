@@ -12,15 +12,19 @@ events does not matter, and any number of them may come between two plans.
     - What keeps failing is tried again after growing delays (`trouble`). A successor that dies while it loads is tried
       again too, but the third failure in a row, or one that takes longer than it may, counts as a script that does
       not load. While nothing serves and little hope is left, the front is told to refuse requests.
+    - A process that gives no sign of life is killed, after it was made to say where its threads are; its successor does
+      not wait for that.
     - The size may change at any time. What is too much drains: first what is still starting, then what is of no use,
       then the oldest.
 """
 
 from typing import Final
 
-from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Keep, Kill, Refuse, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
 from pydaemonwsgi.supervisor.lifecycle import Event, Process, State
+from pydaemonwsgi.supervisor.pulse import Pulse
 from pydaemonwsgi.supervisor.replacement import Replacement
+from pydaemonwsgi.supervisor.timeouts import Timeouts
 from pydaemonwsgi.supervisor.trouble import Trouble
 from pydaemonwsgi.vocabulary import ShutdownReason
 
@@ -32,6 +36,8 @@ _START_SECONDS: Final = 1.0
 _KILL_AFTER: Final = 2.0
 # Seconds for a process whose channel has ended to be dead; one that lives on is stopped.
 _CUT_OFF: Final = 1.0
+# Seconds for a process that is to be killed to say where its threads are.
+_DUMP: Final = 0.3
 # Seconds between two looks at a script whose process does not start.
 _LOOK: Final = 1.0
 # Seconds after which clients may ask again where nobody knows when it is worth while.
@@ -45,29 +51,6 @@ _NEW_CODE: Final = frozenset(
         ShutdownReason.SHUTDOWN_SIGNAL,
     )
 )
-
-
-class Timeouts:
-    """Seconds for each stage; 0 for no limit.
-
-    Args:
-        startup: until the script is loaded.
-        graceful: until the requests of a process that is replaced have ended.
-        shutdown: until a process that was told to stop has left.
-        eviction: instead of `graceful`, for a process that was told by SIGUSR1 to go; 0: `graceful`.
-    """
-
-    __slots__ = ("eviction", "graceful", "shutdown", "startup")
-
-    def __init__(self, *, startup: float, graceful: float, shutdown: float, eviction: float = 0.0) -> None:
-        self.startup = startup
-        self.graceful = graceful
-        self.shutdown = shutdown
-        self.eviction = eviction
-
-    def drain(self, reason: ShutdownReason | None) -> float:
-        """Return what a process gets that is replaced for this reason."""
-        return self.eviction if reason is ShutdownReason.EVICTION_SIGNAL and self.eviction else self.graceful
 
 
 class Group:
@@ -152,6 +135,7 @@ class Group:
             if self._discard(process, now, version, error):
                 return
         process.apply(Event.LOADED, now)
+        process.pulse = Pulse(self._timeouts.deadlock, now)
         process.failed = failed
         self._pending.append(Attach(number))
         if failed:
@@ -228,6 +212,25 @@ class Group:
         for process in self._in_state(State.DRAINING):
             self.on_detached(process.number, now)
 
+    def on_heartbeat(self, number: int, beat: float, now: float) -> None:
+        """A process has given its last sign of life at `beat`, by its own clock; called about once a second."""
+        process = self.processes.get(number)
+        if process is None or process.pulse is None or process.state not in {State.RUNNING, State.DRAINING}:
+            return
+        if not process.pulse.look(beat, now):
+            return
+        self._say(
+            "error",
+            f"{process.name} has given no sign of life for {process.pulse.silence:.1f} s (deadlock-timeout); "
+            "it is killed once it has said where its threads are",
+        )
+        if process.state is State.RUNNING:
+            self._pending.append(Detach(number))
+        self._pending.append(Dump(number))
+        process.retire = ShutdownReason.DEADLOCK_TIMEOUT
+        process.apply(Event.LATE, now)
+        process.deadline = now + _DUMP
+
     def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False) -> None:
         """A process has exited.
 
@@ -258,6 +261,8 @@ class Group:
         elif before is State.RUNNING:
             self.trouble.note(now, f"process {number} {how}")
             self._say("error", f"process {number} {how}, unasked; it is replaced at once")
+        elif process.retire is ShutdownReason.DEADLOCK_TIMEOUT:
+            self._say("error", f"process {number} {how}: {process.retire.value}")
         else:
             self._say("info", f"process {number} {how}, as it was asked to")
 
@@ -317,6 +322,12 @@ class Group:
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `plan` should be asked again without any event, or None."""
         times = [process.deadline for process in self.processes.values() if process.deadline is not None]
+        looks = [
+            process.pulse.next_look()
+            for process in self.processes.values()
+            if process.pulse is not None and process.state in {State.RUNNING, State.DRAINING}
+        ]
+        times += [at for at in looks if at is not None and at > now]
         if not self.stopping:
             if self.trouble.backoff.until > now:
                 times.append(min(self.trouble.backoff.until, now + _LOOK))
@@ -421,7 +432,8 @@ class Group:
                 )
                 self._give_time_to_stop(process, now)
             else:
-                self._say("warning", f"{process.name} does not leave; it is killed")
+                if process.retire is not ShutdownReason.DEADLOCK_TIMEOUT:
+                    self._say("warning", f"{process.name} does not leave; it is killed")
                 self._pending.append(Kill(process.number))
 
     def _stop(self, process: Process, now: float) -> None:

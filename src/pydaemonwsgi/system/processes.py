@@ -4,7 +4,7 @@ import ctypes
 import os
 from typing import Final
 
-__all__ = ["die_with_parent", "resident_bytes", "set_title"]
+__all__ = ["die_with_parent", "process_state", "resident_bytes", "set_title"]
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
@@ -27,6 +27,15 @@ def die_with_parent(parent: int, number: int) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
     if number and os.getppid() != parent:
         os.kill(os.getpid(), number)
+
+
+def process_state(pid: int) -> str:
+    """Return the letter for what a process does (`R`, `S`, `D`, `T`, `Z`; proc(5)), or `?` where nobody knows."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1].decode("ascii", "replace") or "?"
+    except OSError:
+        return "?"
 
 
 def set_title(title: str) -> None:
