@@ -80,7 +80,11 @@ class GroupOptions:
     )
     # mod_wsgi's own default; mod_wsgi-express has 5.
     threads: int = option(
-        15, "Worker threads in each daemon process.", values.whole_number(1, 65534), heading="Processes"
+        15,
+        "Worker threads in each daemon process.",
+        values.whole_number(0, 65534),
+        heading="Processes",
+        zero="the script is a service: it runs on the main thread, and takes no requests",
     )
     queue_size: int = option(
         1000,

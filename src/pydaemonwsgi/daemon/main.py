@@ -3,15 +3,12 @@
 The main thread becomes the monitor. Requests run in the pool's threads.
 """
 
-import atexit
-import contextlib
 import gc
 import logging
 import os
 import random
 import signal
 import socket
-import sys
 import threading
 import time
 
@@ -20,6 +17,7 @@ from pydaemonwsgi.daemon.adapter import Adapter
 from pydaemonwsgi.daemon.becoming import become, introduce, label_of
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.departure import depart
+from pydaemonwsgi.daemon.ending import end_interpreter
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interpreter import prepare_python, restore_standard_descriptors
@@ -31,6 +29,7 @@ from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_interval, jitte
 from pydaemonwsgi.daemon.reloading import Reloading
 from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.scripts import LoadError, Script, WSGIApplication
+from pydaemonwsgi.daemon.service import run_service
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import SignalInbox
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
@@ -66,6 +65,9 @@ def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -
     """Load the script and serve; return the exit status. The process is who and where it should be."""
     memory = map_shared(board, scoreboard_size(settings.threads))
     os.close(board)
+    if not settings.threads:
+        prepare_python(settings, label_of(settings))
+        return run_service(settings, control_socket)
     return _serve(settings, control_socket, Scoreboard(memory, settings.threads))
 
 
@@ -125,7 +127,7 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
     supervisor.say(Word.LOADED, version=script.version, failed=bool(failure), error=failure)
     status = monitor.run()
     if not status:
-        _finish(settings.shutdown_timeout)
+        end_interpreter(settings.shutdown_timeout)
     return status
 
 
@@ -195,18 +197,3 @@ def _environs(settings: DaemonSettings, *, run_once: bool) -> EnvironBuilder:
         run_once=run_once,
         file_wrapper=FileWrapper,
     )
-
-
-def _finish(timeout: float) -> None:
-    """End as an interpreter would: join threads, run atexit functions; but not for longer than allowed."""
-    if timeout:
-        reaper = threading.Timer(timeout, os._exit, (1,))
-        reaper.daemon = True
-        reaper.start()
-    with contextlib.suppress(BaseException):
-        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - what the interpreter calls
-    with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()  # noqa: SLF001
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BaseException):
-            stream.flush()

@@ -72,22 +72,34 @@ class Script:
             LoadError: it cannot be read, compiled or executed, or has no such callable. Whatever the script
                 raises is turned into this error, SystemExit and KeyboardInterrupt included.
         """
+        try:
+            module = self.run()
+        except SystemExit as error:
+            raise LoadError(f"{self.name} called sys.exit({error.code!r}) while it was loaded") from error
+        application = self._find_application(module)
+        reload_required = module.__dict__.get("reload_required")
+        self._reload_required = reload_required if callable(reload_required) else None
+        return application
+
+    def run(self) -> types.ModuleType:
+        """Import the script; return the module when it has come to its end.
+
+        Raises:
+            SystemExit: the script does.
+            LoadError: it cannot be read or compiled, or raises anything else.
+        """
         # The version is taken before the content: a change in between is seen as one more change, never missed.
         self.version = self.current_version()
         try:
-            module = self._import_path(self._path) if self._path else self._import_module()
-        except SystemExit as error:
-            raise LoadError(f"{self.name} called sys.exit({error.code!r}) while it was loaded") from error
+            return self._import_path(self._path) if self._path else self._import_module()
+        except SystemExit:
+            raise
         except OSError as error:
             if error.filename == self._path:
                 raise LoadError(f"cannot read {self.name}: {error.strerror}") from error
             raise LoadError(_without_our_frames(error)) from error
         except BaseException as error:
             raise LoadError(_without_our_frames(error)) from error
-        application = self._find_application(module)
-        reload_required = module.__dict__.get("reload_required")
-        self._reload_required = reload_required if callable(reload_required) else None
-        return application
 
     def _find_application(self, module: types.ModuleType) -> WSGIApplication:
         first, *rest = self._callable_object.split(".")

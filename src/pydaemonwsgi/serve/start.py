@@ -17,6 +17,7 @@ from pydaemonwsgi.supervisor.logs import LogFiles
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
+from pydaemonwsgi.supervisor.service import ServiceGroup
 from pydaemonwsgi.system import descriptors
 
 __all__ = ["serve"]
@@ -51,7 +52,7 @@ def serve(options: ServeOptions) -> int:
         logger.warning("%s; pydaemonwsgi status, reload and the other commands do not work", control_problem)
     for_front = front_options(options)
     for_daemons = daemon_settings(options, checked)
-    group = Group(
+    group = (Group if options.threads else ServiceGroup)(
         options.group_name,
         options.process_count,
         Timeouts(

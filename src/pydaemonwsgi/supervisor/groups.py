@@ -164,6 +164,8 @@ class ProcessGroup:
         match action:
             case Attach():
                 self._attach(daemon)
+            case Stop() if not self._plan.threads:
+                child.kill(signal.SIGTERM)  # a service script listens to nobody
             case Detach(number):
                 child.say(Word.DRAIN)
                 # A front that does not know it, because it is new, would never say that the last request has ended.
@@ -224,7 +226,7 @@ class ProcessGroup:
 
     def drain(self) -> None:
         """Have the requests that are stuck given up: the server stops, and does not wait for them."""
-        for daemon in self.daemons.values():
+        for daemon in self.daemons.values() if self._plan.threads else ():
             daemon.child.say(Word.DRAIN)
 
     # -- what happens to them

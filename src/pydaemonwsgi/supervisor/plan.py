@@ -17,7 +17,7 @@ class GroupPlan:
 
     Attributes:
         planner: decides about its processes; has the group's name, size and time-outs.
-        threads: worker threads of each daemon process.
+        threads: worker threads of each daemon process; 0 if it runs a service script and takes no requests.
         run_daemon: be a daemon process, in the child: control connection and descriptor of the scoreboard's memory.
         script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
         channel_buffers: bytes of the kernel's buffers of a channel, sending and receiving; 0 for roomy ones.

@@ -18,7 +18,7 @@ def test_defaults_are_valid() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"threads": 0}, "--threads: '0' is too small; give 1 to 65534"),
+        ({"threads": -1}, "--threads: '-1' is too small; give 0 to 65534"),
         ({"threads": 65535}, "--threads: '65535' is too large"),
         ({"processes": 0}, "--processes: '0' is too small; give 1 or more"),
         ({"port": 65536}, "--port: '65536' is too large; give 0 to 65535"),
