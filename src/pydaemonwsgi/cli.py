@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pydaemonwsgi import __version__
+from pydaemonwsgi import __version__, inspection
 from pydaemonwsgi.config.command_line import parse_serve
 from pydaemonwsgi.console.command_line import SUMMARIES, parse_command
 from pydaemonwsgi.console.run import run
@@ -25,7 +25,8 @@ Example: pydaemonwsgi serve app.wsgi --processes 2 --threads 25
 
 
 def _usage() -> str:
-    return _USAGE.format(commands="\n".join(f"  {name:<14} {meaning}" for name, meaning in SUMMARIES.items()))
+    summaries = {**inspection.SUMMARIES, **SUMMARIES}
+    return _USAGE.format(commands="\n".join(f"  {name:<14} {meaning}" for name, meaning in summaries.items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,9 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             from pydaemonwsgi.serve.start import serve  # noqa: PLC0415 - the other commands need none of it
 
             return serve(parse_serve(arguments))
+        if command == "check":
+            from pydaemonwsgi.inspection import check  # noqa: PLC0415
+
+            return check.run(arguments)
+        if command == "convert":
+            from pydaemonwsgi.inspection import convert  # noqa: PLC0415
+
+            return convert.run(arguments)
         if command in SUMMARIES:
             return run(parse_command(command, arguments))
-        commands = ", ".join(("serve", *SUMMARIES, "version"))
+        commands = ", ".join(("serve", *inspection.SUMMARIES, *SUMMARIES, "version"))
         raise ConfigurationError(f"unknown command {command!r}; the commands are {commands}")
     except PydaemonwsgiError as error:
         print(f"pydaemonwsgi: {error}", file=sys.stderr)

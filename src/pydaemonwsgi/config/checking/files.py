@@ -1,0 +1,137 @@
+"""Checks of what the configuration names and the machine should have: files, directories, accounts. Sans-I/O."""
+
+import posixpath
+from collections.abc import Iterator
+
+from pydaemonwsgi.config.checking.machine import Machine
+from pydaemonwsgi.config.checking.row import Check, Finding
+from pydaemonwsgi.config.grouping import group_of
+from pydaemonwsgi.config.model import Host, LogTarget, LogTargetKind, Position, ProcessGroup, Server
+
+__all__ = ["CHECKS"]
+
+
+def _missing_scripts(server: Server, machine: Machine) -> Iterator[Finding]:
+    for path, directive, position in _scripts(server):
+        if path.endswith("/") or machine.is_file(path):
+            if path.endswith("/") and not machine.is_directory(path):
+                yield Finding(position, directive, f"there is no directory {path}")
+        elif not machine.is_directory(path):
+            yield Finding(position, directive, f"there is no script {path}")
+
+
+def _scripts(server: Server) -> Iterator[tuple[str, str, Position]]:
+    seen = set()
+    for host in server.hosts:
+        for alias in host.script_aliases:
+            if not alias.is_regex and not alias.target.startswith("module:") and alias.position not in seen:
+                seen.add(alias.position)
+                yield alias.target, "WSGIScriptAlias", alias.position
+        for settings in (host.settings, *(section.settings for section in host.sections)):
+            for script, directive in (
+                (settings.dispatch_script, "WSGIDispatchScript"),
+                (settings.access_script, "WSGIAccessScript"),
+            ):
+                if script is not None and script.position not in seen:
+                    seen.add(script.position)
+                    yield script.path, directive, script.position
+            for handler in settings.handler_scripts:
+                if handler.position not in seen:
+                    seen.add(handler.position)
+                    yield handler.path, "WSGIHandlerScript", handler.position
+    for imported in server.import_scripts:
+        if imported.position not in seen and not imported.path.startswith("module:"):
+            yield imported.path, "WSGIImportScript", imported.position
+
+
+def _missing_directories(server: Server, machine: Machine) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for host in server.hosts:
+        root = host.document_root
+        if root is not None and root not in seen and not machine.is_directory(root):
+            seen.add(root)
+            yield Finding(host.position, "DocumentRoot", f"there is no directory {root}")
+        for alias in host.aliases:
+            if alias.is_regex or alias.target in seen:
+                continue
+            seen.add(alias.target)
+            if not machine.is_file(alias.target) and not machine.is_directory(alias.target):
+                yield Finding(alias.position, "Alias", f"there is neither a file nor a directory {alias.target}")
+        for target, directive in _logs(host):
+            directory = posixpath.dirname(target.value)
+            if target.kind is LogTargetKind.FILE and directory not in seen and not machine.is_directory(directory):
+                seen.add(directory)
+                yield Finding(
+                    host.position, directive, f"there is no directory {directory}, so the log cannot be opened"
+                )
+
+
+def _logs(host: Host) -> Iterator[tuple[LogTarget, str]]:
+    if host.error_log is not None:
+        yield host.error_log, "ErrorLog"
+    for log in host.access_logs:
+        yield log.target, "CustomLog"
+
+
+def _missing_accounts(server: Server, machine: Machine) -> Iterator[Finding]:
+    for group in server.groups:
+        options = group.options
+        if options.user is not None and not machine.has_user(options.user):
+            yield Finding(group.position, "WSGIDaemonProcess", f"there is no user {options.user!r}")
+        for name in filter(None, (options.group, *(options.supplementary_groups or ()))):
+            if not machine.has_group(name):
+                yield Finding(group.position, "WSGIDaemonProcess", f"there is no group {name!r}")
+
+
+def _missing_environments(server: Server, machine: Machine) -> Iterator[Finding]:
+    for group in server.groups:
+        for path, option in _directories(group):
+            if not machine.is_directory(path):
+                yield Finding(group.position, "WSGIDaemonProcess", f"{option}=: there is no directory {path}")
+
+
+def _directories(group: ProcessGroup) -> Iterator[tuple[str, str]]:
+    options = group.options
+    for path in options.python_path:
+        yield path, "python-path"
+    for given, option in ((options.home, "home"), (options.python_home, "python-home"), (options.chroot, "chroot")):
+        if given is not None:
+            yield given, option
+
+
+def _unreachable(server: Server, machine: Machine) -> Iterator[Finding]:
+    for group in server.groups:
+        options = group.options
+        if options.chroot is not None or (options.user is not None and not machine.has_user(options.user)):
+            continue  # the paths are others inside, or it has been said already
+        scripts = [
+            (alias.target, "the script")
+            for host in server.hosts
+            for alias in host.script_aliases
+            if not alias.is_regex and group_of(host, alias) == group.name and machine.is_file(alias.target)
+        ]
+        directories = [(path, f"{option}=") for path, option in _directories(group) if machine.is_directory(path)]
+        for sentence in machine.unreadable(options, list(dict.fromkeys(scripts)), directories):
+            yield Finding(group.position, "WSGIDaemonProcess", sentence)
+
+
+def _low_ports(server: Server, machine: Machine) -> Iterator[Finding]:
+    if machine.is_root():
+        return
+    for listener in server.listeners:
+        if 0 < listener.address.port < 1024:
+            yield Finding(
+                listener.position,
+                "Listen",
+                f"port {listener.address.port} needs root, or the capability CAP_NET_BIND_SERVICE",
+            )
+
+
+CHECKS = (
+    Check("scripts that are missing", _missing_scripts),
+    Check("directories that are missing", _missing_directories),
+    Check("users and groups that do not exist", _missing_accounts),
+    Check("directories of a process group that are missing", _missing_environments),
+    Check("scripts, directories and interpreters that a process group's user cannot reach", _unreachable),
+    Check("ports that only root may listen on", _low_ports),
+)

@@ -1,0 +1,50 @@
+"""What the checks ask of the machine. Sans-I/O: `inspection.machine` has the real one."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pydaemonwsgi.config.group_options import GroupOptions
+
+__all__ = ["Machine"]
+
+
+class Machine(Protocol):
+    """Answers about files, accounts and the kernel; nothing is changed by asking."""
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is a regular file of this absolute name."""
+
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory of this absolute name."""
+
+    def has_user(self, name: str) -> bool:
+        """Whether an account of this name, or `#` and number, exists."""
+
+    def has_group(self, name: str) -> bool:
+        """Whether a group of this name, or `#` and number, exists."""
+
+    def unreadable(
+        self,
+        options: GroupOptions,
+        paths: Sequence[tuple[str, str]],
+        directories: Sequence[tuple[str, str]],
+    ) -> list[str]:
+        """A sentence for each path, and each directory to enter, that a process group's user cannot reach.
+
+        Args:
+            options: whose user and groups count.
+            paths: each with what it is for ("the script"); all exist.
+            directories: the same, to be entered.
+        """
+
+    def python_version(self, options: GroupOptions) -> tuple[int, int] | None:
+        """The version that a process group runs; None if it cannot be found out."""
+
+    def memory(self) -> int | None:
+        """Bytes of memory that the machine, or the container, has."""
+
+    def longest_backlog(self) -> int | None:
+        """The kernel's net.core.somaxconn."""
+
+    def is_root(self) -> bool:
+        """Whether the server would be started as root by whoever asks."""

@@ -1,0 +1,133 @@
+"""`pydaemonwsgi check FILE`: everything that is wrong with a configuration, or likely to be regretted. Shell."""
+
+import argparse
+import json
+import os
+import socket
+from collections.abc import Sequence
+
+from pydaemonwsgi.config.checking.application_groups import ApplicationGroup, application_groups
+from pydaemonwsgi.config.checking.table import check
+from pydaemonwsgi.config.load import Loaded, load
+from pydaemonwsgi.config.problems import Problem, Severity
+from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.inspection.machine import LocalMachine
+from pydaemonwsgi.system.files import LocalFiles
+
+__all__ = ["load_file", "run"]
+
+_CLEAN, _WARNINGS, _ERRORS = 0, 1, 2
+
+
+def load_file(path: str, defined: Sequence[str] = ()) -> Loaded:
+    """Read a configuration of this machine, with its environment and its names of hosts."""
+    return load(
+        os.path.abspath(path),
+        LocalFiles(),
+        defined=defined,
+        environment=os.environ,
+        lookup=_lookup,
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print what is found.
+
+    Returns:
+        0; 1 if there are warnings and `--strict` was given; 2 if there are errors.
+
+    Raises:
+        ConfigurationError: the arguments cannot be meant.
+    """
+    given = _parse(arguments)
+    loaded = load_file(given.file, given.define)
+    problems = list(loaded.problems)
+    groups: list[ApplicationGroup] = []
+    if loaded.server is not None:
+        machine = LocalMachine()
+        problems += check(loaded.server, machine)
+        groups = application_groups(loaded.server, machine)
+    print(_as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet))
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return _ERRORS
+    if given.strict and any(problem.severity is Severity.WARNING for problem in problems):
+        return _WARNINGS
+    return _CLEAN
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="pydaemonwsgi check",
+        description="Print everything that is wrong with a configuration, and what is likely to be regretted.",
+        epilog="Exit status: 0 clean, 1 warnings with --strict, 2 errors.",
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    parser.add_argument("file", metavar="FILE", help="the configuration")
+    parser.add_argument("--strict", action="store_true", help="exit status 1 if there are warnings")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    parser.add_argument("-D", "--define", action="append", default=[], metavar="NAME", help="a name for <IfDefine>")
+    try:
+        given, rest = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise ConfigurationError(f"check: {error}") from None
+    except SystemExit as end:  # argparse ends the process for a missing argument, in spite of exit_on_error
+        if end.code == 0:
+            raise
+        raise ConfigurationError("check: give the FILE of a configuration") from None
+    if rest:
+        raise ConfigurationError(f"check: {rest[0]!r} is not known; pydaemonwsgi check --help lists the options")
+    return given
+
+
+def _as_text(file: str, problems: list[Problem], groups: list[ApplicationGroup], *, quiet: bool) -> str:
+    shown = [problem for problem in problems if not quiet or problem.severity is not Severity.INFO]
+    lines = [_printable(str(problem)) for problem in shown]
+    if not quiet:
+        lines += [_printable(f"{group.position}: info: {group}") for group in groups]
+    counts = [
+        f"{sum(problem.severity is severity for problem in problems)} {word}"
+        for severity, word in ((Severity.ERROR, "errors"), (Severity.WARNING, "warnings"))
+    ]
+    return "\n".join([*lines, f"{file}: {', '.join(counts)}"])
+
+
+def _printable(text: str) -> str:
+    """A line that is a line: what the file holds must not move the cursor."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _as_json(problems: list[Problem], groups: list[ApplicationGroup]) -> str:
+    content = {
+        "problems": [
+            {
+                "severity": problem.severity.value,
+                "file": problem.position.file,
+                "line": problem.position.line,
+                "directive": problem.directive,
+                "text": problem.text,
+            }
+            for problem in problems
+        ],
+        "application_groups": [
+            {
+                "process_group": group.process_group,
+                "application_group": group.name,
+                "runs_as": group.runs_as,
+                "script": group.script,
+                "file": group.position.file,
+                "line": group.position.line,
+            }
+            for group in groups
+        ],
+    }
+    return json.dumps(content, indent=2)
+
+
+def _lookup(name: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise OSError(f"there is no address for the host name {name!r} ({error.strerror})") from error
+    return [str(entry[4][0]) for entry in found]

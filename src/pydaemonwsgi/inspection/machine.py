@@ -1,0 +1,102 @@
+"""This machine, as the checks of a configuration ask about it. Shell."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import psutil
+
+from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.errors import ConfigurationError, PydaemonwsgiError
+from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity, user_id
+from pydaemonwsgi.system.interpreters import examine
+from pydaemonwsgi.system.readability import check_readable_as
+
+__all__ = ["LocalMachine"]
+
+
+class LocalMachine:
+    """`config.checking.machine.Machine` says what is promised; a process that looks as another user is forked."""
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is a regular file of this name."""
+        return os.path.isfile(path)
+
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory of this name."""
+        return os.path.isdir(path)
+
+    def has_user(self, name: str) -> bool:
+        """Whether there is such an account."""
+        try:
+            user_id(name)
+        except ConfigurationError:
+            return False
+        return True
+
+    def has_group(self, name: str) -> bool:
+        """Whether there is such a group."""
+        try:
+            group_id(name)
+        except ConfigurationError:
+            return False
+        return True
+
+    def unreadable(
+        self,
+        options: GroupOptions,
+        paths: Sequence[tuple[str, str]],
+        directories: Sequence[tuple[str, str]],
+    ) -> list[str]:
+        """A sentence for each path that the group's user cannot reach, and for its interpreter."""
+        try:
+            identity = self._identity(options)
+        except ConfigurationError as error:
+            return [str(error)]
+        if identity is None:
+            return []
+        executables = []
+        library = []
+        if options.python_home is None and self.is_root():
+            executables.append((os.path.realpath(sys.executable), "the interpreter"))
+            library.append((os.path.realpath(os.__file__), "the Python library"))
+        found = check_readable_as(identity, [*paths, *library], executables=executables, directories=directories)
+        if options.python_home is not None and os.path.isdir(options.python_home):
+            try:
+                examine(options.python_home, identity, os.environ)
+            except PydaemonwsgiError as error:
+                found.append(str(error))
+        return found
+
+    def python_version(self, options: GroupOptions) -> tuple[int, int] | None:
+        """The version that the group runs, asked of its own interpreter."""
+        if options.python_home is None:
+            return sys.version_info[:2]
+        try:
+            return examine(options.python_home, self._identity(options), os.environ).version[:2]
+        except PydaemonwsgiError:
+            return None  # the checks say it
+
+    def memory(self) -> int | None:
+        """Bytes of memory of the machine."""
+        return psutil.virtual_memory().total
+
+    def longest_backlog(self) -> int | None:
+        """The kernel's net.core.somaxconn."""
+        try:
+            with open("/proc/sys/net/core/somaxconn", encoding="ascii") as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            return None
+
+    def is_root(self) -> bool:
+        """Whether this process is root's."""
+        return os.geteuid() == 0
+
+    def _identity(self, options: GroupOptions) -> Identity | None:
+        """Who the group's processes would be; None for root itself."""
+        if not self.is_root():
+            return resolve_identity(None, None, None)
+        if options.user is None:
+            return None
+        return resolve_identity(options.user, options.group, options.supplementary_groups)

@@ -1,0 +1,315 @@
+"""Each check finds what it is for, at its line, and leaves the right configuration alone."""
+
+import pytest
+
+from pydaemonwsgi.config.checking.application_groups import application_groups
+from pydaemonwsgi.config.checking.table import CHECKS
+from tests.unit.config.checking.fake_machine import FakeMachine, server_of, warnings_of
+
+GOOD = """\
+Listen 8080
+WSGIDaemonProcess site user=jack threads=5 python-home=/srv/venv
+<VirtualHost *:8080>
+ServerName a.example
+DocumentRoot /srv/a
+Alias /static /srv/static
+WSGIScriptAlias / /srv/app.wsgi
+WSGIProcessGroup site
+</VirtualHost>
+"""
+
+
+def host(lines: str, *, server: str = "", group: str = "WSGIDaemonProcess site") -> str:
+    """One host; its lines begin with line 4."""
+    return f"Listen 8080\n{group}\n<VirtualHost *:8080>\n{lines}\nWSGIProcessGroup site\n</VirtualHost>\n{server}"
+
+
+def test_a_good_configuration_is_left_alone() -> None:
+    assert warnings_of(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        ("request-timeout=60 graceful-timeout=10", "graceful-timeout=10s is shorter than request-timeout=60s"),
+        ("request-timeout=60 graceful-timeout=60 eviction-timeout=5", "eviction-timeout=5s is shorter than"),
+        ("restart-interval=30 startup-timeout=60 request-timeout=20 graceful-timeout=25", "may be replaced before"),
+        ("request-timeout=10 interrupt-timeout=20", "lower interrupt-timeout"),
+        ("shutdown-timeout=0", "a process that hangs is never killed"),
+        ("processes=100 threads=200", "20000 threads can never be busy"),
+        ("processes=40 threads=50", "2000 threads are more than the kernel holds connections for (1024)"),
+        ("threads=50 virtual-memory-limit=100M", "does not hold the stacks of 50 threads (400 MiB)"),
+    ],
+)
+def test_options_of_a_group_that_defeat_each_other_are_found(options: str, warning: str) -> None:
+    found = warnings_of(host("WSGIScriptAlias / /a.wsgi", group=f"WSGIDaemonProcess site {options}"))
+    assert [text.startswith("2: WSGIDaemonProcess: ") and warning in text for text in found] == [True]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "request-timeout=0 graceful-timeout=1",
+        "request-timeout=60 graceful-timeout=0",
+        "request-timeout=30 graceful-timeout=30",
+        "threads=50 virtual-memory-limit=100M stack-size=1M",
+    ],
+)
+def test_options_of_a_group_that_fit_are_left_alone(options: str) -> None:
+    assert warnings_of(host("WSGIScriptAlias / /a.wsgi", group=f"WSGIDaemonProcess site {options}")) == []
+
+
+# --- Groups
+
+
+def test_a_group_that_nothing_goes_to_is_found() -> None:
+    text = host("WSGIScriptAlias / /a.wsgi", server="WSGIDaemonProcess other processes=3")
+    assert [line.partition("; ")[0] for line in warnings_of(text)] == [
+        "7: WSGIDaemonProcess: nothing goes to the process group 'other', but its 3 processes will run"
+    ]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "WSGIScriptAlias /b /b.wsgi process-group=other",
+        "<Location /b>\nWSGIProcessGroup other\n</Location>",
+        "WSGIImportScript /b.wsgi process-group=other application-group=%{GLOBAL}",
+        "WSGIHandlerScript h /b.wsgi process-group=other",
+        "WSGIScriptAlias /b /b.wsgi process-group=%{ENV:GROUP}",
+    ],
+)
+def test_a_group_that_something_may_go_to_is_left_alone(use: str) -> None:
+    assert warnings_of(host(use, server="WSGIDaemonProcess other")) == []
+
+
+def test_a_script_outside_of_the_declared_groups_is_found() -> None:
+    section = "<Location /x>\nWSGIProcessGroup site\n</Location>\n"
+    found = warnings_of(f"Listen 8080\nWSGIDaemonProcess site\n{section}WSGIScriptAlias / /a.wsgi\n")
+    assert [line.partition(": no WSGIProcessGroup counts here")[0] for line in found] == ["6: WSGIScriptAlias"]
+
+
+@pytest.mark.parametrize("where", ["<Location />", "<Directory /srv>", "<Files a.wsgi>", "<LocationMatch ^/>"])
+def test_a_section_around_a_script_says_its_group(where: str) -> None:
+    name = where.strip("<>").split(maxsplit=1)[0]
+    section = f"{where}\nWSGIProcessGroup site\n</{name}>\n"
+    assert warnings_of(f"Listen 8080\nWSGIDaemonProcess site\n{section}WSGIScriptAlias / /srv/a.wsgi\n") == []
+
+
+def test_embedded_mode_on_purpose_is_left_alone() -> None:
+    aliases = "WSGIScriptAlias /b /b.wsgi process-group=site\nWSGIScriptAlias / /a.wsgi\n"
+    text = f"Listen 8080\nWSGIDaemonProcess site\nWSGIProcessGroup %{{GLOBAL}}\n{aliases}"
+    assert [line for line in warnings_of(text) if "no WSGIProcessGroup" in line] == []
+
+
+def test_processes_that_do_not_fit_into_memory_are_found() -> None:
+    limited = host("", group="WSGIDaemonProcess site processes=8 memory-limit=1G")
+    assert "8 processes with memory-limit=1.0 GiB may use 8.0 GiB together, and there are 4.0 GiB" in "".join(
+        warnings_of(limited, FakeMachine(total_memory=4 << 30))
+    )
+    many = host("", group="WSGIDaemonProcess site processes=100")
+    assert "100 processes without memory-limit= have 10 MiB each" in "".join(
+        warnings_of(many, FakeMachine(total_memory=1 << 30))
+    )
+    assert warnings_of(limited, FakeMachine(total_memory=16 << 30)) == []
+
+
+def test_a_backlog_that_the_kernel_cuts_is_found() -> None:
+    assert warnings_of(host(""), FakeMachine(backlog=128)) == [
+        "1: ListenBacklog: 1024 is cut to 128 by the kernel; raise net.core.somaxconn"
+    ]
+
+
+def test_an_application_that_would_run_as_root_is_found() -> None:
+    assert ["would run as root" in text for text in warnings_of(host(""), FakeMachine(root=True))] == [True]
+    assert warnings_of(host("", server="User jack"), FakeMachine(root=True)) == []
+
+
+# --- Hosts
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hidden"),
+    [
+        ("Alias /a /x", "Alias /a/b /y", "5: Alias: /a/b"),
+        ("Alias /a /x", "Alias /a /y", "5: Alias: /a"),
+        ("Alias /a/ /x/", "Alias /a/b /y", "5: Alias: /a/b"),
+        ("WSGIScriptAlias / /x.wsgi", "WSGIScriptAlias /b /y.wsgi", "5: WSGIScriptAlias: /b"),
+        ("WSGIScriptAlias /b/c /x.wsgi", "Alias /b /y", "4: WSGIScriptAlias: /b/c"),
+    ],
+)
+def test_an_alias_that_hides_another_is_found(first: str, second: str, hidden: str) -> None:
+    found = warnings_of(host(f"{first}\n{second}"))
+    assert [text.partition(" is never reached")[0] for text in found] == [hidden]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Alias /a/b /y\nAlias /a /x",
+        "Alias /a /x\nAlias /ab /y",
+        "Alias /a/ /x/\nAlias /a /y",
+        "Alias /static /x\nWSGIScriptAlias / /y.wsgi",
+        "AliasMatch ^/a /x\nAlias /a /y",
+    ],
+)
+def test_aliases_that_hide_nothing_are_left_alone(lines: str) -> None:
+    assert warnings_of(host(lines)) == []
+
+
+def test_hosts_of_the_same_name_are_found() -> None:
+    second = (
+        "<VirtualHost *:8080>\nServerName b.example\nServerAlias a.example\nWSGIProcessGroup site\n</VirtualHost>\n"
+    )
+    found = warnings_of(host("ServerName a.example", server=second))
+    assert [text.partition(" too")[0] for text in found] == [
+        "7: <VirtualHost>: a.example is a name of the host in /etc/site.conf:3"
+    ]
+
+
+def test_a_host_without_a_name_that_is_not_the_first_is_found() -> None:
+    found = warnings_of(host("ServerName a.example", server="<VirtualHost *:8080>\n</VirtualHost>\n"))
+    assert [text.partition(",")[0] for text in found] == [
+        "7: <VirtualHost>: it has no ServerName and is not the first of its address"
+    ]
+
+
+def test_a_host_whose_port_nobody_listens_on_is_found() -> None:
+    found = warnings_of(host("", server="<VirtualHost *:8081>\n</VirtualHost>\n"))
+    assert found == ["7: <VirtualHost>: nothing listens on port 8081, so no request comes for it; write Listen 8081"]
+
+
+def test_scripts_without_execcgi_are_found() -> None:
+    lines = "<Directory /srv>\nAddHandler wsgi-script .wsgi\n</Directory>"
+    assert [text.partition(",")[0] for text in warnings_of(host(lines))] == [
+        "5: AddHandler: no Options ExecCGI counts here"
+    ]
+    allowed = "<Directory /srv>\nOptions +ExecCGI\nAddHandler wsgi-script .wsgi\n</Directory>"
+    assert warnings_of(host(allowed)) == []
+
+
+def test_rules_that_are_not_used_are_found() -> None:
+    assert [text.partition(",")[0] for text in warnings_of(host("RewriteRule ^/a /b"))] == [
+        "4: RewriteRule: no RewriteEngine On counts here"
+    ]
+    assert warnings_of(host("RewriteEngine On\nRewriteRule ^/a /b")) == []
+
+
+def test_a_section_that_denies_everybody_is_found() -> None:
+    lines = "<Directory /srv>\nOrder allow,deny\n</Directory>"
+    assert [text.partition(";")[0] for text in warnings_of(host(lines))] == [
+        "5: Order: nobody is allowed anything here"
+    ]
+
+
+def test_headers_that_everybody_may_send_are_found() -> None:
+    lines = "WSGITrustedProxyHeaders X-Forwarded-For"
+    assert [text.partition(" what")[0] for text in warnings_of(host(lines))] == [
+        "4: WSGITrustedProxyHeaders: every client is believed"
+    ]
+    assert warnings_of(host(f"{lines}\nWSGITrustedProxies 127.0.0.1")) == []
+
+
+def test_a_script_that_everybody_can_read_is_found() -> None:
+    lines = "DocumentRoot /srv/a\nWSGIScriptAlias /app /srv/a/x/app.wsgi"
+    assert [text.partition(";")[0] for text in warnings_of(host(lines))] == [
+        "5: WSGIScriptAlias: the script lies in the DocumentRoot, so everybody can read it as /x/app.wsgi"
+    ]
+    assert warnings_of(host(lines.replace("/app /", "/ /"))) == []
+
+
+# --- Files
+
+
+@pytest.mark.parametrize(
+    ("lines", "missing", "found"),
+    [
+        ("WSGIScriptAlias / /srv/a.wsgi", "/srv/a.wsgi", "4: WSGIScriptAlias: there is no script /srv/a.wsgi"),
+        ("WSGIScriptAlias / /srv/a/", "/srv/a/", "4: WSGIScriptAlias: there is no directory /srv/a/"),
+        ("WSGIAccessScript /srv/b.wsgi", "/srv/b.wsgi", "5: WSGIAccessScript: there is no script /srv/b.wsgi"),
+        ("DocumentRoot /srv/a", "/srv/a", "3: DocumentRoot: there is no directory /srv/a"),
+        ("Alias /x /srv/x", "/srv/x", "4: Alias: there is neither a file nor a directory /srv/x"),
+        ("ErrorLog /srv/log/e", "/srv/log", "3: ErrorLog: there is no directory /srv/log, so the log cannot be opened"),
+        (
+            "CustomLog /srv/log/a common",
+            "/srv/log",
+            "3: CustomLog: there is no directory /srv/log, so the log cannot be opened",
+        ),
+    ],
+)
+def test_what_is_missing_is_found(lines: str, missing: str, found: str) -> None:
+    if lines.startswith("WSGIAccess"):
+        lines = f"<Location />\n{lines}\n</Location>"
+    assert warnings_of(host(lines), FakeMachine(missing=frozenset({missing}))) == [found]
+
+
+@pytest.mark.parametrize(
+    ("option", "missing", "found"),
+    [
+        ("user=jack", "jack", "there is no user 'jack'"),
+        ("group=staff", "staff", "there is no group 'staff'"),
+        ("supplementary-groups=a,b", "b", "there is no group 'b'"),
+        ("python-home=/srv/venv", "/srv/venv", "python-home=: there is no directory /srv/venv"),
+        ("python-path=/a:/b", "/b", "python-path=: there is no directory /b"),
+        ("home=/srv", "/srv", "home=: there is no directory /srv"),
+    ],
+)
+def test_what_a_group_names_and_is_not_there_is_found(option: str, missing: str, found: str) -> None:
+    text = host("", group=f"WSGIDaemonProcess site {option}")
+    assert warnings_of(text, FakeMachine(missing=frozenset({missing}))) == [f"2: WSGIDaemonProcess: {found}"]
+
+
+def test_a_script_that_the_groups_user_cannot_read_is_found() -> None:
+    machine = FakeMachine(secret=frozenset({"/srv/app.wsgi"}), root=True)
+    assert warnings_of(GOOD, machine) == ["2: WSGIDaemonProcess: user jack cannot reach the script /srv/app.wsgi"]
+    assert machine.asked == ["/srv/app.wsgi", "/srv/venv"]
+
+
+def test_a_port_that_only_root_may_listen_on_is_found() -> None:
+    text = "Listen 80\nListen 1024\nUser jack\n"
+    assert warnings_of(text) == ["1: Listen: port 80 needs root, or the capability CAP_NET_BIND_SERVICE"]
+    assert warnings_of(text, FakeMachine(root=True)) == []
+
+
+def test_every_check_says_what_it_is_for() -> None:
+    assert all(check.meaning and check.meaning[0].islower() for check in CHECKS)
+
+
+# --- Application groups
+
+
+@pytest.mark.parametrize(
+    ("version", "runs_as"),
+    [
+        ((3, 11), "processes of its own (sub-interpreters need Python 3.13, this is 3.11)"),
+        ((3, 13), "a sub-interpreter of its processes (Python 3.13)"),
+        (None, "a sub-interpreter if its Python is 3.13 or later, else processes of its own"),
+    ],
+)
+def test_an_application_group_runs_as_its_python_allows(version: tuple[int, int] | None, runs_as: str) -> None:
+    (group,) = application_groups(server_of(GOOD), FakeMachine(version=version))
+    assert str(group) == f"site: application group a.example|: {runs_as}"
+
+
+def test_the_main_interpreter_is_no_application_group_apart() -> None:
+    text = GOOD + "WSGIApplicationGroup %{GLOBAL}\n"
+    assert [group.runs_as for group in application_groups(server_of(text), FakeMachine())] == [
+        "the main interpreter of its processes"
+    ]
+
+
+def test_application_groups_are_named_as_mod_wsgi_names_them() -> None:
+    text = """\
+Listen 8080
+ServerName a.example:8080
+WSGIDaemonProcess site
+WSGIProcessGroup site
+WSGIScriptAlias /a /a.wsgi
+WSGIScriptAlias /b /b.wsgi application-group=%{SERVER}
+WSGIScriptAlias /c /c.wsgi application-group=mine
+WSGIScriptAlias /d /d.wsgi application-group=mine
+AddHandler wsgi-script .wsgi
+"""
+    names = [group.name for group in application_groups(server_of(text), FakeMachine())]
+    assert names == ["a.example:8080|/a", "a.example:8080", "mine", "a.example:8080|each script"]
