@@ -91,6 +91,7 @@ def test_front_that_dies_leaves_a_record(server: Server, tmp_path: Path) -> None
 
 def test_process_that_was_asked_to_leave_leaves_no_report(server: Server) -> None:
     """Normal life needs no autopsy."""
+    wait_for(server.daemons, "a daemon process")
     server.daemons()[0].terminate()
     wait_for(lambda: "as it was asked to" in server.log(), "the end of the process")
     assert "it lived" not in server.log()
