@@ -47,6 +47,24 @@ def test_limits_are_those_of_the_kernel() -> None:
     assert seen["addresses"] == [4096 * MIB, 4096 * MIB]
 
 
+def test_cpu_time_beyond_the_limit_replaces_the_process() -> None:
+    """The request that uses it up is answered, and then the next process serves."""
+    with serving(SCRIPT, "--cpu-time-limit", "1s", "--threads", "2") as server:
+        pid = facts(server)["pid"]
+        assert server.get("/burn/1.1").text == str(pid)
+        wait_for(lambda: facts(server)["pid"] != pid, "the successor")
+        assert "is to be replaced: cpu_time_limit" in server.log()
+
+
+def test_a_loop_without_end_is_killed_by_the_kernel() -> None:
+    """The hard limit is for who cannot be asked: that request gets 502, and a new process serves the next."""
+    options = ("--cpu-time-limit", "1s", "--shutdown-timeout", "0", "--graceful-timeout", "0")
+    with serving(SCRIPT, *options, "--threads", "2") as server:
+        pid = facts(server)["pid"]
+        assert server.get("/burn/3600").status == 502
+        assert facts(server)["pid"] != pid
+
+
 def test_memory_beyond_the_limit_is_an_exception_of_one_request() -> None:
     """A request that wants too much gets 500; the process lives and serves the next."""
     with serving(SCRIPT, "--memory-limit", "128M", "--threads", "2") as server:
