@@ -1,5 +1,6 @@
 """Finding a running server's control socket and asking it. Shell."""
 
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ class Asked:
 
     Attributes:
         answer: the server's.
-        attachment: what came with it, read whole; b"" if nothing did.
+        attachments: what came with it in memory, read whole.
     """
 
     answer: Answer
-    attachment: bytes
+    attachments: tuple[bytes, ...]
 
 
 def find_server(asked: str | None) -> str:
@@ -87,7 +88,8 @@ def ask(path: str, request: Request) -> Asked:
         sock.settimeout(_PATIENCE)
         try:
             sock.connect(path)
-            sock.sendall(encode_request(request))
+            with contextlib.suppress(BrokenPipeError):  # it says why it does not want to hear us
+                sock.sendall(encode_request(request))
             if request.wait:
                 sock.settimeout(None)
             return _receive(sock)
@@ -113,8 +115,8 @@ def _receive(sock: socket.socket) -> Asked:
             received += data
             if len(received) > LONGEST_ANSWER:
                 raise ChannelError(f"more than {LONGEST_ANSWER} bytes")
-        attachment = _read_all(attachments[0]) if attachments else b""
-        return Asked(decode_answer(received.partition(b"\n")[0]), attachment)
+        read = tuple(_read_all(descriptor) for descriptor in attachments)
+        return Asked(decode_answer(received.partition(b"\n")[0]), read)
     finally:
         for descriptor in attachments:
             os.close(descriptor)

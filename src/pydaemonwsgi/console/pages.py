@@ -5,7 +5,7 @@ from typing import Any
 
 from pydaemonwsgi.console.text import clean, duration, size, table
 
-__all__ = ["ps_page", "status_page"]
+__all__ = ["dump_page", "ps_page", "status_page"]
 
 
 def status_page(result: Mapping[str, Any], path: str) -> str:
@@ -123,3 +123,12 @@ def ps_page(report: Mapping[str, Any]) -> str:
     if report["left_out"]:
         lines.append(f"and {report['left_out']} younger ones")
     return "\n".join(lines) + "\n"
+
+
+def dump_page(result: Mapping[str, Any]) -> str:
+    """Return the page of `dump`: each process's threads and where they are."""
+    pages = []
+    for process in result["processes"]:
+        lines = [f"daemon process {process['pid']} of process group {process['group']}", ""]
+        pages.append("\n".join([*lines, *(clean(line) for line in process["stacks"].splitlines())]) + "\n")
+    return "\n".join(pages)

@@ -11,7 +11,7 @@ from typing import Any
 from pydaemonwsgi.channel.commands import DONE, FAILED
 from pydaemonwsgi.console.client import Asked, ask, find_server
 from pydaemonwsgi.console.command_line import Order
-from pydaemonwsgi.console.pages import ps_page, status_page
+from pydaemonwsgi.console.pages import dump_page, ps_page, status_page
 
 __all__ = ["run"]
 
@@ -32,7 +32,7 @@ def run(order: Order) -> int:
     if order.json:
         _print(json.dumps({"exit": answer.exit, "error": answer.error, "result": result}, indent=2) + "\n")
     else:
-        if answer.exit == DONE:
+        if answer.exit == DONE or order.request.command == "dump":
             _print(_text(order, result, path))
         if answer.error:
             print(f"pydaemonwsgi {order.request.command}: {answer.error}", file=sys.stderr)
@@ -44,11 +44,13 @@ def run(order: Order) -> int:
 def _with_attachment(order: Order, asked: Asked) -> dict[str, Any]:
     """Return the result with what came in memory: the front's report, or text."""
     result: dict[str, Any] = dict(asked.answer.result)
-    if not asked.attachment:
-        return result
-    text = asked.attachment.decode("utf-8", "replace")
+    texts = [attachment.decode("utf-8", "replace") for attachment in asked.attachments]
     if order.request.command == "dump":
-        return result | {"stacks": text}
+        processes = result.get("processes", [])
+        return {"processes": [process | {"stacks": text} for process, text in zip(processes, texts, strict=False)]}
+    if not texts:
+        return result
+    text = texts[0]
     try:
         report: dict[str, Any] = json.loads(text)
     except ValueError:
@@ -65,7 +67,7 @@ def _text(order: Order, result: Mapping[str, Any], path: str) -> str:
     if command == "ps":
         return ps_page(result) if "requests" in result else ""
     if command == "dump":
-        return str(result.get("stacks", ""))
+        return dump_page(result)
     if command == "scale":
         return f"{result['group']}: {result['size']} processes (before: {result['before']})\n"
     if command == "stop":

@@ -18,6 +18,7 @@ from pydaemonwsgi.daemon.pool import Pool
 __all__ = ["cpu_time", "describe", "dump_threads", "phase_of", "stack_of"]
 
 _OWN_DIRECTORY: Final = os.path.dirname(__file__) + os.sep
+_PACKAGE: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _THREADING: Final = threading.__file__
 _APPLICATION: Final = "in the application"
 
@@ -95,6 +96,9 @@ def _thread_lines(
         frame = frames.get(thread.ident or 0)
         if frame is None:
             continue  # it has ended meanwhile
+        if thread is threading.main_thread():
+            found.append(f"thread {thread.name} (tid {os.getpid()}): watches over the others")
+            continue
         head = f"thread {thread.name} (tid {thread.native_id})"
         exchange = requests.get(thread.ident or 0)
         if exchange is not None:
@@ -104,5 +108,17 @@ def _thread_lines(
             )
             if exchange.given_up:
                 head += ", given up"
+        elif _is_ours(frame):
+            found.append(f"{head}: waits for requests")
+            continue
         found.append(f"{head}\n{stack_of(frame)}")
     return found
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    """Whether a stack has no frame of the application, nor of what it imports."""
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith((_PACKAGE, _THREADING)):
+            return False
+        frame = frame.f_back
+    return True

@@ -43,6 +43,7 @@ def serve(options: ServeOptions) -> int:
     if error_log is not None:
         banner_to = os.dup(2)
         descriptors.redirect_standard_streams(error_log)
+        os.close(error_log)
     else:
         banner_to = 2
         descriptors.redirect_standard_streams(2)

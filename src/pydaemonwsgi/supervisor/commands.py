@@ -16,6 +16,7 @@ from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.report import HEALTHY, report_group
+from pydaemonwsgi.supervisor.stacks import Stacks
 from pydaemonwsgi.system.memory import create_shared
 from pydaemonwsgi.system.usage import usage_of
 
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 _REPORT_SIZE: Final = 2 * 1024 * 1024
 # Seconds for the front to write its report; one that is busy for longer has trouble itself.
 _REPORT_TIME: Final = 3.0
+# Seconds for a process to write them; one in which no thread gets on does not.
+_DUMP_TIME: Final = 2.0
+# Processes at once; more descriptors do not travel in one message.
+_DUMPS: Final = 64
 # A typing error must not fork until the machine stands still.
 _LARGEST_GROUP: Final = 1024
 
@@ -70,6 +75,7 @@ class Commands:
             "restart": self._restart,
             "stop": self._stop,
             "scale": self._scale,
+            "dump": self._dump,
             "reopen-logs": self._reopen,
         }
 
@@ -130,7 +136,7 @@ class Commands:
 
         def look(now: float) -> Reply | None:
             if asked and not self._errands.is_open(token):
-                return Reply(Answer(DONE, result), memory)
+                return Reply(Answer(DONE, result), (memory,))
             if asked and now < until and self._front.child is not None:
                 return None
             forget()
@@ -141,6 +147,30 @@ class Commands:
         def forget() -> None:
             self._errands.abandon(token)
             os.close(memory)
+
+        return Waiting(look, until, forget)
+
+    def _dump(self, request: Request) -> Reply | Waiting:
+        """Have processes write their stacks into memory that goes to the client: they hold what users wrote."""
+        daemons = [
+            (group, daemon)
+            for group in self._groups
+            for daemon in group.daemons.values()
+            if request.pid in {0, daemon.child.pid}
+        ]
+        if not daemons:
+            return Reply(Answer(WRONG, {}, f"pid {request.pid} is no daemon process of this server; see status"))
+        stacks = [Stacks(group, daemon, self._errands) for group, daemon in daemons[:_DUMPS]]
+        until = time.monotonic() + _DUMP_TIME
+
+        def look(now: float) -> Reply | None:
+            if now < until and any(one.is_awaited for one in stacks):
+                return None
+            return _dumped(stacks, left_out=len(daemons) - len(stacks))
+
+        def forget() -> None:
+            for one in stacks:
+                one.forget()
 
         return Waiting(look, until, forget)
 
@@ -230,6 +260,19 @@ class Commands:
         del request
         error = self._reopen_logs()
         return Reply(Answer(FAILED if error else DONE, {}, error))
+
+
+def _dumped(stacks: Sequence[Stacks], *, left_out: int) -> Reply:
+    told = [one for one in stacks if one.is_told]
+    silent = [one for one in stacks if not one.is_told]
+    errors = [f"pid {one.pid} does not answer: {one.insist()}" for one in silent]
+    for one in silent:
+        one.forget()
+    if left_out:
+        errors.append(f"{left_out} processes are left out; give a PID")
+    result = {"processes": [{"group": one.group.name, "pid": one.pid} for one in told]}
+    answer = Answer(FAILED if silent else DONE, result, "; ".join(errors))
+    return Reply(answer, tuple(one.memory for one in told))
 
 
 def _stopping() -> Reply:

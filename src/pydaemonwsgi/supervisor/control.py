@@ -52,10 +52,10 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, and a descriptor that travels with it and is closed after; -1 for none."""
+    """An answer, and descriptors that travel with it and are closed after."""
 
     answer: Answer
-    descriptor: int = -1
+    descriptors: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Waiting:
 
 
 class _Connection:
-    __slots__ = ("buffer", "deadline", "descriptor", "out", "peer", "sock", "waiting")
+    __slots__ = ("buffer", "deadline", "descriptors", "out", "peer", "sock", "waiting")
 
     def __init__(self, sock: socket.socket, peer: Peer, deadline: float) -> None:
         self.sock = sock
@@ -82,8 +82,14 @@ class _Connection:
         self.deadline: float | None = deadline
         self.buffer = b""
         self.out = b""
-        self.descriptor = -1
+        self.descriptors: tuple[int, ...] = ()
         self.waiting: Waiting | None = None
+
+    def close_descriptors(self) -> None:
+        """Give up what was to travel with the answer, or has."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors = ()
 
 
 class ControlServer:
@@ -122,10 +128,7 @@ class ControlServer:
         """Send the answers that are ready; end the connections whose time is over."""
         for connection in list(self._connections.values()):
             if connection.waiting is not None:
-                reply = connection.waiting.look(now)
-                if reply is not None:
-                    connection.waiting = None
-                    self._answer(connection, reply)
+                self._act(self._look, connection)
             if connection.deadline is not None and now >= connection.deadline:
                 self._drop(connection)
 
@@ -167,7 +170,24 @@ class ControlServer:
     def _watch(self, connection: _Connection, events: int) -> None:
         action = self._on_readable if events == selectors.EVENT_READ else self._on_writable
         self._unwatch(connection)
-        self._selector.register(connection.sock, events, lambda: action(connection))
+        self._selector.register(connection.sock, events, lambda: self._act(action, connection))
+
+    def _act(self, action: Callable[[_Connection], None], connection: _Connection) -> None:
+        if connection.sock not in self._connections:
+            return  # given up for another one in this very turn of the loop
+        try:
+            action(connection)
+        except Exception:
+            # A safety net: a bug here must not end the server.
+            logger.exception("control socket: talking with %s failed", connection.peer)
+            self._drop(connection)
+
+    def _look(self, connection: _Connection) -> None:
+        assert connection.waiting is not None
+        reply = connection.waiting.look(self._clock())
+        if reply is not None:
+            connection.waiting = None
+            self._answer(connection, reply)
 
     def _unwatch(self, connection: _Connection) -> None:
         try:
@@ -203,10 +223,10 @@ class ControlServer:
             reply = self._obey(decode_request(line), connection.peer)
         except ChannelError as error:
             reply = Reply(Answer(WRONG, {}, str(error)))
-        except Exception:
-            # A safety net: a bug in a command must not end the server.
-            logger.exception("control socket: a request of %s failed", connection.peer)
-            reply = Reply(Answer(FAILED, {}, "a fault of the server; its error log has the traceback"))
+        except OSError as error:
+            # No descriptors or no memory are to be had; nothing has been done.
+            why = (error.strerror or str(error)).lower()
+            reply = Reply(Answer(FAILED, {}, f"the server cannot do that now: {why}"))
         if isinstance(reply, Waiting):
             connection.waiting = reply
             connection.deadline = None
@@ -217,22 +237,20 @@ class ControlServer:
 
     def _answer(self, connection: _Connection, reply: Reply) -> None:
         connection.out = encode_answer(reply.answer)
-        connection.descriptor = reply.descriptor
+        connection.descriptors = reply.descriptors
         connection.deadline = self._clock() + _PATIENCE
         self._on_writable(connection)
 
     def _on_writable(self, connection: _Connection) -> None:
-        descriptors = () if connection.descriptor < 0 else (connection.descriptor,)
         try:
-            sent = send_with_descriptors(connection.sock, connection.out, descriptors)
+            sent = send_with_descriptors(connection.sock, connection.out, connection.descriptors)
         except BlockingIOError:
             sent = 0
         except OSError:
             self._drop(connection)
             return
-        if sent and descriptors:
-            os.close(connection.descriptor)
-            connection.descriptor = -1
+        if sent:
+            connection.close_descriptors()
         connection.out = connection.out[sent:]
         if connection.out:
             self._watch(connection, selectors.EVENT_WRITE)
@@ -240,14 +258,13 @@ class ControlServer:
             self._drop(connection)
 
     def _drop(self, connection: _Connection) -> None:
+        if self._connections.pop(connection.sock, None) is None:
+            return
         self._unwatch(connection)
-        self._connections.pop(connection.sock, None)
         if connection.waiting is not None:
             connection.waiting.forget()
             connection.waiting = None
-        if connection.descriptor >= 0:
-            os.close(connection.descriptor)
-            connection.descriptor = -1
+        connection.close_descriptors()
         connection.sock.close()
 
 

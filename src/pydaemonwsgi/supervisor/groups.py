@@ -14,6 +14,7 @@ from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump,
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
 from pydaemonwsgi.supervisor.dump import dump
+from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.memory_limit import MemoryLimit
@@ -67,6 +68,7 @@ class ProcessGroup:
         front: whom they are connected with.
         selector: the loop's.
         numbers: where the next process gets its number from; all groups of a server share it.
+        errands: what processes have been asked.
 
     Attributes:
         planner: decides.
@@ -76,11 +78,19 @@ class ProcessGroup:
         hopeless: whether one could not even try, because the machine does not let it, before any had `loaded`.
     """
 
-    def __init__(self, plan: GroupPlan, front: Front, selector: selectors.BaseSelector, numbers: Iterator[int]) -> None:
+    def __init__(
+        self,
+        plan: GroupPlan,
+        front: Front,
+        selector: selectors.BaseSelector,
+        numbers: Iterator[int],
+        errands: Errands,
+    ) -> None:
         self._plan = plan
         self._front = front
         self._selector = selector
         self._numbers = numbers
+        self._errands = errands
         self.planner = plan.planner
         self.daemons: dict[int, Daemon] = {}
         self.loaded = False
@@ -318,6 +328,8 @@ class ProcessGroup:
             if daemon.number in self.planner.processes:
                 # What it has before its first request is what the next one would begin with.
                 self._look_at_memory([self.planner.processes[daemon.number]])
+        elif message.word is Word.DUMPED:
+            self._errands.finish(message.number("token"))
         elif message.word is Word.KEPT:
             self.planner.on_kept(daemon.number)
         elif message.word is Word.RETIRE:

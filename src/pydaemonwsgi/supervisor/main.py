@@ -54,9 +54,11 @@ class Supervisor:
             self._selector, plan.run_front, plan.front_timeout, keep, self._obey_front, self._on_front_ready
         )
         numbers = itertools.count(1)
-        self._groups = [ProcessGroup(group, self._front, self._selector, numbers) for group in plan.groups]
-        self._watch = OutOfMemoryWatch.of_this_process()
         self._errands = Errands()
+        self._groups = [
+            ProcessGroup(group, self._front, self._selector, numbers, self._errands) for group in plan.groups
+        ]
+        self._watch = OutOfMemoryWatch.of_this_process()
         self._control = self._make_control()
         self._announced = False
         self._exit_status = 0
