@@ -75,6 +75,25 @@ def test_memory_beyond_the_limit_is_an_exception_of_one_request() -> None:
         assert facts(server)["pid"] == pid
 
 
+def test_a_process_without_any_memory_left_gives_its_place_to_another() -> None:
+    """An application that eats up all there is takes its process with it; no request is left without an answer."""
+    with serving(SCRIPT, "--memory-limit", "64M", "--threads", "2") as server:
+        pid = facts(server)["pid"]
+        seen = set()
+        while server.get(f"/keep/{4 * MIB}").status == 200:
+            pass  # soon there is room for little things only
+
+        def another_serves() -> bool:
+            seen.add(server.get("/keep/60000").status)
+            return bool({process.pid for process in server.daemons()} - {pid})
+
+        wait_for(another_serves, "another process")
+        assert seen <= {200, 500, 502}
+        wait_for(lambda: server.get().status == 200, "an answer of the new process")
+        assert "out of memory: not even what receives requests gets any" in server.log()
+        wait_for(lambda: "exited with status 71" in server.log(), "the record of its end")
+
+
 def test_addresses_beyond_the_limit_are_an_exception_of_one_request() -> None:
     """The same for --virtual-memory-limit."""
     with serving(SCRIPT, "--virtual-memory-limit", "1G", "--threads", "1") as server:

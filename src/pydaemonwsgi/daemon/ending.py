@@ -2,11 +2,26 @@
 
 import atexit
 import contextlib
+import logging
 import os
 import sys
 import threading
+from typing import NoReturn
 
-__all__ = ["end_interpreter"]
+__all__ = ["end_for_lack_of_memory", "end_interpreter"]
+
+logger = logging.getLogger(__name__)
+
+
+def end_for_lack_of_memory() -> NoReturn:
+    """End at once, with EX_OSERR: requests that have not started here go elsewhere, instead of waiting in vain."""
+    try:
+        logger.critical(
+            "out of memory: not even what receives requests gets any (memory-limit, virtual-memory-limit, or the "
+            "machine's own); the process ends"
+        )
+    finally:
+        os._exit(os.EX_OSERR)
 
 
 def end_interpreter(timeout: float = 0.0) -> None:

@@ -35,6 +35,7 @@ from pydaemonwsgi.channel.frames import (
     encode,
 )
 from pydaemonwsgi.daemon.adapter import Adapter, Job
+from pydaemonwsgi.daemon.ending import end_for_lack_of_memory
 from pydaemonwsgi.daemon.exchange import Exchange
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.policy import FLUSH_AFTER, PoolPolicy
@@ -193,6 +194,9 @@ class Pool:
                     self._lead(worker)
                 else:
                     self._run(worker, *given)
+            except MemoryError:
+                # Not the application's, which is a 500, but ours: nothing can be received or sent any more.
+                end_for_lack_of_memory()
             except BaseException:
                 # This branch should never run. It keeps a bug in the pool from silently costing a thread.
                 logger.exception("worker thread %d failed", worker.index + 1)
