@@ -150,7 +150,9 @@ def size(minimum: int, maximum: int | None = None, *, or_zero: bool = False) -> 
         count = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[unit]
         return count if or_zero and not count else _within(count, minimum, maximum)
 
-    bounds = ("0, or " if or_zero else "") + _bounds(minimum, maximum, _render_size)
+    # What no machine has is no bound that anybody wants to read.
+    told = None if maximum is not None and maximum >= 1 << 60 else maximum
+    bounds = ("0, or " if or_zero else "") + _bounds(minimum, told, _render_size)
     accepted = f"bytes, or a number with k, M or G such as 512M: {bounds}"
     return ValueKind("SIZE", accepted, parse, _render_size)
 
