@@ -11,7 +11,7 @@ class World:
     """A group of service processes and what it has asked for; a process that is spawned runs at once."""
 
     def __init__(self, size: int = 1) -> None:
-        self.group = ServiceGroup("cron", size, Timeouts(startup=60.0, graceful=15.0, shutdown=5.0))
+        self.group = ServiceGroup("cron", size, Timeouts(startup=60.0, graceful=15.0, shutdown=5.0, deadlock=5.0))
         self.now = 1000.0
         self.numbers = 0
         self.done: list[Action] = []
@@ -118,6 +118,15 @@ def test_what_the_machine_forbids_is_given_up() -> None:
         world.now += 10.0
     assert world.group.trouble.fatal
     assert Spawn() not in world.go(100.0)
+
+
+def test_a_script_need_give_no_sign_of_life() -> None:
+    """deadlock-timeout is for processes with a monitor; a script may sleep for a week."""
+    world = World()
+    world.go()
+    world.group.on_heartbeat(1, 0.0, world.now + 604800.0)
+    assert world.go(604800.0) == []
+    assert world.running == [1]
 
 
 def test_nothing_is_started_once_the_server_stops() -> None:

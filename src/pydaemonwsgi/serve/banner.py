@@ -24,8 +24,9 @@ def banner(
             host = f"[{host}]" if ":" in host else host
             mount = "/" if options.mount_point == "/" else f"{options.mount_point}/"
             lines.append(f"  listening on  http://{host}:{address.port}{mount}")
+    kind = f"{options.threads} threads" if options.threads else "a service script"
     lines += [
-        f"  processes     {options.process_count} × {options.threads} threads, group {options.group_name}",
+        f"  processes     {options.process_count} × {kind}, group {options.group_name}",
         f"  user          {identity.user_name if identity is not None else 'root'}",
         f"  supervisor    pid {os.getpid()} (Ctrl-C or SIGTERM stops, SIGHUP reloads)",
         f"  control       {control_socket or 'none'}",

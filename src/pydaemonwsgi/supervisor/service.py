@@ -42,6 +42,9 @@ class ServiceGroup(Group):
     def on_detached(self, number: int, now: float) -> None:
         """The script has closed our connection; it is its own."""
 
+    def on_heartbeat(self, number: int, beat: float, now: float) -> None:
+        """A script gives no signs of life, as nothing runs beside it that could."""
+
     def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False) -> None:
         """A process has exited; see `Group.on_exit`."""
         process = self.processes[number]
