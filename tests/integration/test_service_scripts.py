@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 from tests.helpers.command import CommandServer, started
 from tests.helpers.server import Server, wait_for
 
@@ -57,6 +58,15 @@ def test_sigterm_is_an_exception_in_the_script(tmp_path: Path) -> None:
         assert server.stop() == 0
         assert said(server, "cleaned up") == 1
         assert said(server, "Traceback") == 0
+
+
+def test_the_stack_of_the_script_can_be_seen(tmp_path: Path) -> None:
+    """`pydaemonwsgi dump` has it written to the error log, because nothing in the process could answer."""
+    with started(*serve(tmp_path, LOOP)) as server:
+        wait_for(lambda: said(server, "main True"), "the script")
+        services(server)[0].send_signal(DUMP_SIGNAL)
+        wait_for(lambda: said(server, 'service.py", line'), "the stack")
+        assert len(services(server)) == 1
 
 
 def test_the_scripts_own_handlers_are_its_own(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ atexit functions run. The supervisor starts it again.
 """
 
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ from pydaemonwsgi.daemon.ending import end_interpreter
 from pydaemonwsgi.daemon.scripts import LoadError, Script
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.system.processes import die_with_parent
+from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 
 __all__ = ["run_service"]
 
@@ -37,6 +39,7 @@ def run_service(settings: DaemonSettings, control_socket: socket.socket) -> int:
         signal.signal(number, _ignore)
     for number in (signal.SIGTERM, signal.SIGXCPU):
         signal.signal(number, _exit)
+    faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
     script = Script(settings.script, settings.module, settings.callable_object)
     with contextlib.suppress(OSError):  # the supervisor has gone, and SIGTERM is on its way
         control_socket.send(control.encode(Word.LOADED, version=script.current_version(), failed=False, error=""))
