@@ -142,12 +142,13 @@ def test_each_process_has_only_its_own_descriptors(public: Public) -> None:
             wait_for(lambda pid=process.pid: kinds(pid)["socket"] == 2, "the channel")  # type: ignore[misc]
             assert kinds(process.pid) == {"socket": 2, "pipe": 2, "/memfd:scoreboard": 1}
             assert {os.readlink(f"/proc/{process.pid}/fd/{n}") for n in (0, 2)} == {"/dev/null", str(log)}
-        # A listener, the control connection, two channels, the loop's own pair; the access log; epoll; scoreboards.
+        # A listener, the control connection, two channels, the loop's own pair; the access log; epoll; scoreboards;
+        # descriptors in reserve.
         front = kinds(server.front().pid)
         assert front[str(access)] == 1
         assert front["socket"] == 6
         assert front["/memfd:scoreboard"] == 2
-        assert set(front) == {"socket", str(access), "/memfd:scoreboard", "anon_inode"}
+        assert set(front) == {"socket", str(access), "/memfd:scoreboard", "anon_inode", "/dev/null"}
     for path in (log, access, leak):
         path.unlink()
 

@@ -204,7 +204,7 @@ class GroupOptions:
     switch_interval: float | None = option(
         None,
         "Time after which a thread lets another run Python.",
-        values.duration(shortest=1e-6),
+        values.duration(shortest=0.0001),
         heading="Resources",
         unset="Python's, 5ms",
     )
