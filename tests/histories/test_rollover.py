@@ -50,12 +50,16 @@ class Supervised:
         match action:
             case Spawn():
                 self.spawned += 1
-                return f"spawn {self.group.on_spawned(self.spawned, now, self.version).number}"
+                self.group.on_spawned(self.spawned, now, self.version)
+                self.group.on_loading(self.spawned, {"app.wsgi": self.version})
+                return f"spawn {self.spawned}"
             case Stop(number, timeout):
                 assert timeout in {SHUTDOWN, 0.0}
                 return f"stop {number}"
-            case Keep(number, version):
-                return f"keep {number} v{version}"
+            case Keep(number, versions):
+                return f"keep {number} " + " ".join(
+                    f"v{version}" if name == "app.wsgi" else f"{name}:v{version}" for name, version in versions.items()
+                )
             case Refuse(seconds):
                 return f"refuse {seconds:.3g}"
             case Admit():
@@ -69,9 +73,12 @@ class Supervised:
             case []:
                 pass
             case ["loaded", number]:
-                group.on_loaded(int(number), now, failed=False, version=self.version)
-            case ["fails", number, version]:
-                group.on_loaded(int(number), now, failed=True, version=int(version[1:]))
+                group.on_loaded(int(number), now, failed={})
+            case ["fails", number, *versions]:
+                # `v2` is a version of the script, `b.wsgi:v2` one of another.
+                scripts = [text.rpartition(":") for text in versions]
+                failed = {name or "app.wsgi": int(version[1:]) for name, _, version in scripts}
+                group.on_loaded(int(number), now, failed=failed)
             case ["retire", number, reason]:
                 group.on_retire(int(number), ShutdownReason(reason))
             case ["beat", number, beat]:
@@ -322,7 +329,7 @@ HISTORIES = {
             (101, "loaded 5", "attach 5, detach 1"),
             (101, "loaded 6", "attach 6, detach 2"),
         ],
-        says=("the script as it is now does not load; running processes keep the code they have",),
+        says=("app.wsgi as it is now does not load; running processes keep the code they have",),
     ),
     "hup-with-a-script-that-does-not-load-keeps-the-old-code": History(
         2,
@@ -352,7 +359,7 @@ HISTORIES = {
             (12.4, "", "spawn 4"),
             (13, "loaded 4", "attach 4, detach 1"),
         ],
-        says=("the script does not load; trying again in 0.2 s", "trying again in 0.4 s"),
+        says=("app.wsgi does not load; trying again in 0.2 s", "trying again in 0.4 s"),
     ),
     "changed-script-that-kills-its-process-keeps-the-old-code-after-three": History(
         1,
@@ -421,7 +428,7 @@ HISTORIES = {
             (10, "loaded 6", "attach 6, detach 2"),
             (99, "", "stop 1, stop 2"),
         ],
-        says=("the script does not load; requests are answered with 500",),
+        says=("app.wsgi does not load; requests for it are answered with 500",),
     ),
     "first-start-that-does-not-load-then-is-mended": History(
         2,

@@ -26,7 +26,7 @@ class World:
                 if isinstance(action, Spawn):
                     self.numbers += 1
                     self.group.on_spawned(self.numbers, self.now)
-                    self.group.on_loaded(self.numbers, self.now, failed=False, version=1)
+                    self.group.on_loaded(self.numbers, self.now, failed={})
         return wanted
 
     def end(self, number: int, how: str = "exited with status 0") -> None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from pydaemonwsgi.errors import ChannelError
 
@@ -17,6 +17,8 @@ __all__ = ["MAXIMUM_MESSAGE", "Message", "Word", "decode", "encode"]
 MAXIMUM_MESSAGE: Final = 32 * 1024
 # A traceback longer than this is cut in its middle before it travels; the whole one is in the error log.
 MAXIMUM_TEXT: Final = 16 * 1024
+# What names and what belongs to them may take, in bytes of JSON; those beyond it do not travel.
+_LONGEST_TABLE: Final = 12 * 1024
 
 # Numbers beyond this are no pid, no count, no time.
 _LARGEST: Final = 2**63 - 1
@@ -41,9 +43,12 @@ class Word(Enum):
     CHANNEL = "channel"  # here is the channel to (another) front, as descriptor
     DRAIN = "drain"  # a successor has your place: finish what you have; who is stuck is not waited for
     DUMP = "dump"  # write the stacks of all threads into the memory that travels as descriptor
-    KEEP = "keep"  # the script as it is now does not load: go on with the code you have
+    KEEP = "keep"  # these versions of scripts do not load: go on with the code you have
+    LOAD = "load"  # load these scripts too before you serve: the first message to every daemon process
     # daemon process -> supervisor
-    LOADED = "loaded"  # the script is imported, or could not be
+    LOADING = "loading"  # I begin to load these versions of scripts
+    LOADED = "loaded"  # I am ready to serve; these did not load
+    SCRIPT = "script"  # a request has had this script loaded: whoever takes my place should have it before it serves
     KEPT = "kept"  # I go on with the code I have, as you said
     DUMPED = "dumped"  # the stacks are written
     RETIRE = "retire"  # I should be replaced, for this reason
@@ -54,7 +59,11 @@ class Word(Enum):
     STOP = "stop"  # finish what you have and leave
 
 
-_FIELDS: Final[dict[Word, dict[str, type]]] = {
+# Names and what belongs to each.
+_NUMBERS: Final = dict[str, int]
+_TEXTS: Final = dict[str, str]
+
+_FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.ATTACH: {"process": int, "pid": int, "threads": int, "group": str},
     Word.DETACH: {"process": int},
     Word.DIED: {"process": int},
@@ -68,8 +77,11 @@ _FIELDS: Final[dict[Word, dict[str, type]]] = {
     Word.CHANNEL: {},
     Word.DRAIN: {},
     Word.DUMP: {"token": int},
-    Word.KEEP: {"version": int},
-    Word.LOADED: {"version": int, "failed": bool, "error": str},
+    Word.KEEP: {"versions": _NUMBERS},
+    Word.LOAD: {"scripts": _TEXTS},
+    Word.LOADING: {"versions": _NUMBERS},
+    Word.LOADED: {"failed": _NUMBERS, "error": str},
+    Word.SCRIPT: {"path": str, "callable_object": str},
     Word.KEPT: {},
     Word.DUMPED: {"token": int},
     Word.RETIRE: {"reason": str},
@@ -98,6 +110,18 @@ class Message:
         assert isinstance(value, str)
         return value
 
+    def numbers(self, name: str) -> Mapping[str, int]:
+        """Return the field `name`, a number for each of some names."""
+        value = self.fields[name]
+        assert isinstance(value, dict)
+        return value
+
+    def texts(self, name: str) -> Mapping[str, str]:
+        """Return the field `name`, a text for each of some names."""
+        value = self.fields[name]
+        assert isinstance(value, dict)
+        return value
+
     def seconds(self, name: str) -> float:
         """Return the field `name`, a duration in seconds."""
         value = self.fields[name]
@@ -106,17 +130,31 @@ class Message:
 
 
 def encode(word: Word, **fields: object) -> bytes:
-    """Return a message as bytes; long texts are cut in the middle."""
+    """Return a message as bytes; long texts are cut in the middle, tables at their end."""
     assert fields.keys() == _FIELDS[word].keys(), (word, fields)
     for name, value in fields.items():
         if isinstance(value, str) and len(value) > MAXIMUM_TEXT:
             half = MAXIMUM_TEXT // 2
             fields[name] = f"{value[:half]}\n[…]\n{value[-half:]}"
+        elif isinstance(value, Mapping):
+            fields[name] = _cut_table(value)
     data = json.dumps({"kind": word.value, **fields}).encode("ascii", "backslashreplace")
     if len(data) > MAXIMUM_MESSAGE:
         fields = {name: value[:1000] if isinstance(value, str) else value for name, value in fields.items()}
         data = json.dumps({"kind": word.value, **fields}).encode("ascii")
     return data
+
+
+def _cut_table(table: Mapping[str, object]) -> dict[str, object]:
+    """Return as much of a table, from its beginning, as may travel."""
+    left = _LONGEST_TABLE
+    kept = {}
+    for name, value in table.items():
+        left -= len(json.dumps({name: value}))
+        if left < 0:
+            break
+        kept[name] = value
+    return kept
 
 
 def decode(data: bytes) -> Message:
@@ -141,6 +179,16 @@ def decode(data: bytes) -> Message:
             content[name] = float(value)
         elif kind is float and type(value) is float and not 0 <= value <= _LARGEST:
             raise ChannelError(f"control message {word.value} whose {name} is no duration")
+        elif kind in {_NUMBERS, _TEXTS}:
+            _check_table(value, kind, f"control message {word.value} whose {name}")
         elif type(value) is not kind:
             raise ChannelError(f"control message {word.value} whose {name} is no {kind.__name__}")
     return Message(word, content)
+
+
+def _check_table(value: object, kind: Any, what: str) -> None:
+    of = kind.__args__[1]
+    if type(value) is not dict or not all(type(one) is of for one in value.values()):
+        raise ChannelError(f"{what} is no table")
+    if of is int and any(abs(one) > _LARGEST for one in value.values()):
+        raise ChannelError(f"{what} is out of bounds")

@@ -22,7 +22,8 @@ from pydaemonwsgi.daemon.interruption import AsyncRaiser, Interruption, RequestT
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.output import ErrorStream, set_current_request
 from pydaemonwsgi.daemon.response import error_page
-from pydaemonwsgi.daemon.scripts import WSGIApplication
+from pydaemonwsgi.daemon.routes import Route
+from pydaemonwsgi.daemon.scripts import LoadError, WSGIApplication
 
 __all__ = ["Adapter", "Job"]
 
@@ -40,10 +41,14 @@ class Job:
         stream: its number there.
         request: what the front sent.
         descriptor: of the file with its body, or -1; belongs to the job.
-        received: when this process took it, seconds since the epoch.
+        received: when this process took it, seconds since the epoch; the same for all that came together.
+        environ: what the application gets, once the job is prepared.
+        route: whom it is for, once the job is prepared.
     """
 
-    __slots__ = ("descriptor", "environ", "link", "received", "request", "stream")
+    __slots__ = ("descriptor", "environ", "link", "received", "request", "route", "stream")
+
+    route: Route
 
     def __init__(self, link: Link, stream: int, request: RequestPayload, descriptor: int, received: float) -> None:
         self.link = link
@@ -61,36 +66,25 @@ class Job:
 
 
 class Adapter:
-    """Runs jobs against one application.
+    """Runs jobs.
 
     Args:
-        application: the WSGI application, or None when the script did not load.
-        failure: why it did not load; shown on the page where `debug` is set.
-        environs: builds the environ.
+        environs: builds the environ, and says which application it is for.
         debug: whether error pages show tracebacks.
         raise_in: has an exception raised in a thread that runs the application; None where nobody interrupts.
     """
 
-    def __init__(
-        self,
-        application: WSGIApplication | None,
-        failure: str,
-        environs: EnvironBuilder,
-        *,
-        debug: bool,
-        raise_in: AsyncRaiser | None = None,
-    ) -> None:
-        self._application = application
+    def __init__(self, environs: EnvironBuilder, *, debug: bool, raise_in: AsyncRaiser | None = None) -> None:
         self._raise_in = raise_in
-        self._failure = failure
         self._environs = environs
         self._debug = debug
 
-    def prepare(self, job: Job) -> str:
-        """Build the job's environ; return its path."""
-        job.environ = self._environs.build(job.request, daemon_start=job.received, application_start=time.time())
-        path: str = job.environ["PATH_INFO"]
-        return path
+    def prepare(self, job: Job) -> Route:
+        """Build the job's environ; return whom it is for."""
+        job.environ, job.route = self._environs.build(
+            job.request, daemon_start=job.received, application_start=time.time()
+        )
+        return job.route
 
     def begin(self, job: Job, thread_id: int, *, inline: bool) -> Exchange:
         """Return the exchange that will carry the job's answer."""
@@ -101,7 +95,7 @@ class Adapter:
         return Exchange(
             job.link,
             job.stream,
-            environ["REQUEST_METHOD"],
+            "HEAD" if job.route.maps_head_to_get else environ["REQUEST_METHOD"],
             errors,
             inline,
             job.request,
@@ -126,12 +120,13 @@ class Adapter:
         environ["wsgi.input"] = body
         set_current_request(exchange.errors)
         try:
-            if self._application is None:
-                self._answer_500(exchange, self._failure)
-            elif exchange.interruption is None:
-                self._call(self._application, environ, exchange)
+            application = job.route.application.call or job.route.application.obtain()
+            if exchange.interruption is None:
+                self._call(application, environ, exchange)
             else:
-                self._call_interruptibly(self._application, environ, exchange, exchange.interruption)
+                self._call_interruptibly(application, environ, exchange, exchange.interruption)
+        except LoadError as error:
+            self._answer_unloaded(error, exchange)
         except BaseException as error:
             self._handle(error, exchange)
         finally:
@@ -280,6 +275,20 @@ class Adapter:
                 "504 Gateway Timeout",
                 error_page("504 Gateway Timeout", "The application did not answer this request in time."),
             )
+
+    def _answer_unloaded(self, error: LoadError, exchange: Exchange) -> None:
+        """Answer for a script that could not be loaded; the error log has the whole story once."""
+        why = str(error)
+        logger.error(
+            "answered with %s: %s",
+            error.status,
+            why.rpartition("\n")[2],
+            extra={"request_id": exchange.errors.request_id},
+        )
+        if error.status.startswith("5"):
+            self._answer_500(exchange, why)
+        else:
+            exchange.answer_error(error.status, error_page(error.status, why if self._debug else ""))
 
     def _answer_500(self, exchange: Exchange, details: str) -> None:
         text = (

@@ -1,5 +1,6 @@
 """A daemon process's end of the control connection: what is said waits until the supervisor takes it. Shell."""
 
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -51,6 +52,19 @@ class ControlConnection:
                 self._outbox.clear()
                 return
             self._outbox.popleft()
+
+    def wait(self) -> Message:
+        """Return the next message, which brings no descriptors, as soon as there is one.
+
+        Raises:
+            EOFError: the supervisor has gone.
+            ChannelError: what came is no message.
+        """
+        poller = select.poll()
+        poller.register(self._socket, select.POLLIN)
+        while (received := self.receive()) is None:
+            poller.poll()
+        return received[0]
 
     def receive(self) -> tuple[Message, list[int]] | None:
         """Return the next message and its descriptors, which belong to the caller; None when there is none now.

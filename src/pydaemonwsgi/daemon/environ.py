@@ -3,9 +3,11 @@
 PEP 3333, section environ Variables.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydaemonwsgi.channel.frames import RequestPayload
+from pydaemonwsgi.daemon.routes import Route, without_private
 
 __all__ = ["APACHE_VERSION", "MOD_WSGI_VERSION", "EnvironBuilder"]
 
@@ -14,19 +16,23 @@ MOD_WSGI_VERSION = (6, 0, 5)
 APACHE_VERSION = (2, 4, 62)
 
 Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 _REMEMBERED = 512
 _LONGEST_REMEMBERED = 4096
 
 
 class EnvironBuilder:
-    """Builds environs for one application.
+    """Builds environs, and says for each request where it goes.
+
+    What a head says is worked out once and remembered with it, so that a head that comes again costs nothing.
 
     Args:
+        route: says where a request goes, from the CGI variables of its head, private keys included.
         group: name of the process group.
         application_group: name of the application group, `""` for the main interpreter.
-        callable_object: name of the application in the script.
-        script_filename: path of the script, or None for a module.
+        callable_object: name of the application in the script, where a request does not say it.
+        script_filename: path of the script, where a request does not say it; or None.
         multithread: value of `wsgi.multithread`.
         multiprocess: value of `wsgi.multiprocess`.
         run_once: value of `wsgi.run_once`.
@@ -35,6 +41,7 @@ class EnvironBuilder:
 
     def __init__(
         self,
+        route: Callable[[Mapping[str, str]], Route],
         *,
         group: str,
         application_group: str,
@@ -64,14 +71,19 @@ class EnvironBuilder:
             "mod_wsgi.request_handler": "wsgi-script",
             "mod_wsgi.handler_script": "",
         }
+        self._route = route
         self._connections: dict[bytes, dict[str, Any]] = {}
-        self._heads: dict[bytes, dict[str, Any]] = {}
-        self._known: dict[tuple[bytes, bytes], dict[str, Any]] = {}
+        self._heads: dict[bytes, tuple[dict[str, Any], Route]] = {}
+        self._known: dict[tuple[bytes, bytes], tuple[dict[str, Any], Route]] = {}
         if script_filename is not None:
             self._template["SCRIPT_FILENAME"] = script_filename
 
-    def build(self, request: RequestPayload, *, daemon_start: float, application_start: float) -> dict[str, Any]:
-        """Return a new environ without what depends on the thread: `wsgi.input`, `wsgi.errors`, the thread's id.
+    def build(
+        self, request: RequestPayload, *, daemon_start: float, application_start: float
+    ) -> tuple[dict[str, Any], Route]:
+        """Return where a request goes and a new environ for it.
+
+        The environ lacks what depends on the thread: `wsgi.input`, `wsgi.errors`, the thread's id.
 
         Args:
             request: what the front sent.
@@ -79,48 +91,56 @@ class EnvironBuilder:
             application_start: now, seconds since the epoch.
         """
         known = self._known.get((request.connection, request.head))
-        environ = known.copy() if known is not None else self._learn(request)
+        if known is not None:
+            environ, route = known
+            environ = environ.copy()
+        else:
+            environ, route = self._learn(request)
         environ["mod_wsgi.request_id"] = "%016x" % request.request_id  # noqa: UP031 - faster than format()
         environ["mod_wsgi.request_start"] = request.request_start
         environ["mod_wsgi.queue_start"] = request.queue_start
         environ["mod_wsgi.daemon_start"] = daemon_start
         environ["mod_wsgi.application_start"] = application_start
-        return environ
+        return environ, route
 
-    def _learn(self, request: RequestPayload) -> dict[str, Any]:
+    def _learn(self, request: RequestPayload) -> tuple[dict[str, Any], Route]:
         """Return what connection and head say, and remember it: the next request often says the same."""
-        head = self._heads.get(request.head)
-        if head is None:
-            head = _decode(request.head)
-            _remember(self._heads, request.head, head, len(request.head))
+        found = self._heads.get(request.head)
+        if found is None:
+            sent = _decode(request.head)
+            found = without_private(sent), self._route(sent)
+            _remember(self._heads, request.head, found, len(request.head))
+        head, route = found
         connection = self._connections.get(request.connection)
         if connection is None:
             connection = self._template | _decode(request.connection)
             _remember(self._connections, request.connection, connection, 0)
-            return _merged(connection, head)
+            return _merged(connection, head, route), route
         # A connection that goes on sends the same head again more often than not.
-        environ = _merged(connection, head)
-        _remember(self._known, (request.connection, request.head), environ.copy(), len(request.head))
-        return environ
+        environ = _merged(connection, head, route)
+        _remember(self._known, (request.connection, request.head), (environ.copy(), route), len(request.head))
+        return environ, route
 
 
-def _merged(connection: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
+def _merged(connection: dict[str, Any], head: dict[str, Any], route: Route) -> dict[str, Any]:
     environ = connection | head
+    if route.maps_head_to_get:
+        environ["REQUEST_METHOD"] = "GET"
     environ["wsgi.url_scheme"] = environ.get("REQUEST_SCHEME", "http")
     environ["mod_wsgi.script_name"] = environ["SCRIPT_NAME"]
     environ["mod_wsgi.path_info"] = environ["PATH_INFO"]
     return environ
 
 
-def _decode(encoded: bytes) -> dict[str, Any]:
+def _decode(encoded: bytes) -> dict[str, str]:
     """Return `KEY\\0VALUE\\0…` as a dictionary."""
     items = encoded.decode("latin-1").split("\0")
     return dict(zip(items[::2], items[1::2], strict=False))
 
 
-def _remember(memory: dict[Key, dict[str, Any]], key: Key, environ: dict[str, Any], size: int) -> None:
+def _remember(memory: dict[Key, Value], key: Key, value: Value, size: int) -> None:
     """Keep what a key of `size` bytes stands for, within bounds."""
     if size <= _LONGEST_REMEMBERED:
         if len(memory) >= _REMEMBERED:
             memory.clear()
-        memory[key] = environ
+        memory[key] = value

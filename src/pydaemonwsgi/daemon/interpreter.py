@@ -37,7 +37,7 @@ def prepare_python(settings: DaemonSettings, label: str) -> None:
         sys.path.insert(0, settings.working_directory)
     install_modules(
         group=settings.group,
-        application_group="",
+        application_group=settings.application_group,
         processes=settings.processes,
         threads=settings.threads,
     )

@@ -14,6 +14,7 @@ import time
 
 from pydaemonwsgi.channel.control import Word
 from pydaemonwsgi.daemon.adapter import Adapter
+from pydaemonwsgi.daemon.applications import Applications
 from pydaemonwsgi.daemon.becoming import become, introduce, label_of
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.departure import depart
@@ -23,12 +24,12 @@ from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interpreter import prepare_python, restore_standard_descriptors
 from pydaemonwsgi.daemon.interruption import async_raiser
 from pydaemonwsgi.daemon.monitor import Monitor
-from pydaemonwsgi.daemon.ownership import Owner, OwnershipGate
+from pydaemonwsgi.daemon.ownership import Owner
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_interval, jittered_limit
 from pydaemonwsgi.daemon.reloading import Reloading
 from pydaemonwsgi.daemon.retirement import Retirement
-from pydaemonwsgi.daemon.scripts import LoadError, Script, WSGIApplication
+from pydaemonwsgi.daemon.routes import Mechanism, Target, target_of
 from pydaemonwsgi.daemon.service import run_service
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import SignalInbox
@@ -77,30 +78,27 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
     parent = os.getppid()
     signals = SignalInbox(waker.sink)
     prepare_python(settings, label_of(settings))
-    script = Script(settings.script, settings.module, settings.callable_object)
     die_with_parent(parent, signal.SIGKILL)  # while it loads, it hears nothing
-    gate = _gate(settings)
-    closed = gate is not None and gate.refusal() is not None
-    application, failure = _skip(script) if closed else _load(script)
-    if gate is not None and not failure:
-        application = gate.guard(application)
+    applications = _applications(settings)
+    try:
+        failed = _load(applications, settings, supervisor)
+    except EOFError:
+        return 0  # nobody is there to load anything for
     die_with_parent(parent, 0)
     restore_standard_descriptors()
     retirement = Retirement(supervisor)
-    reloading = Reloading(script, enabled=settings.reloading, gate=gate if closed else None)
+    reloading = Reloading(applications)
     run_once = settings.threads == 1 and settings.maximum_requests == 1
     pool = Pool(
         threads=settings.threads,
         adapter=Adapter(
-            application,
-            failure,
-            _environs(settings, run_once=run_once),
+            _environs(settings, applications, run_once=run_once),
             debug=settings.debug,
             raise_in=async_raiser() if settings.request_timeout and settings.interrupt_timeout else None,
         ),
         scoreboard=scoreboard,
         limit=RequestLimit(jittered_limit(settings.maximum_requests, random.Random())),  # noqa: S311 - jitter
-        changed=reloading.has_changed,
+        outdated=applications.is_outdated,
         retire=retirement.ask,
         link_lost=waker.wake,
         wake_monitor=waker.wake,
@@ -124,7 +122,10 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
     signals.watch_forks(become_stranger)
     if not _start(pool, settings):
         return StartFailure.THREADS
-    supervisor.say(Word.LOADED, version=script.version, failed=bool(failure), error=failure)
+    supervisor.say(Word.LOADED, failed=failed, error="\n".join(applications.errors))
+    applications.on_loaded = lambda target: supervisor.say(
+        Word.SCRIPT, path=target.text, callable_object=target.callable_object
+    )
     status = monitor.run()
     if not status:
         end_interpreter(settings.shutdown_timeout)
@@ -150,27 +151,33 @@ def _start(pool: Pool, settings: DaemonSettings) -> bool:
     return True
 
 
-def _gate(settings: DaemonSettings) -> OwnershipGate | None:
-    if settings.script is None or (settings.script_user is None and settings.script_group is None):
-        return None
-    return OwnershipGate(settings.script, Owner(uid=settings.script_user, gid=settings.script_group))
+def _applications(settings: DaemonSettings) -> Applications:
+    default = None
+    if settings.script is not None or settings.module is not None:
+        default = Target(settings.script, settings.module, settings.callable_object)
+    owned = settings.script_user is not None or settings.script_group is not None
+    return Applications(
+        default,
+        mechanism=Mechanism.PROCESS if settings.reloading else Mechanism.OFF,
+        callable_object=settings.callable_object,
+        owner=Owner(uid=settings.script_user, gid=settings.script_group) if owned else None,
+        debug=settings.debug,
+    )
 
 
-def _skip(script: Script) -> tuple[None, str]:
-    script.skip()
-    return None, ""
+def _load(applications: Applications, settings: DaemonSettings, supervisor: ControlConnection) -> dict[str, int]:
+    """Load what the settings name, and what the processes before this one had in use; return what did not load.
 
-
-def _load(script: Script) -> tuple[WSGIApplication | None, str]:
-    """Return the application, or why there is none."""
-    started = time.monotonic()
-    try:
-        application = script.load()
-    except LoadError as error:
-        logger.error("%s could not be loaded:\n%s", script.name, error)
-        return None, str(error)
-    logger.info("%s loaded in %.2f s", script.name, time.monotonic() - started)
-    return application, ""
+    Raises:
+        EOFError: the supervisor has gone.
+    """
+    targets = [] if applications.default is None else [applications.default]
+    targets += [Target(path, None, "") for path in settings.import_scripts]
+    # It comes first of all messages, however the process was made.
+    targets += [target_of(text, name) for text, name in supervisor.wait().texts("scripts").items()]
+    supervisor.say(Word.LOADING, versions=applications.versions(targets))
+    supervisor.flush()
+    return applications.load(targets)
 
 
 def _limits(settings: DaemonSettings) -> Limits:
@@ -186,10 +193,11 @@ def _limits(settings: DaemonSettings) -> Limits:
     )
 
 
-def _environs(settings: DaemonSettings, *, run_once: bool) -> EnvironBuilder:
+def _environs(settings: DaemonSettings, applications: Applications, *, run_once: bool) -> EnvironBuilder:
     return EnvironBuilder(
+        applications.route,
         group=settings.group,
-        application_group="",
+        application_group=settings.application_group,
         callable_object=settings.callable_object,
         script_filename=settings.script,
         multithread=settings.threads != 1,

@@ -178,7 +178,7 @@ class Monitor:
             os.close(descriptors[0])
             pool.attach(Link(socket.socket(fileno=channel)))
         elif message.word is Word.KEEP:
-            self._reloading.keep(message.number("version"))
+            self._reloading.keep(message.numbers("versions"))
             self._retirement.forget()
             pool.reject_reason = None
             # Only now may the front give us requests again: one that came before would have been handed back.

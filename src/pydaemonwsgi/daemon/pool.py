@@ -40,6 +40,7 @@ from pydaemonwsgi.daemon.exchange import Exchange
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.policy import FLUSH_AFTER, PoolPolicy
 from pydaemonwsgi.daemon.recycling import RequestLimit
+from pydaemonwsgi.daemon.routes import Route
 from pydaemonwsgi.daemon.worker import Worker
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
@@ -61,7 +62,8 @@ class Pool:
         adapter: runs a job.
         scoreboard: where started requests are noted.
         limit: counts ended requests.
-        changed: asked once per batch of requests; True means that only newer code may answer them.
+        outdated: asked for each request, with its route and the time when it was received, before it begins; True
+            means that only newer code may answer it.
         retire: called, from any thread, when this process should be replaced.
         link_lost: called when the channel has ended; the leader then waits for `attach`.
         wake_monitor: makes the main thread look soon.
@@ -81,7 +83,7 @@ class Pool:
         adapter: Adapter,
         scoreboard: Scoreboard,
         limit: RequestLimit,
-        changed: Callable[[], bool],
+        outdated: Callable[[Route, float], bool],
         retire: Callable[[ShutdownReason], None],
         link_lost: Callable[[], None],
         wake_monitor: Callable[[], None],
@@ -90,7 +92,7 @@ class Pool:
         self._adapter = adapter
         self._scoreboard = scoreboard
         self._limit = limit
-        self._changed = changed
+        self._outdated = outdated
         self._retire = retire
         self._link_lost = link_lost
         self._wake_monitor = wake_monitor
@@ -216,11 +218,13 @@ class Pool:
                 flushed = time.perf_counter()
                 continue
             job = queue.popleft()
-            if self.reject_reason is not None:
+            if self._is_for_others(job):
                 self._reject(job, self.reject_reason)
                 continue
-            path = self._adapter.prepare(job)
-            if self.policy.hand_over_first(path):
+            route = job.route
+            path = route.path
+            # What has to be loaded first will take its time.
+            if route.application.call is None or self.policy.hand_over_first(path):
                 if queue and self._give_away(job, path):
                     continue
                 job.link.flush()
@@ -329,7 +333,6 @@ class Pool:
 
     def _take(self, link: Link, frames: list[Frame]) -> None:
         received = time.time()
-        requests = False
         for kind, flags, _, stream, payload in frames:
             if kind == _REQUEST:
                 request = decode_request(payload)
@@ -345,16 +348,10 @@ class Pool:
                         link.post(encode(Kind.ABORT, stream, b"out of descriptors"))
                         continue
                 self._queue.append(Job(link, stream, request, descriptor, received))
-                requests = True
             elif kind == Kind.CANCEL:
                 self._cancel(stream)
             elif (exchange := self._active.get(stream)) is not None:
                 exchange.credit(int.from_bytes(payload, "little"))
-        # Looking once per batch is enough: a request that arrives after a change is in a batch that is looked
-        # at after the change.
-        if requests and self.reject_reason is None and self._changed():
-            self.reject_reason = RejectReason.RELOAD
-            self._retire(ShutdownReason.SCRIPT_RELOAD)
 
     def _cancel(self, stream: int) -> None:
         exchange = self._active.get(stream)
@@ -369,9 +366,18 @@ class Pool:
                 job.link.post(encode(Kind.ABORT, stream, b"cancelled"))
                 return
 
-    def _reject(self, job: Job, reason: RejectReason) -> None:
+    def _is_for_others(self, job: Job) -> bool:
+        """Whether a job is to be handed back, for `reject_reason`; it is prepared if not."""
+        if self.reject_reason is None:
+            if not self._outdated(self._adapter.prepare(job), job.received):
+                return False
+            self.reject_reason = RejectReason.RELOAD
+            self._retire(ShutdownReason.SCRIPT_RELOAD)
+        return True
+
+    def _reject(self, job: Job, reason: RejectReason | None) -> None:
         job.drop()
-        job.link.post(encode(Kind.REJECT, job.stream, flags=reason))
+        job.link.post(encode(Kind.REJECT, job.stream, flags=reason or RejectReason.BUSY))
 
     def _lose(self, link: Link) -> None:
         link.shut()
@@ -414,7 +420,9 @@ class Pool:
         if link is not None:
             self._receive(link, wait=False)
             while self._queue:
-                self._reject(self._queue.popleft(), self.reject_reason or RejectReason.BUSY)
+                job = self._queue.popleft()
+                self._is_for_others(job)
+                self._reject(job, self.reject_reason)
             link.flush()
         with self._lock:
             self._promote()

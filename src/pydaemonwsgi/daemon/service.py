@@ -40,9 +40,12 @@ def run_service(settings: DaemonSettings, control_socket: socket.socket) -> int:
     for number in (signal.SIGTERM, signal.SIGXCPU):
         signal.signal(number, _exit)
     faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
-    script = Script(settings.script, settings.module, settings.callable_object)
+    script = Script(settings.script, settings.module)
     with contextlib.suppress(OSError):  # the supervisor has gone, and SIGTERM is on its way
-        control_socket.send(control.encode(Word.LOADED, version=script.current_version(), failed=False, error=""))
+        # What every daemon process is told first. Nothing of it is for a service; but a connection that is closed with
+        # something unread in it is reset, and what was said with it lost.
+        control_socket.recv(control.MAXIMUM_MESSAGE)
+        control_socket.send(control.encode(Word.LOADED, failed={}, error=""))
     # The script's children must not hold the supervisor's connection, nor the script itself: it has nothing to say.
     control_socket.close()
     status = _run(script)

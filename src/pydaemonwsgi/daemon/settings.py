@@ -37,9 +37,9 @@ class DaemonSettings:
 
     Attributes:
         group: the name of its process group.
-        script: absolute path of the WSGI script, or None where `module` is given.
-        module: dotted name of the module that holds the application.
-        callable_object: name of the application inside the script or module.
+        script: absolute path of the script that requests are for which name none; None where there is none.
+        module: dotted name of a module in its place, or None.
+        callable_object: name of an application inside its script or module, where a request names none.
         threads: worker threads.
         processes: daemon processes in the group.
         multiprocess: value of `wsgi.multiprocess`.
@@ -74,6 +74,9 @@ class DaemonSettings:
         script_user: uid that must own the script and its directory, or None.
         script_group: gid that must own them, or None.
         python: the interpreter.
+        application_group: "" is the main interpreter's; each other has processes of its own.
+        import_scripts: scripts to load before the first request, absolute paths (WSGIImportScript, WSGIScriptAlias).
+        startup_timeout: seconds after which another process tries, if no script has loaded; 0 for never.
     """
 
     group: str
@@ -114,3 +117,6 @@ class DaemonSettings:
     script_user: int | None = None
     script_group: int | None = None
     python: PythonSettings = field(default_factory=PythonSettings)
+    application_group: str = ""
+    import_scripts: tuple[str, ...] = ()
+    startup_timeout: float = 0.0

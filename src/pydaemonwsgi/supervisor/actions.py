@@ -1,5 +1,6 @@
 """What the planner wants done. Sans-I/O; `main` carries it out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = ["Action", "Admit", "Attach", "Detach", "Dump", "Keep", "Kill", "Refuse", "Resume", "Spawn", "Stop"]
@@ -48,10 +49,10 @@ class Dump:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Tell a daemon process that this version of the script does not load, so that it goes on with its own."""
+    """Tell a daemon process that these versions of scripts do not load, so that it goes on with its own."""
 
     number: int
-    version: int
+    versions: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ __all__ = ["Daemon", "ProcessGroup"]
 logger = logging.getLogger(__name__)
 
 _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+# Scripts in use that a successor loads before it serves; of more, those that came first are left to its requests.
+_SCRIPTS: Final = 64
 # Exit statuses of daemon processes that say that the machine does not let them.
 _HOPELESS: Final = frozenset(StartFailure)
 # Seconds that a record of a death waits for the front to say what was running.
@@ -91,6 +93,9 @@ class ProcessGroup:
         self._selector = selector
         self._numbers = numbers
         self._errands = errands
+        # Scripts that requests have had loaded, with the application in each. What a daemon process says of them is
+        # only ever told to its successors, which are the same user.
+        self._scripts: dict[str, str] = {}
         self.planner = plan.planner
         self.daemons: dict[int, Daemon] = {}
         self.loaded = False
@@ -189,8 +194,8 @@ class ProcessGroup:
             case Dump():
                 self._log_messages()  # they say why
                 dump(child.pid)
-            case Keep(_, version):
-                child.say(Word.KEEP, version=version)
+            case Keep(_, versions):
+                child.say(Word.KEEP, versions=versions)
             case Resume(number):
                 self._front.say(Word.RESUME, process=number)
 
@@ -213,6 +218,7 @@ class ProcessGroup:
         process.pid = child.pid
         self.daemons[process.number] = daemon
         self._selector.register(child.control, selectors.EVENT_READ, lambda: self._hear(daemon))
+        child.say(Word.LOAD, scripts=self._scripts)
         logger.debug("process group %s: started process %d as pid %d", self.name, process.number, child.pid)
 
     def _attach(self, daemon: Daemon) -> None:
@@ -316,13 +322,14 @@ class ProcessGroup:
             self.planner.on_detached(daemon.number, time.monotonic())
 
     def _obey(self, daemon: Daemon, message: Message) -> None:
-        if message.word is Word.LOADED:
+        if message.word is Word.LOADING:
+            self.planner.on_loading(daemon.number, message.numbers("versions"))
+        elif message.word is Word.LOADED:
             self.loaded = True
             self.planner.on_loaded(
                 daemon.number,
                 time.monotonic(),
-                failed=bool(message.fields["failed"]),
-                version=message.number("version"),
+                failed=message.numbers("failed"),
                 error=message.text("error"),
             )
             if daemon.number in self.planner.processes:
@@ -330,10 +337,18 @@ class ProcessGroup:
                 self._look_at_memory([self.planner.processes[daemon.number]])
         elif message.word is Word.DUMPED:
             self._errands.finish(message.number("token"))
+        elif message.word is Word.SCRIPT:
+            self._learn(message.text("path"), message.text("callable_object"))
         elif message.word is Word.KEPT:
             self.planner.on_kept(daemon.number)
         elif message.word is Word.RETIRE:
             self.planner.on_retire(daemon.number, ShutdownReason(message.text("reason")))
+
+    def _learn(self, path: str, callable_object: str) -> None:
+        """Have whoever is started from now on load a script that is in use."""
+        if len(self._scripts) >= _SCRIPTS and path not in self._scripts:
+            del self._scripts[next(iter(self._scripts))]
+        self._scripts[path] = callable_object
 
     def _forget_control(self, daemon: Daemon) -> None:
         try:

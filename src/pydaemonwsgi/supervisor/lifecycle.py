@@ -7,7 +7,8 @@ What may happen in a state is a row of `TRANSITIONS`; what is not in the table c
 A process that is to be replaced stays RUNNING, with a `retire` reason, until its successor runs.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -67,9 +68,10 @@ class Process:
         since: when it came into the state that it is in, monotonic seconds.
         state: see `State`.
         retire: why it is to be replaced; None while it is not.
-        failed: its script could not be loaded; it answers 500.
+        failed: the scripts that did not load; it answers 500 for them.
         probe: it was started only to see whether the script loads by now.
         version: of the script when it was forked; 0 where that is not known.
+        versions: of the scripts that it set out to load, by name.
         cut_off: its channel has ended although it was to serve; it has died or is of no use.
         deadline: when its time for this state is over, monotonic; None for never.
         pid: its pid, 0 before it is known.
@@ -80,9 +82,10 @@ class Process:
     started: float
     state: State = State.STARTING
     retire: ShutdownReason | None = None
-    failed: bool = False
+    failed: frozenset[str] = frozenset()
     probe: bool = False
     version: int = 0
+    versions: Mapping[str, int] = field(default_factory=dict)
     cut_off: bool = False
     deadline: float | None = None
     pid: int = 0

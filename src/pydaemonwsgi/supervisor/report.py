@@ -112,7 +112,7 @@ def _report_process(
         "since": now - process.since,
         "age": now - process.started,
         "why": why,
-        "failed": process.failed,
+        "failed": bool(process.failed),
         "requests": scoreboard.requests if scoreboard is not None else 0,
         "busy": len(scoreboard.rows()) if scoreboard is not None else 0,
         "threads": threads,

@@ -7,8 +7,9 @@ events does not matter, and any number of them may come between two plans.
     - A process that is to be replaced (`retire`) goes on serving until its successor runs: start before stop.
     - Successors start one at a time; but where processes are missing, all at once, and a process whose script has
       changed counts as missing, because it hands every request back.
-    - A successor whose script does not load is stopped, and those that it was to replace keep the code they have.
-      Where there is nothing older it serves: with 500, until the file changes or a later attempt succeeds.
+    - A successor for which a script does not load that an older process has is stopped, and those that it was to
+      replace keep the code they have. Where there is nothing better it serves: requests for that script get 500, until
+      the file changes or a later attempt succeeds.
     - What keeps failing is tried again after growing delays (`trouble`). A successor that dies while it loads is tried
       again too, but the third failure in a row, or one that takes longer than it may, counts as a script that does
       not load. While nothing serves and little hope is left, the front is told to refuse requests.
@@ -18,6 +19,7 @@ events does not matter, and any number of them may come between two plans.
       then the oldest.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
@@ -123,56 +125,75 @@ class Group:
         self.processes[process.number] = process
         return process
 
-    def on_loaded(self, number: int, now: float, *, failed: bool, version: int, error: str = "") -> None:
-        """A process has loaded its script, or has failed to; `error` says why."""
+    def on_loading(self, number: int, versions: Mapping[str, int]) -> None:
+        """A process begins to load its scripts: their names and versions."""
+        process = self.processes.get(number)
+        if process is not None and process.state is State.STARTING:
+            process.versions = versions
+
+    def on_loaded(self, number: int, now: float, *, failed: Mapping[str, int], error: str = "") -> None:
+        """A process has loaded its scripts.
+
+        Args:
+            number: which.
+            now: monotonic seconds.
+            failed: the names and versions of those that did not load.
+            error: why they did not.
+        """
         process = self.processes.get(number)
         if process is None or process.state is not State.STARTING:
             return
         if failed:
-            error = f"the script does not load: {error}" if error else "the script does not load"
+            error = f"{_names(failed)} not load" + (f": {error}" if error else "")
             self.trouble.note(now, error)
             self._fail_replacement(error)
-            if self._discard(process, now, version, error):
+            if self._discard(process, now, failed, error):
                 return
         process.apply(Event.LOADED, now)
         process.pulse = Pulse(self._timeouts.deadlock, now)
-        process.failed = failed
+        process.failed = frozenset(failed)
         self._pending.append(Attach(number))
         if failed:
             if not self.trouble.probe_backoff.until:
                 self.trouble.probe_backoff.fail(now)
-            self._say("error", "the script does not load; requests are answered with 500")
-            return
-        self.trouble.succeed()
+            self._say("error", f"{_names(failed)} not load; requests for it are answered with 500")
+        else:
+            self.trouble.succeed()
         for other in self.processes.values():
-            if other.failed and other.state is State.RUNNING and other.retire is None:
+            if other.failed - process.failed and other.state is State.RUNNING and other.retire is None:
                 other.retire = ShutdownReason.SCRIPT_RELOAD
 
-    def _discard(self, process: Process, now: float, version: int, error: str) -> bool:
-        """Stop a process that did not load, if others do better than it; return whether they do."""
+    def _discard(self, process: Process, now: float, failed: Mapping[str, int], error: str) -> bool:
+        """Stop a process whose scripts did not all load, if others do better than it; return whether they do."""
         serving = self._running()
-        healthy = [other for other in serving if not other.failed]
-        if not (healthy and not self._debug) and not (process.probe and serving):
+        better = self._better_than(failed)
+        improves = any(other.failed > frozenset(failed) for other in serving)
+        if not (better and not self._debug) and not (process.probe and serving and not improves):
             return False
         self._stop(process, now)
         delay = self.trouble.fail(now, error)
-        if not self._keep_old(now, version) and not process.probe:
-            self._say("error", f"the script does not load; trying again in {delay:.1f} s")
+        if not self._keep_old(now, failed) and not process.probe:
+            self._say("error", f"{_names(failed)} not load; trying again in {delay:.1f} s")
         return True
 
-    def _keep_old(self, now: float, version: int) -> bool:
+    def _better_than(self, failed: Iterable[str]) -> list[Process]:
+        """Return the running processes that have loaded one of these scripts at least."""
+        return [other for other in self._running() if not other.failed.issuperset(failed)]
+
+    def _keep_old(self, now: float, versions: Mapping[str, int]) -> bool:
         """Have running processes keep the code they have; return whether any was to go for newer code."""
-        healthy = [other for other in self._running() if not other.failed]
+        healthy = self._better_than(versions)
         kept = [other for other in healthy if other.retire in _NEW_CODE]
         for other in healthy:
             # Those that are to go for another reason hand requests back as well: the script is newer than they are.
-            self._pending.append(Keep(other.number, version))
+            self._pending.append(Keep(other.number, versions))
         for other in kept:
             other.retire = None
         if not kept:
             return False
-        self._say("error", "the script as it is now does not load; running processes keep the code they have")
-        self._fail_replacement("the script does not load")
+        text = f"{_names(versions, ' as it is now')} not load"
+        self._say("error", f"{text}; running processes keep the code they have")
+        self._fail_replacement(text)
         for other in self._in_state(State.STARTING):
             self._stop(other, now)
         return True
@@ -256,8 +277,8 @@ class Group:
                 self._say("error", f"{text}; starting again in {delay:.1f} s (failure {failures} in a row)")
             if self.trouble.is_lasting:
                 self._fail_replacement(text)
-                if before is State.STARTING and process.version:
-                    self._keep_old(now, process.version)
+                if before is State.STARTING and process.versions:
+                    self._keep_old(now, process.versions)
         elif before is State.RUNNING:
             self.trouble.note(now, f"process {number} {how}")
             self._say("error", f"process {number} {how}, unasked; it is replaced at once")
@@ -418,8 +439,8 @@ class Group:
                 self.trouble.fail(now, text, late=True)
                 self._fail_replacement(text)
                 self._pending.append(Kill(process.number))
-                if process.version:
-                    self._keep_old(now, process.version)
+                if process.versions:
+                    self._keep_old(now, process.versions)
             elif state is State.RUNNING:
                 self._say("error", f"{process.name} has lost its channel and lives on; it is stopped")
                 self._give_time_to_stop(process, now)
@@ -452,3 +473,11 @@ class Group:
         self._pending.append(Stop(process.number, shutdown))
         if shutdown:
             process.deadline = now + shutdown + _KILL_AFTER
+
+
+def _names(scripts: Mapping[str, int], state: str = "") -> str:
+    """Return scripts in some state as the subject of a sentence that goes on with `not`."""
+    first, *others = scripts
+    if not others:
+        return f"{first}{state} does"
+    return f"{first} and {len(others)} other{'s' if len(others) > 1 else ''}{state} do"

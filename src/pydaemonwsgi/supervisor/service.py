@@ -6,6 +6,7 @@ stopped, and the next one is started when it has gone. A script is meant to run 
 after a delay, which grows while it ends soon and begins anew after a life of `_GOOD_LIFE` seconds.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from pydaemonwsgi.supervisor.actions import Action, Refuse, Spawn
@@ -26,9 +27,9 @@ class ServiceGroup(Group):
 
     _refusing = False
 
-    def on_loaded(self, number: int, now: float, *, failed: bool, version: int, error: str = "") -> None:
+    def on_loaded(self, number: int, now: float, *, failed: Mapping[str, int], error: str = "") -> None:
         """A process has begun to run the script."""
-        del failed, version, error
+        del failed, error
         process = self.processes.get(number)
         if process is not None and process.state is State.STARTING:
             process.apply(Event.LOADED, now)

@@ -26,8 +26,11 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.DRAIN: {},
     Word.DUMP: {"token": 7},
     Word.DUMPED: {"token": 7},
-    Word.KEEP: {"version": 1795413600123456789},
-    Word.LOADED: {"version": 1795413600123456789, "failed": True, "error": "Traceback …"},
+    Word.KEEP: {"versions": {"script /srv/späß.wsgi": 1795413600123456789}},
+    Word.LOAD: {"scripts": {"/srv/a.wsgi": "application", "/srv/b.wsgi": ""}},
+    Word.LOADING: {"versions": {"script /srv/a.wsgi": 1, "module b": 2}},
+    Word.LOADED: {"failed": {"script /srv/a.wsgi": 1795413600123456789}, "error": "Traceback …"},
+    Word.SCRIPT: {"path": "/srv/a.wsgi", "callable_object": "application"},
     Word.KEPT: {},
     Word.RETIRE: {"reason": "maximum_requests"},
     Word.READY: {},
@@ -39,6 +42,7 @@ WRONG: dict[type, list[Any]] = {
     str: [True, 1, 1.0, None, [], {}, ["a"]],
     bool: [0, 1, 1.0, "true", None, []],
     float: [True, "1.0", None, [], {}],
+    dict: [True, 1, 1.0, "a", None, [], {"a": None}, {"a": 1.0}, {"a": True}, {"a": []}, {"a": {}}],
 }
 
 
@@ -64,10 +68,24 @@ def test_whole_seconds_are_seconds() -> None:
     assert (seconds, type(seconds)) == (5.0, float)
 
 
-@given(st.text(), st.integers(-(2**63) + 1, 2**63 - 1), st.booleans())
-def test_any_text_round_trips(error: str, version: int, failed: bool) -> None:
+@given(st.text(), st.text(max_size=100), st.integers(-(2**63) + 1, 2**63 - 1))
+def test_any_text_round_trips(error: str, name: str, version: int) -> None:
     """Texts of any characters, half surrogates included, arrive as they were."""
-    assert decode(encode(Word.LOADED, version=version, failed=failed, error=error)).text("error") == error
+    message = decode(encode(Word.LOADED, failed={name: version}, error=error))
+    assert (message.text("error"), message.numbers("failed")) == (error, {name: version})
+
+
+@given(st.sampled_from("a\u20ac\U0001f40d\x00"), st.integers(1, 4096), st.integers(0, 300))
+def test_long_tables_are_cut_so_that_they_fit(character: str, length: int, count: int) -> None:
+    """However many scripts a message names, it fits a datagram, and the first of them arrive."""
+    table = {f"{number:04}{character * length}": 2**63 - 1 for number in range(count)}
+    data = encode(Word.LOADED, failed=table, error=character * 20_000)
+
+    assert len(data) <= MAXIMUM_MESSAGE
+    arrived = list(decode(data).numbers("failed").items())
+    assert arrived == list(table.items())[: len(arrived)]
+    # A character takes twelve bytes at most, number and punctuation less than forty.
+    assert len(arrived) == count or (12 * length + 40) * count > 12 * 1024
 
 
 @given(st.sampled_from('a\n\u00e9\u20ac\U0001f40d\x00\ud800"'), st.integers(0, 70_000))
@@ -75,7 +93,7 @@ def test_any_text_round_trips(error: str, version: int, failed: bool) -> None:
 @example("\x00", 16 * 1024)
 def test_long_texts_are_cut_so_that_they_fit(character: str, length: int) -> None:
     """However long a text and however its characters are escaped, the message fits a datagram and decodes."""
-    data = encode(Word.LOADED, version=1, failed=True, error=character * length)
+    data = encode(Word.LOADED, failed={}, error=character * length)
 
     assert len(data) <= MAXIMUM_MESSAGE
     text = decode(data).text("error")
@@ -86,7 +104,7 @@ def test_a_cut_text_keeps_its_beginning_and_its_end() -> None:
     """Of a long traceback the first lines and the last, which name the exception, both arrive."""
     error = "Traceback (most recent call last):\n" + "  frame\n" * 10_000 + "ValueError: no"
 
-    text = decode(encode(Word.LOADED, version=1, failed=True, error=error)).text("error")
+    text = decode(encode(Word.LOADED, failed={}, error=error)).text("error")
 
     assert text.startswith("Traceback (most recent call last):\n")
     assert text.endswith("frame\nValueError: no")
@@ -152,7 +170,7 @@ def test_a_mutated_message_is_a_message_or_a_channel_error(word: Word, data: st.
         b'{"kind": 1}',
         b'\xff\xfe{"kind": "ready"}',
         b"[" * 20_000,
-        b'{"kind": "keep", "version": ' + b"1" * 20_000 + b"}",
+        b'{"kind": "keep", "versions": {"a": ' + b"1" * 20_000 + b"}}",
         b'{"kind": "ready"} {"kind": "ready"}',
     ],
     ids=[

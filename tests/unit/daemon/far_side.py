@@ -27,6 +27,7 @@ from pydaemonwsgi.channel.frames import (
     encode_request,
 )
 from pydaemonwsgi.daemon.adapter import Adapter, Job
+from pydaemonwsgi.daemon.applications import Applications
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interruption import async_raiser
@@ -34,6 +35,8 @@ from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.pool_watch import PoolWatch
 from pydaemonwsgi.daemon.recycling import RequestLimit
+from pydaemonwsgi.daemon.routes import Mechanism, Target
+from pydaemonwsgi.daemon.scripts import LoadError
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_descriptors, stream_pair
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -52,7 +55,28 @@ def environ_bytes(path: str = "/", method: str = "GET", **more: str) -> bytes:
     return "\0".join(part for item in items.items() for part in item).encode("latin-1")
 
 
-def builder(**changes: Any) -> EnvironBuilder:
+def nowhere(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Stand in for an application that is not asked."""
+    raise AssertionError("nobody asks it")
+
+
+def applications_of(application: Application | None, failure: str = "") -> Applications:
+    """Applications of which the only one is there already, or has failed to load for this reason."""
+    target = Target("/srv/app.wsgi", None, "application")
+    applications = Applications(target, mechanism=Mechanism.OFF)
+    only = applications.find(target)
+    if application is None:
+        only.holder.bring_up = lambda: _fail(failure)  # type: ignore[method-assign]
+    else:
+        only.call = application
+    return applications
+
+
+def _fail(failure: str) -> None:
+    raise LoadError(failure)
+
+
+def builder(application: Application | None = nowhere, failure: str = "", **changes: Any) -> EnvironBuilder:
     """An environ builder of a group `jack-1`."""
     arguments: dict[str, Any] = {
         "group": "jack-1",
@@ -64,7 +88,7 @@ def builder(**changes: Any) -> EnvironBuilder:
         "run_once": False,
         "file_wrapper": FileWrapper,
     }
-    return EnvironBuilder(**{**arguments, **changes})
+    return EnvironBuilder(applications_of(application, failure).route, **{**arguments, **changes})
 
 
 @dataclass
@@ -335,7 +359,7 @@ def run(
             payload = decode_request(frames[0].payload)
             if file >= 0:
                 payload = payload._replace(body_length=os.fstat(file).st_size)
-            adapter = Adapter(application, failure, builder(), debug=debug)
+            adapter = Adapter(builder(application, failure), debug=debug)
             job = Job(link, stream, payload, file, time.time())
             adapter.prepare(job)
             exchange = adapter.begin(job, 1, inline=inline)
@@ -408,15 +432,13 @@ def running_pool(
     pool = Pool(
         threads=threads,
         adapter=Adapter(
-            application,
-            "",
-            builder(multithread=threads != 1),
+            builder(application, multithread=threads != 1),
             debug=False,
             raise_in=async_raiser() if interruptible else None,
         ),
         scoreboard=Scoreboard(memory, threads),
         limit=RequestLimit(limit),
-        changed=changed.is_set,
+        outdated=lambda route, batch: changed.is_set(),
         retire=retired.append,
         link_lost=lambda: lost.append(time.monotonic()),
         wake_monitor=wake.set,

@@ -19,7 +19,7 @@ def payload(head: bytes = environ_bytes(), connection: bytes = CONNECTION) -> Re
 def build(head: bytes = environ_bytes(), **changes: Any) -> dict[str, Any]:
     """The environ of a request whose head has these CGI variables."""
     request = payload(head)
-    return builder(**changes).build(request, daemon_start=101.0, application_start=101.5)
+    return builder(**changes).build(request, daemon_start=101.0, application_start=101.5)[0]
 
 
 def cgi(**items: str) -> bytes:
@@ -123,7 +123,7 @@ def test_keys_that_are_absent(key: str) -> None:
 def test_variables_of_connection_and_head_come_together() -> None:
     """The application sees one environ, in which the head wins over the connection."""
     request = payload(b"REQUEST_METHOD\0GET\0SERVER_NAME\0head", CONNECTION + b"\0SERVER_NAME\0connection")
-    environ = builder().build(request, daemon_start=1.0, application_start=1.0)
+    environ = builder().build(request, daemon_start=1.0, application_start=1.0)[0]
 
     assert environ["REMOTE_ADDR"] == "192.0.2.1"
     assert environ["SERVER_NAME"] == "head"
@@ -132,12 +132,12 @@ def test_variables_of_connection_and_head_come_together() -> None:
 def test_environs_are_independent() -> None:
     """What an application does to one environ is not seen in the next one of the same client and head."""
     environs = builder()
-    first = environs.build(payload(), daemon_start=1.0, application_start=1.0)
+    first = environs.build(payload(), daemon_start=1.0, application_start=1.0)[0]
     pristine = dict(first)
     for key in list(first):
         first[key] = "changed"
     first["leak"] = True
-    second = environs.build(payload(), daemon_start=1.0, application_start=1.0)
+    second = environs.build(payload(), daemon_start=1.0, application_start=1.0)[0]
 
     assert type(second) is dict
     assert second == pristine
@@ -151,7 +151,7 @@ def test_environs_of_many_clients_do_not_mix() -> None:
         request = payload(
             b"REQUEST_METHOD\0GET\0HTTP_ONLY_%d\0yes\0HTTP_HEAD\0%d" % (head, head), b"REMOTE_PORT\0%d" % connection
         )._replace(request_id=number)
-        environ = environs.build(request, daemon_start=1.0, application_start=1.0)
+        environ = environs.build(request, daemon_start=1.0, application_start=1.0)[0]
         assert (environ["REMOTE_PORT"], environ["HTTP_HEAD"]) == (str(connection), str(head))
         assert [key for key in environ if key.startswith("HTTP_")] == [f"HTTP_ONLY_{head}", "HTTP_HEAD"]
         assert environ["mod_wsgi.request_id"] == f"{number:016x}"
@@ -165,6 +165,6 @@ def test_the_scheme_of_one_request_does_not_stick() -> None:
         for place in ("head", "connection"):
             request = payload(b"REQUEST_METHOD\0GET")
             request = request._replace(**{place: getattr(request, place) + more})
-            environ = environs.build(request, daemon_start=1.0, application_start=1.0)
+            environ = environs.build(request, daemon_start=1.0, application_start=1.0)[0]
             schemes.append(environ["wsgi.url_scheme"])
     assert schemes == ["http", "http", "https", "https", "http", "http"]

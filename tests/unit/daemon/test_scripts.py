@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pydaemonwsgi.daemon.scripts import LoadError, Script, extend_path
+from pydaemonwsgi.daemon.scripts import LoadError, Script, WSGIApplication, extend_path
 
 GOOD = "def application(environ, start_response):\n    return []\n"
 
@@ -35,10 +35,16 @@ def path(tmp_path: Path) -> Path:
     return directory / "app.wsgi"
 
 
-def script(path: Path, source: str, callable_object: str = "application") -> Script:
+def script(path: Path, source: str) -> Script:
     """A script with this source."""
     path.write_text(textwrap.dedent(source))
-    return Script(str(path), None, callable_object)
+    return Script(str(path), None)
+
+
+def application_of(script: Script, callable_object: str = "application") -> WSGIApplication:
+    """The application of a script that is loaded for it."""
+    script.load()
+    return script.find(callable_object)
 
 
 def module_name(path: Path) -> str:
@@ -52,14 +58,12 @@ def module_name(path: Path) -> str:
 @pytest.mark.parametrize("name", ["app.wsgi", "app.py", "app", "app.txt", "späß app.wsgi"])
 def test_any_file_name_is_a_script(path: Path, name: str) -> None:
     """The extension means nothing."""
-    loaded = script(path.with_name(name), GOOD).load()
-    assert loaded({}, None) == []
+    assert application_of(script(path.with_name(name), GOOD))({}, None) == []
 
 
 def test_the_module_is_found_under_mod_wsgi_s_name(path: Path) -> None:
     """The module's name is made from the path; it knows its file and its modification time in microseconds."""
-    loaded = script(path, GOOD)
-    application = loaded.load()
+    application = application_of(script(path, GOOD))
 
     module = sys.modules[module_name(path)]
     assert module.application is application
@@ -91,7 +95,7 @@ def test_our_own_future_imports_do_not_leak_in(path: Path) -> None:
 def test_an_encoding_declaration_counts(path: Path) -> None:
     """The source is read as bytes, so that its coding line is obeyed."""
     path.write_bytes(b"# -*- coding: latin-1 -*-\ntext = '\xe9'\nassert ord(text) == 0xe9\n" + GOOD.encode())
-    Script(str(path), None, "application").load()
+    Script(str(path), None).load()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +109,7 @@ def test_an_encoding_declaration_counts(path: Path) -> None:
 )
 def test_callable_object(path: Path, source: str, name: str) -> None:
     """The application may have any name, be an attribute of something, be any callable."""
-    assert script(path, source, name).load()({}, None) == []
+    assert application_of(script(path, source), name)({}, None) == []
 
 
 # -- loading that fails
@@ -138,7 +142,7 @@ def test_callable_object(path: Path, source: str, name: str) -> None:
 def test_every_failure_is_a_load_error(path: Path, source: str, words: str) -> None:
     """Whatever goes wrong is one LoadError that says what; nothing else ever comes out."""
     with pytest.raises(LoadError, match=words):
-        script(path, source).load()
+        application_of(script(path, source))
 
 
 @pytest.mark.parametrize("source", ["1/0", "raise KeyboardInterrupt", "import sys; sys.exit()", "x ="])
@@ -167,7 +171,7 @@ def test_a_script_that_cannot_be_read(path: Path, kind: str) -> None:
     if kind == "directory":
         path.mkdir()
     with pytest.raises(LoadError, match=f"cannot read script {path}: (No such file|Is a directory)") as caught:
-        Script(str(path), None, "application").load()
+        Script(str(path), None).load()
     assert "Traceback" not in str(caught.value)
 
 
@@ -176,10 +180,10 @@ def test_a_module_getattr_that_raises_is_a_load_error(path: Path, source: str) -
     """A script whose `__getattr__` raises something odd for names that it does not know is like one without them."""
     loaded = script(path, source + "\ndef __getattr__(name): return {}[name]\n")
     if source:
-        assert loaded.load()({}, None) == []
+        assert application_of(loaded)({}, None) == []
     else:
         with pytest.raises(LoadError):
-            loaded.load()
+            application_of(loaded)
 
 
 # -- modules
@@ -193,8 +197,8 @@ def test_a_module_is_imported_by_name(tmp_path: Path) -> None:
     (package / "site.py").write_text(GOOD)
     sys.path.insert(0, str(tmp_path))
 
-    loaded = Script(None, "package_of_test.site", "application")
-    assert loaded.load()({}, None) == []
+    loaded = Script(None, "package_of_test.site")
+    assert application_of(loaded)({}, None) == []
     assert loaded.filename == str(package / "site.py")
     assert not loaded.has_changed()
     os.utime(package / "site.py", ns=(1, 10**18))
@@ -209,7 +213,7 @@ def test_a_module_is_imported_by_name(tmp_path: Path) -> None:
 def test_a_module_that_fails(module: str, words: str) -> None:
     """A module that is not there, or has no application, is a LoadError too."""
     with pytest.raises(LoadError, match=words):
-        Script(None, module, "application").load()
+        application_of(Script(None, module))
 
 
 def test_a_module_that_failed_is_retried_when_its_file_changes(tmp_path: Path) -> None:
@@ -217,7 +221,7 @@ def test_a_module_that_failed_is_retried_when_its_file_changes(tmp_path: Path) -
     sys.path.insert(0, str(tmp_path))
     path = tmp_path / "broken_module_of_test.py"
     path.write_text("1/0\n")
-    loaded = Script(None, "broken_module_of_test", "application")
+    loaded = Script(None, "broken_module_of_test")
     with pytest.raises(LoadError):
         loaded.load()
 
@@ -269,7 +273,7 @@ def test_a_missing_file_is_no_change(path: Path) -> None:
 @pytest.mark.parametrize("exists", [True, False], ids=["a script with a mistake", "no script"])
 def test_a_script_that_failed_changes_when_it_is_written(path: Path, exists: bool) -> None:
     """After a failure to load, the corrected file is a change."""
-    loaded = Script(str(path), None, "application")
+    loaded = Script(str(path), None)
     if exists:
         path.write_text("1/0")
         os.utime(path, ns=(0, 10**18))
@@ -322,7 +326,7 @@ def test_reload_required_may_raise(path: Path) -> None:
 
 def test_nothing_loaded_asks_for_nothing(path: Path) -> None:
     """Before it is loaded, a script wants no reload."""
-    assert not Script(str(path), None, "application").asks_for_reload()
+    assert not Script(str(path), None).asks_for_reload()
 
 
 # -- sys.path

@@ -8,7 +8,7 @@ from pydaemonwsgi.supervisor.replacement import Progress, Replacement
 
 def process(number: int, state: State, *, failed: bool = False, cut_off: bool = False) -> Process:
     made = Process(number, 0.0, state=state)
-    made.failed = failed
+    made.failed = frozenset({"app.wsgi"}) if failed else frozenset()
     made.cut_off = cut_off
     return made
 

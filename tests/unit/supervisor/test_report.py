@@ -24,7 +24,7 @@ def running(size: int = 2) -> Group:
     """Return a group whose processes have loaded at time 1."""
     group = started(size)
     for number in list(group.processes):
-        group.on_loaded(number, 1.0, failed=False, version=1)
+        group.on_loaded(number, 1.0, failed={})
     group.plan(1.0)
     return group
 
@@ -38,9 +38,9 @@ def test_a_group_that_starts_is_starting() -> None:
     """Until as many serve as should."""
     group = started()
     assert group_state(group) == "STARTING"
-    group.on_loaded(1, 1.0, failed=False, version=1)
+    group.on_loaded(1, 1.0, failed={})
     assert group_state(group) == "STARTING"
-    group.on_loaded(2, 1.0, failed=False, version=1)
+    group.on_loaded(2, 1.0, failed={})
     assert group_state(group) == "RUNNING"
 
 
@@ -68,13 +68,13 @@ def test_a_failed_start_is_backoff_with_the_time_of_the_next() -> None:
 def test_a_script_that_does_not_load_is_backoff_although_a_process_runs() -> None:
     """It answers 500; the time of the next look is told."""
     group = started(1)
-    group.on_loaded(1, 1.0, failed=True, version=1, error="NameError: x")
+    group.on_loaded(1, 1.0, failed={"app.wsgi": 1}, error="NameError: x")
     report = told(group, 1.5)
     assert report["state"] == "BACKOFF"
     assert report["next_try"] == pytest.approx(0.5)
     assert report["processes"][0]["failed"]
     assert "does not load" in report["processes"][0]["why"]
-    assert report["last_failure"]["text"] == "the script does not load: NameError: x"
+    assert report["last_failure"]["text"] == "app.wsgi does not load: NameError: x"
 
 
 def test_given_up_is_fatal() -> None:
