@@ -35,7 +35,10 @@ class Word(Enum):
     REFUSE = "refuse"  # no process of this group will run a request for so many seconds: answer 503
     ADMIT = "admit"  # requests of this group may wait again
     REPORT = "report"  # write what you have into the memory that travels as descriptor
+    PING = "ping"  # answer, so that it is known that your loop runs
+    HAND_OVER = "handover"  # another server accepts here: leave the backlog to it; idle clients may ask once more
     # front -> supervisor
+    PONG = "pong"  # it runs, and this is what it has
     LOST = "lost"  # this daemon process has died with these requests running
     REPORTED = "reported"  # the report is written
     DETACHED = "detached"  # the channel of this daemon process has ended
@@ -70,6 +73,9 @@ _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.RESUME: {"process": int},
     Word.REFUSE: {"group": str, "seconds": float},
     Word.ADMIT: {"group": str},
+    Word.PING: {},
+    Word.HAND_OVER: {},
+    Word.PONG: {"queued": int, "clients": int},
     Word.LOST: {"process": int, "requests": str},
     Word.REPORT: {"token": int, "requests": bool},
     Word.REPORTED: {"token": int},

@@ -232,6 +232,10 @@ class _Front:
             self._report(message, descriptors, server)
         elif word is Word.LOGS:
             self._take_logs(message, descriptors)
+        elif word is Word.PING:
+            self._say(Word.PONG, queued=server.queued, clients=server.connected)
+        elif word is Word.HAND_OVER:
+            server.hands_over = True
         elif word is Word.STOP:
             self._stop(message.seconds("timeout"))
 

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 # Connections accepted in one turn of the loop, so that accepting does not starve serving.
 _ACCEPT_BATCH: Final = 64
 # Seconds without accepting after the machine has run out of descriptors.
+# Seconds that idle clients are kept when another server takes the listeners over.
+_IDLE_PATIENCE: Final = 2.0
 _ACCEPT_PAUSE: Final = 0.5
 _DISK_THREADS: Final = 8
 _OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
@@ -81,6 +83,7 @@ class FrontServer:
         self.request_ids = itertools.count(random.getrandbits(40) << 20)
         self.server_lines = server_lines(time.time())
         self.stopping = False
+        self.hands_over = False
         # Threads that wait for disks.
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.on_idle: Callable[[], None] | None = None
@@ -303,7 +306,7 @@ class FrontServer:
         """Accept nobody any more; finish what has begun; then call `on_idle`."""
         if self.stopping:
             return
-        for listener in self._listeners:
+        for listener in () if self.hands_over else self._listeners:
             # Who is in the backlog was told by the kernel that we are there.
             while self._accept(listener):
                 pass
@@ -311,6 +314,13 @@ class FrontServer:
         self.stopping = True
         for listener in self._listeners:
             listener.close()
+        if self.hands_over:
+            # The next request of an idle client may be on its way, and its answer will say that the connection ends.
+            self.loop.call_later(_IDLE_PATIENCE, self._close_idle)
+        else:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
         for client in list(self._clients):
             client.close_if_idle()
         self._look_idle()
@@ -318,6 +328,16 @@ class FrontServer:
     def _look_idle(self) -> None:
         if self.on_idle is not None and not any(client.state is not State.LINGER for client in self._clients):
             self.on_idle()
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for a daemon process."""
+        return sum(len(group.queue) for group in self._groups.values())
+
+    @property
+    def connected(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
 
     @property
     def unanswered(self) -> int:

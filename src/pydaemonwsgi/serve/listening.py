@@ -1,35 +1,107 @@
-"""Binding what the options say. Shell."""
+"""Listening where the options say, on sockets that are there already or on new ones. Shell."""
 
 import os
 import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import ListenAddress
+from pydaemonwsgi.errors import StartError
+from pydaemonwsgi.serve.heritage import Heirloom
 from pydaemonwsgi.system import sockets
 from pydaemonwsgi.system.identities import Identity, user_id
 
-__all__ = ["listen"]
+__all__ = ["Listener", "listen"]
+
+_EVERYWHERE = frozenset(("", "0.0.0.0", "::"))
 
 
-def listen(options: ServeOptions, identity: Identity | None) -> tuple[list[ListenAddress], list[socket.socket]]:
-    """Return the addresses as they are, ports filled in, and a listening socket for each.
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening socket.
+
+    Attributes:
+        address: where it listens, port filled in.
+        sock: the socket.
+        ours: whether a server like this one has bound it, and so a Unix socket's file is ours to remove.
+    """
+
+    address: ListenAddress
+    sock: socket.socket
+    ours: bool
+
+
+def listen(options: ServeOptions, identity: Identity | None, inherited: Sequence[Heirloom] = ()) -> list[Listener]:
+    """Return a listening socket for each address.
+
+    Sockets of a `.socket` unit are taken where the options name them, and all of them if the options name nothing.
+    Those that a server like this one has left are taken where the options still name them.
 
     Raises:
-        StartError: an address cannot be listened on.
+        StartError: an address cannot be listened on; or a `.socket` unit listens where the options do not.
     """
-    addresses: list[ListenAddress] = []
-    listeners: list[socket.socket] = []
-    for address in options.listeners:
-        if address.path is not None:
-            path = os.path.abspath(address.path)
-            listener = sockets.bind_unix(path, options.listen_backlog)
-            _give_away(path, options.socket_user, identity)
-            addresses.append(ListenAddress("", 0, path))
+    remaining = list(inherited)
+    listeners = []
+    foreign = [heirloom for heirloom in inherited if not heirloom.ours]
+    wanted = [] if foreign and _says_nothing(options) else options.listeners
+    for address in wanted:
+        heirloom = next((one for one in remaining if _is_at(address, one.sock)), None)
+        if heirloom is None:
+            listeners.append(_bind(options, identity, address))
         else:
-            listener = sockets.bind_tcp(address.host, address.port, options.listen_backlog)
-            addresses.append(ListenAddress(address.host, listener.getsockname()[1], None))
-        listeners.append(listener)
-    return addresses, listeners
+            remaining.remove(heirloom)
+            listeners.append(Listener(_address(heirloom.sock), heirloom.sock, heirloom.ours))
+    for heirloom in remaining:
+        if heirloom.ours:
+            heirloom.sock.close()  # it was listened on before the options were changed
+        elif wanted:
+            raise StartError(
+                f"the service manager listens on {_address(heirloom.sock)}, which no --listen names; "
+                "leave --listen out, or name it"
+            )
+        else:
+            listeners.append(Listener(_address(heirloom.sock), heirloom.sock, ours=False))
+    return listeners
+
+
+def _says_nothing(options: ServeOptions) -> bool:
+    defaults = all(getattr(options, name) == OPTIONS[name].default for name in ("host", "port"))
+    return not options.listen and defaults
+
+
+def _address(sock: socket.socket) -> ListenAddress:
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return ListenAddress("", 0, os.fsdecode(name))
+    host = "" if name[0] == "::" else str(name[0])
+    return ListenAddress(host, int(name[1]))
+
+
+def _is_at(address: ListenAddress, sock: socket.socket) -> bool:
+    """Whether a socket is where an address says; port 0 is any."""
+    here = _address(sock)
+    if address.path is not None or here.path is not None:
+        return address.path is not None and here.path == os.path.abspath(address.path)
+    if address.port and address.port != here.port:
+        return False
+    if address.host in _EVERYWHERE or here.host in _EVERYWHERE:
+        return address.host in _EVERYWHERE and here.host in _EVERYWHERE
+    try:
+        found = socket.getaddrinfo(address.host, here.port, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        return False
+    return here.host in {str(entry[4][0]) for entry in found}
+
+
+def _bind(options: ServeOptions, identity: Identity | None, address: ListenAddress) -> Listener:
+    if address.path is not None:
+        path = os.path.abspath(address.path)
+        sock = sockets.bind_unix(path, options.listen_backlog)
+        _give_away(path, options.socket_user, identity)
+        return Listener(ListenAddress("", 0, path), sock, ours=True)
+    sock = sockets.bind_tcp(address.host, address.port, options.listen_backlog)
+    return Listener(ListenAddress(address.host, sock.getsockname()[1], None), sock, ours=True)
 
 
 def _give_away(path: str, socket_user: str | None, identity: Identity | None) -> None:

@@ -4,11 +4,13 @@ import contextlib
 import logging
 import os
 import socket
+from typing import Final
 
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.serve.banner import banner
 from pydaemonwsgi.serve.control import make_control_socket
+from pydaemonwsgi.serve.heritage import take_heritage
 from pydaemonwsgi.serve.listening import listen
 from pydaemonwsgi.serve.orders import daemon_settings, front_options
 from pydaemonwsgi.serve.preflight import check
@@ -18,11 +20,17 @@ from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.supervisor.service import ServiceGroup
+from pydaemonwsgi.supervisor.upgrade import FOREIGN, LISTENER
 from pydaemonwsgi.system import descriptors
+from pydaemonwsgi.system.processes import directory_as_called
 
 __all__ = ["serve"]
 
 logger = logging.getLogger("pydaemonwsgi.supervisor")
+
+# Seconds that a new supervisor has to become ready: those of its script, and some for everything else.
+_UPGRADE_MARGIN: Final = 15.0
+_UPGRADE_TIMEOUT: Final = 300.0
 
 
 def serve(options: ServeOptions) -> int:
@@ -32,14 +40,19 @@ def serve(options: ServeOptions) -> int:
         ConfigurationError: the options cannot be obeyed.
         StartError: the machine refuses something.
     """
+    heritage = take_heritage(os.environ)
     checked = check(options)
     identity = checked.identity
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     error_log = descriptors.open_log(options.error_log) if options.error_log else None
     access_log = _open_access_log(options)
     descriptors.raise_descriptor_limit()
-    addresses, listeners = listen(options, identity)
-    control_socket, control_problem = make_control_socket(options, addresses)
+    listening = listen(options, identity, heritage.listeners)
+    addresses = [listener.address for listener in listening]
+    listeners = [listener.sock for listener in listening]
+    control_socket, control_problem = heritage.control_socket, ""
+    if heritage.predecessor is None:
+        control_socket, control_problem = make_control_socket(options, addresses)
     if error_log is not None:
         banner_to = os.dup(2)
         descriptors.redirect_standard_streams(error_log)
@@ -89,6 +102,7 @@ def serve(options: ServeOptions) -> int:
 
         return daemon_main.run(for_daemons, control, board)
 
+    stored = tuple(one.sock.fileno() for one in listening if one.ours) if heritage.notifier else ()
     supervisor = Supervisor(
         Plan(
             groups=(
@@ -113,17 +127,24 @@ def serve(options: ServeOptions) -> int:
             front_timeout=options.front_timeout,
             graceful_timeout=options.graceful_timeout,
             on_ready=announce,
+            notifier=heritage.notifier,
+            predecessor=heritage.predecessor,
+            stored=stored,
+            heirlooms=tuple((LISTENER if one.ours else FOREIGN, one.sock.fileno()) for one in listening),
+            directory=directory_as_called(),
+            upgrade_timeout=options.startup_timeout + _UPGRADE_MARGIN if options.startup_timeout else _UPGRADE_TIMEOUT,
         )
     )
     try:
         return supervisor.run()
     finally:
-        for address in addresses:
-            if address.path is not None:
+        # What the service manager keeps for our successor must stay where clients look for it.
+        for listener in listening if supervisor.owns_files and not stored else ():
+            if listener.address.path is not None and listener.ours:
                 try:
-                    os.unlink(address.path)
+                    os.unlink(listener.address.path)
                 except OSError as error:
-                    logger.debug("cannot remove %s: %s", address.path, error)
+                    logger.debug("cannot remove %s: %s", listener.address.path, error)
 
 
 def _absolute(path: str | None) -> str | None:

@@ -140,10 +140,18 @@ class ControlServer:
 
     def close(self) -> None:
         """End all connections and remove the socket."""
+        self._end()
+        self._socket.close()
+
+    def leave(self) -> None:
+        """End all connections; the socket is another server's from now on."""
+        self._end()
+        self._socket.leave()
+
+    def _end(self) -> None:
         self._selector.unregister(self._socket.listener)
         for connection in list(self._connections.values()):
             self._drop(connection)
-        self._socket.close()
 
     # -- connections
 

@@ -45,6 +45,7 @@ class Front:
         started: when it was forked, monotonic seconds.
         ready: whether it accepts clients.
         stopping: whether it has been told to end; no other is started.
+        held: whether it must not be started yet.
         failures: fronts that ended in a row right after their start.
     """
 
@@ -71,6 +72,7 @@ class Front:
         self.child: Child | None = None
         self.ready = False
         self.stopping = False
+        self.held = False
 
     @property
     def failures(self) -> int:
@@ -90,7 +92,7 @@ class Front:
 
     def carry_out(self, now: float) -> None:
         """Start it if it is missing and its time has come; kill it if it stays too long."""
-        if self.child is None and not self.stopping and now >= self._backoff.until:
+        if self.child is None and not self.stopping and not self.held and now >= self._backoff.until:
             self._start(now)
         if self.child is not None:
             self.child.look(now)
@@ -121,7 +123,7 @@ class Front:
             return self._kill_at
         if self.child is not None:
             return self._pulse.next_look()
-        return None if self.stopping else self._backoff.until
+        return None if self.stopping or self.held else self._backoff.until
 
     def _start(self, now: float) -> None:
         # Anonymous memory that a fork shares: it needs no descriptor.

@@ -76,6 +76,7 @@ class ProcessGroup:
         planner: decides.
         daemons: the living processes by number.
         loaded: whether any has come so far as to load its script.
+        failed: whether the last that did could not.
         ended_before: requests ended by processes that are gone.
         hopeless: whether one could not even try, because the machine does not let it, before any had `loaded`.
     """
@@ -99,6 +100,7 @@ class ProcessGroup:
         self.planner = plan.planner
         self.daemons: dict[int, Daemon] = {}
         self.loaded = False
+        self.failed = False
         self.ended_before = 0
         self.hopeless = False
         self._obituaries: dict[int, Obituary] = {}
@@ -114,6 +116,12 @@ class ProcessGroup:
     def threads(self) -> int:
         """Worker threads of each process."""
         return self._plan.threads
+
+    @property
+    def complete(self) -> bool:
+        """Whether as many processes serve as should."""
+        serving = sum(process.serves_this_code for process in self.planner.processes.values())
+        return serving >= self.planner.size
 
     # -- carrying out
 
@@ -326,6 +334,7 @@ class ProcessGroup:
             self.planner.on_loading(daemon.number, message.numbers("versions"))
         elif message.word is Word.LOADED:
             self.loaded = True
+            self.failed = bool(message.fields["failed"])
             self.planner.on_loaded(
                 daemon.number,
                 time.monotonic(),

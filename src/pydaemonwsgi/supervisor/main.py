@@ -17,8 +17,11 @@ from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
+from pydaemonwsgi.supervisor.herald import Figures, Herald
 from pydaemonwsgi.supervisor.plan import Plan
+from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.signals import SignalInbox
+from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, Predecessor, Successor, start_successor
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 
 __all__ = ["Supervisor"]
@@ -42,7 +45,12 @@ _START_ATTEMPTS: Final = 3
 
 
 class Supervisor:
-    """See the module's docstring."""
+    """See the module's docstring.
+
+    Attributes:
+        owns_files: whether the files of its sockets are its own to remove: not while it has a predecessor, nor once a
+            successor has taken over.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -59,10 +67,19 @@ class Supervisor:
             ProcessGroup(group, self._front, self._selector, numbers, self._errands) for group in plan.groups
         ]
         self._watch = OutOfMemoryWatch.of_this_process()
-        self._control = self._make_control()
+        self._herald = Herald(plan.notifier, lambda: self._front.say(Word.PING))
+        self._predecessor: Predecessor | None = None
+        self._successor: Successor | None = None
+        if plan.predecessor is not None:
+            # Until it lets go: no client sees us before all has been loaded, and what it has is its own.
+            self._predecessor = Predecessor(plan.predecessor, self._selector, self._take_over)
+            self._front.held = True
+        self._control = self._make_control() if self._predecessor is None else None
         self._announced = False
         self._exit_status = 0
         self._stopping = False
+        self._queued = self._clients = 0
+        self.owns_files = self._predecessor is None
 
     def _make_control(self) -> ControlServer | None:
         if self._plan.control_socket is None:
@@ -102,18 +119,29 @@ class Supervisor:
         times = [self._front.next_deadline(), *(group.next_deadline(now) for group in self._groups)]
         if self._control is not None:
             times.append(self._control.next_deadline())
+        if self._successor is not None:
+            times.append(self._successor.next_deadline())
+        times.append(self._herald.next_deadline())
         return max(0.0, min([now + _LONGEST_WAIT, *(at for at in times if at is not None)]) - now)
 
     def _carry_out(self) -> None:
         self._front.carry_out(time.monotonic())
         for group in self._groups:
             group.carry_out()
+        now = time.monotonic()
         if self._control is not None:
-            self._control.carry_out(time.monotonic())
+            self._control.carry_out(now)
+        if self._successor is not None:
+            self._successor.carry_out(now)
+        self._watch_start()
+        self._watch_reload()
+        self._herald.carry_out(now, self._figures)
 
     def _close_control(self) -> None:
         if self._control is not None:
             self._control.close()
+        elif self._plan.control_socket is not None and self._predecessor is not None:
+            self._plan.control_socket.leave()
 
     def _handle(self, signals: list[signal.Signals]) -> bool:
         """Do what the signals say; return False when everything must end at once."""
@@ -126,6 +154,8 @@ class Supervisor:
                     self._reload()
             elif number == signal.SIGUSR1:
                 self._reopen_logs()
+            elif number == signal.SIGUSR2:
+                self._upgrade()
             elif number in {signal.SIGTTIN, signal.SIGTTOU}:
                 self._change_size(1 if number == signal.SIGTTIN else -1)
             elif number in {signal.SIGTERM, signal.SIGINT}:
@@ -137,6 +167,7 @@ class Supervisor:
         return True
 
     def _reload(self) -> None:
+        self._herald.on_reload()
         for group in self._groups:
             group.planner.on_reload(time.monotonic())
 
@@ -170,6 +201,10 @@ class Supervisor:
                 return
             if not pid:
                 return
+            if self._successor is not None and pid == self._successor.pid:
+                self._successor.bury(status)
+                self._successor = None
+                continue
             if self._front.child is not None and pid == self._front.child.pid:
                 self._bury_front(status, self._front.child.death(status, usage, self._watch))
                 continue
@@ -194,8 +229,15 @@ class Supervisor:
             self._give_up("the front does not start")
 
     def _on_front_ready(self) -> None:
+        self._herald.on_front_answer()
         for group in self._groups:
             group.planner.on_front()
+        if self._predecessor is not None:
+            self._predecessor.say_ready()
+        else:
+            self._announce()
+
+    def _announce(self) -> None:
         if not self._announced and not self._stopping:
             self._announced = True
             self._plan.on_ready()
@@ -209,8 +251,101 @@ class Supervisor:
             for group in self._groups:
                 if number in group.daemons:
                     group.planner.on_detached(number, time.monotonic())
+        elif message.word is Word.PONG:
+            self._queued, self._clients = message.number("queued"), message.number("clients")
+            self._herald.on_front_answer()
         elif message.word is Word.REPORTED:
             self._errands.finish(message.number("token"))
+
+    # -- the service manager
+
+    def _watch_start(self) -> None:
+        """Say that the server serves, once it does; let a front that is held start, or give up."""
+        if self._stopping or self._herald.ready or not all(group.loaded for group in self._groups):
+            return
+        if self._predecessor is not None:
+            if any(group.failed for group in self._groups):
+                self._give_up("the script does not load in the new server")
+            elif all(group.complete for group in self._groups):
+                self._front.held = False
+                self._front.carry_out(time.monotonic())
+        elif self._front.ready:
+            self._herald.on_ready(self._plan.stored)
+
+    def _watch_reload(self) -> None:
+        if not self._herald.reloading:
+            return
+        replacements = [group.planner.replacement for group in self._groups if group.planner.replacement is not None]
+        if all(replacement.progress is not Progress.UNDERWAY for replacement in replacements):
+            self._herald.on_reloaded("; ".join(one.error.partition("\n")[0] for one in replacements if one.error))
+
+    def _figures(self) -> Figures:
+        boards = [daemon.scoreboard for group in self._groups for daemon in group.daemons.values()]
+        return Figures(
+            busy=sum(len(board.rows()) for board in boards),
+            threads=sum(board.threads for board in boards),
+            queued=self._queued,
+            clients=self._clients,
+            requests=sum(board.requests for board in boards) + sum(group.ended_before for group in self._groups),
+        )
+
+    # -- upgrading
+
+    def _upgrade(self) -> None:
+        """Start a supervisor from the code that is installed now; see `upgrade`."""
+        if self._stopping or self._successor is not None or self._predecessor is not None:
+            logger.warning("SIGUSR2: not now: the server stops, or another supervisor is about to take over")
+            return
+        plan = self._plan
+        heirlooms = list(plan.heirlooms)
+        if plan.control_socket is not None:
+            heirlooms += zip((CONTROL, CONTROL_LOCK), plan.control_socket.descriptors, strict=True)
+        try:
+            self._successor = start_successor(
+                heirlooms,
+                plan.notifier.environment,
+                plan.directory,
+                patience=plan.upgrade_timeout,
+                selector=self._selector,
+                on_ready=self._hand_over,
+            )
+        except OSError as error:
+            logger.error("SIGUSR2: the new supervisor cannot be started: %s; this one goes on", error.strerror)
+            return
+        logger.info(
+            "SIGUSR2: starting a new supervisor, pid %d; it has %g s to become ready",
+            self._successor.pid,
+            plan.upgrade_timeout,
+        )
+
+    def _hand_over(self) -> None:
+        """The successor serves: leave everything to it."""
+        successor = self._successor
+        assert successor is not None
+        if self._stopping:
+            successor.give_up("this server stops")
+            return
+        self.owns_files = False
+        self._herald.on_handed_over(successor.pid)
+        if self._control is not None:
+            self._control.leave()
+            self._control = None
+        successor.release()
+        self._begin_stop(f"the new supervisor, pid {successor.pid}, has taken over")
+
+    def _take_over(self) -> None:
+        """The predecessor has let go, or has died: this is the server now."""
+        self._predecessor = None
+        if self._stopping:
+            return
+        self.owns_files = True
+        self._front.held = False
+        if self._plan.control_socket is not None:
+            self._plan.control_socket.claim()
+            self._control = self._make_control()
+        logger.info("pid %d is the server now", os.getpid())
+        if self._front.ready:
+            self._announce()
 
     # -- stopping
 
@@ -225,6 +360,12 @@ class Supervisor:
             return
         self._stopping = True
         timeout = self._plan.graceful_timeout
+        self._herald.on_stop(why)
+        if self._successor is not None and not self._successor.ready:
+            self._successor.give_up("this server stops")
+        if self._plan.stored or not self.owns_files:
+            # Somebody else has the listeners: who waits in their backlog is not refused.
+            self._front.say(Word.HAND_OVER)
         logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")
         for listener in self._plan.listeners:
             listener.close()

@@ -2,11 +2,12 @@
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydaemonwsgi.supervisor.logs import LogFiles
 from pydaemonwsgi.supervisor.rollover import Group
 from pydaemonwsgi.system.control_sockets import ControlSocket
+from pydaemonwsgi.system.notify import Notifier
 
 __all__ = ["GroupPlan", "Plan"]
 
@@ -50,6 +51,12 @@ class Plan:
         run_front: be the front, in the child; the memory is for its signs of life.
         front_timeout: seconds that it may give none before it is replaced; 0 for any time.
         graceful_timeout: seconds for running requests when the server stops.
+        notifier: the way to the service manager.
+        predecessor: connection to the supervisor that this one is to replace; None where it replaces nobody.
+        stored: descriptors of the listeners that the service manager is to keep for whoever comes after us.
+        heirlooms: what a successor is given, by name.
+        directory: where this command was started, as the user called it.
+        upgrade_timeout: seconds that a successor has to become ready.
         on_ready: called once, when the front accepts clients; their requests wait until a daemon process is ready.
     """
 
@@ -62,3 +69,9 @@ class Plan:
     front_timeout: float
     graceful_timeout: float
     on_ready: Callable[[], None]
+    notifier: Notifier = field(default_factory=lambda: Notifier(None))
+    predecessor: socket.socket | None = None
+    stored: tuple[int, ...] = ()
+    heirlooms: tuple[tuple[str, int], ...] = ()
+    directory: str = "/"
+    upgrade_timeout: float = 60.0

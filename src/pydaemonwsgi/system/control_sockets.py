@@ -36,6 +36,28 @@ class ControlSocket:
         self.path = path
         self._lock = lock
 
+    @classmethod
+    def inherited(cls, descriptor: int, lock: int) -> "ControlSocket":
+        """Return the control socket whose descriptors another process of this server has passed on."""
+        listener = socket.socket(fileno=descriptor)
+        listener.setblocking(False)
+        return cls(listener, os.fsdecode(listener.getsockname()), lock)
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """The listener's and the lock's, to be passed on."""
+        return self.listener.fileno(), self._lock
+
+    def claim(self) -> None:
+        """Write into the lock that it is this process's now."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode("ascii"), 0)
+
+    def leave(self) -> None:
+        """Give it up to another process that has it as well: its files stay."""
+        self.listener.close()
+        os.close(self._lock)
+
     def close(self) -> None:
         """Give it up; its files go, unless somebody has put others in their place."""
         self.listener.close()

@@ -4,7 +4,7 @@ import ctypes
 import os
 from typing import Final
 
-__all__ = ["die_with_parent", "process_state", "resident_bytes", "set_title"]
+__all__ = ["die_with_parent", "directory_as_called", "process_state", "resident_bytes", "set_title"]
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
@@ -71,3 +71,14 @@ def resident_bytes(pid: int) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * _PAGE if pages else None
+
+
+def directory_as_called() -> str:
+    """Return the current directory as the user calls it, which may be through a link; otherwise as the kernel does."""
+    called = os.environ.get("PWD", "")
+    try:
+        if os.path.isabs(called) and os.path.samefile(called, "."):
+            return called
+        return os.getcwd()
+    except OSError:
+        return "/"

@@ -1,0 +1,264 @@
+"""SIGUSR2: a supervisor from the code that is installed now takes over. Shell.
+
+    old                                             new
+    SIGUSR2: fork, exec the same command ---------> starts its daemon processes; no front yet, so no client sees it
+                                                    all have loaded: starts its front, which accepts
+                                      <--- READY -- the front is ready
+    MAINPID= to the service manager
+    gives up control socket          ---- GO ----> takes the control socket, tells the service manager
+    front stops accepting, finishes; daemon processes leave; exits with 0
+
+Whatever goes wrong before READY ends the new one, and the old one goes on as if nothing had happened. Listening sockets
+are passed as descriptors, so both accept from the same backlog in between, and nobody is refused.
+
+A connection that ends without READY is a failure. One that ends without GO is not: the old one has died, and the new
+one is all there is.
+"""
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from pydaemonwsgi.supervisor.children import describe_exit
+from pydaemonwsgi.system.inheritance import hand_down
+
+__all__ = [
+    "CONTROL",
+    "CONTROL_LOCK",
+    "FOREIGN",
+    "LISTENER",
+    "PASSED_ON",
+    "PREDECESSOR",
+    "Predecessor",
+    "Successor",
+    "start_successor",
+]
+
+logger = logging.getLogger(__name__)
+
+# What the descriptors are called that a supervisor passes to its successor.
+LISTENER: Final = "pydaemonwsgi-listener"
+FOREIGN: Final = "pydaemonwsgi-foreign"
+CONTROL: Final = "pydaemonwsgi-control"
+CONTROL_LOCK: Final = "pydaemonwsgi-control-lock"
+PREDECESSOR: Final = "pydaemonwsgi-predecessor"
+PASSED_ON: Final = frozenset((FOREIGN, CONTROL, CONTROL_LOCK, PREDECESSOR))
+
+_READY: Final = b"READY"
+_GO: Final = b"GO"
+# Seconds from SIGTERM to SIGKILL for a successor that is given up.
+_PATIENCE: Final = 10.0
+# Exit status of a child that could not become the new supervisor; a shell's for a command that is not there.
+_NO_EXEC: Final = 127
+_HANDLED: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGCHLD,
+)
+
+
+class Successor:
+    """A new supervisor that is to take over, as the old one has it.
+
+    Args:
+        pid: its pid.
+        link: our end of the connection to it, non-blocking.
+        patience: seconds that it has to become ready.
+        selector: the loop's.
+        on_ready: called when it is.
+
+    Attributes:
+        ready: whether it was; from then on it is the server.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        link: socket.socket,
+        patience: float,
+        selector: selectors.BaseSelector,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self.pid = pid
+        self.ready = False
+        self._link = link
+        self._patience = patience
+        self._selector = selector
+        self._on_ready = on_ready
+        self._deadline: float | None = time.monotonic() + patience
+        self._terminated = False
+        selector.register(link, selectors.EVENT_READ, self._hear)
+
+    def next_deadline(self) -> float | None:
+        """Return the monotonic time at which `carry_out` has something to do, or None."""
+        return self._deadline
+
+    def carry_out(self, now: float) -> None:
+        """End it if it has taken too long."""
+        if self._deadline is None or now < self._deadline:
+            return
+        if self._terminated:
+            self._deadline = None
+            self._signal(signal.SIGKILL)
+        else:
+            self.give_up(f"it was not ready within {self._patience:g} s")
+
+    def give_up(self, why: str) -> None:
+        """End it; this server goes on."""
+        logger.error("upgrade: the new supervisor (pid %d) is given up: %s; this one goes on", self.pid, why)
+        self._terminated = True
+        self._deadline = time.monotonic() + _PATIENCE
+        self._signal(signal.SIGTERM)
+
+    def release(self) -> None:
+        """Tell it that it is the server now."""
+        self.ready = True
+        self._deadline = None
+        try:
+            self._link.send(_GO)
+        except OSError as error:
+            logger.error("upgrade: the new supervisor (pid %d) does not hear: %s", self.pid, error)
+        self._close()
+
+    def bury(self, status: int) -> None:
+        """It has been reaped."""
+        self._close()
+        if self.ready:
+            logger.error(
+                "the new supervisor (pid %d) %s after it had taken over; start the server again",
+                self.pid,
+                describe_exit(status),
+            )
+        elif not self._terminated:
+            logger.error(
+                "upgrade: the new supervisor (pid %d) %s before it was ready; its messages are above. "
+                "This one goes on as before",
+                self.pid,
+                describe_exit(status),
+            )
+
+    def _hear(self) -> None:
+        try:
+            data = self._link.recv(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data == _READY and not self._terminated:
+            self._on_ready()
+        elif not data:
+            # It is about to be reaped; why it ended is said then.
+            self._close()
+
+    def _close(self) -> None:
+        if self._link.fileno() >= 0:
+            self._selector.unregister(self._link)
+            self._link.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+class Predecessor:
+    """The old supervisor, as the new one has it.
+
+    Args:
+        link: connection to it.
+        selector: the loop's.
+        on_go: called once this one is the server.
+    """
+
+    def __init__(self, link: socket.socket, selector: selectors.BaseSelector, on_go: Callable[[], None]) -> None:
+        self._link = link
+        self._selector = selector
+        self._on_go = on_go
+        link.setblocking(False)
+        selector.register(link, selectors.EVENT_READ, self._hear)
+
+    def say_ready(self) -> None:
+        """This server serves."""
+        try:
+            self._link.send(_READY)
+        except OSError:
+            pass  # it has died, which `_hear` finds as well
+
+    def _hear(self) -> None:
+        try:
+            data = self._link.recv(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data != _GO:
+            logger.warning("the supervisor that this one was to replace has gone; this one is the server")
+        self._selector.unregister(self._link)
+        self._link.close()
+        self._on_go()
+
+
+def start_successor(
+    descriptors: Sequence[tuple[str, int]],
+    environment: Callable[[int], Mapping[str, str]],
+    directory: str,
+    *,
+    patience: float,
+    selector: selectors.BaseSelector,
+    on_ready: Callable[[], None],
+) -> Successor:
+    """Start this very command again, as it is installed now, and give it our descriptors.
+
+    Args:
+        descriptors: what it inherits, by name.
+        environment: more variables for it; gets its pid.
+        directory: where this command was started, as the user called it: it may be a link to another place by now.
+        patience: seconds that it has to become ready.
+        selector: the loop's.
+        on_ready: called when it is.
+
+    Raises:
+        OSError: no process or no descriptors are to be had.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        pid = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    if pid:
+        theirs.close()
+        ours.setblocking(False)
+        return Successor(pid, ours, patience, selector, on_ready)
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in _HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.chdir(directory)
+        variables = hand_down([*descriptors, (PREDECESSOR, theirs.fileno())])
+        os.execve(  # noqa: S606 - the command that the user gave, unchanged
+            sys.executable,
+            [sys.executable, *sys.orig_argv[1:]],
+            {**os.environ, **environment(os.getpid()), **variables},
+        )
+    except BaseException:
+        # The child's last stop; nothing of the supervisor's frames below may run in it.
+        logger.exception("upgrade: the new supervisor cannot be started")
+    finally:
+        os._exit(_NO_EXEC)

@@ -1,0 +1,137 @@
+"""SIGUSR2: a supervisor from the installed code takes over, or nothing happens."""
+
+import os
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import psutil
+from benchmarks.soak.load import Load
+from benchmarks.soak.schedule import SCENARIOS
+from benchmarks.soak.server import serving as soaking
+from benchmarks.soak.traffic import KINDS
+from benchmarks.soak.verdict import settle
+
+from tests.helpers.command import started
+from tests.helpers.server import PATIENCE, Answer, Server, read_all, serving, wait_for
+
+SCRIPT = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%d']\n"
+TAKEN = re.compile(r"pid (\d+) is the server now")
+
+
+def end(pid: int) -> None:
+    """Stop a supervisor that is nobody's child any more."""
+    if psutil.pid_exists(pid):
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "its end")
+
+
+def upgrade(server: Server) -> int:
+    """Send SIGUSR2; return the pid of the supervisor that has taken over."""
+    server.process.send_signal(signal.SIGUSR2)
+    wait_for(lambda: TAKEN.search(server.log()), "the new supervisor")
+    match = TAKEN.search(server.log())
+    assert match is not None
+    return int(match.group(1))
+
+
+def test_new_supervisor_serves_the_same_address_with_new_code(tmp_path: Path) -> None:
+    """The old one finishes and exits with 0, the new one answers where it listened."""
+    script = tmp_path / "app.wsgi"
+    script.write_text(SCRIPT % 1)
+    with serving(script, "--disable-reloading") as server:
+        assert server.get().body == b"1"
+        script.write_text(SCRIPT % 2)
+        new = upgrade(server)
+        try:
+            assert server.process.wait(PATIENCE) == 0
+            assert server.get().body == b"2"
+        finally:
+            end(new)
+
+
+def test_no_request_fails_while_a_new_supervisor_takes_over(tmp_path: Path) -> None:
+    """Connections that are kept, new ones, bodies, streams: each is answered by the old server or the new one."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    with soaking(tmp_path, spool, SCENARIOS["replace"].options) as server:
+        load = Load(("127.0.0.1", server.port), KINDS, 3, 100.0)
+        server.process.send_signal(signal.SIGUSR2)
+        new = 0
+        try:
+            while server.process.poll() is None or load.in_flight:
+                load.turn(issuing=server.process.poll() is None)
+                load.expire()
+            match = TAKEN.search(server.log())
+            assert match is not None, server.log()
+            new = int(match.group(1))
+            account = settle(load.requests, [], server.runs())
+            assert not account.failures, account.examples
+            assert account.outcomes["ok"] > 50
+        finally:
+            load.close()
+            if new:
+                end(new)
+
+
+def test_unix_socket_and_control_socket_go_over(tmp_path: Path) -> None:
+    """Their files stay where they are, and the new server removes them in the end."""
+    script = tmp_path / "app.wsgi"
+    script.write_text(SCRIPT % 1)
+    path, control = tmp_path / "app.sock", tmp_path / "control.sock"
+    command = [sys.executable, "-m", "pydaemonwsgi", "serve", str(script)]
+    with started(*command, "--listen", f"unix:{path}", "--control-socket", str(control)) as server:
+        new = upgrade(server)
+        try:
+            assert server.process.wait(PATIENCE) == 0
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert Answer(read_all(client)).status == 200
+            assert control.exists()
+        finally:
+            end(new)
+        assert not path.exists()
+        assert not control.exists()
+
+
+def test_new_server_whose_script_does_not_load_is_given_up(tmp_path: Path) -> None:
+    """The old one goes on with the code it has, and says why."""
+    script = tmp_path / "app.wsgi"
+    script.write_text(SCRIPT % 1)
+    with serving(script, "--disable-reloading") as server:
+        script.write_text("raise RuntimeError('not this one')\n")
+        server.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: "This one goes on as before" in server.log(), "the end of the attempt")
+        assert "the script does not load in the new server" in server.log()
+        assert server.get().body == b"1"
+        script.write_text(SCRIPT % 2)
+        new = upgrade(server)
+        end(new)
+
+
+def test_new_server_that_cannot_start_is_given_up(tmp_path: Path) -> None:
+    """A command line that is wrong by now ends the new one only."""
+    script = tmp_path / "app.wsgi"
+    script.write_text(SCRIPT % 1)
+    with serving(script) as server:
+        script.rename(tmp_path / "elsewhere")
+        server.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: "exited with status 2 before it was ready" in server.log(), "the end of the attempt")
+        (tmp_path / "elsewhere").rename(script)
+        assert server.get().body == b"1"
+
+
+def test_stop_in_the_middle_of_an_upgrade_stops_both(tmp_path: Path) -> None:
+    """Nothing is left behind."""
+    script = tmp_path / "app.wsgi"
+    script.write_text(SCRIPT % 1)
+    with serving(script, "--disable-reloading") as server:
+        script.write_text("import time\ntime.sleep(600)\n")
+        server.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: "starting a new supervisor" in server.log(), "the attempt")
+        family = psutil.Process(server.pid).children(recursive=True)
+        assert server.stop() == 0
+        wait_for(lambda: not any(child.is_running() for child in family), "the end of all")
