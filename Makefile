@@ -31,6 +31,8 @@ soak: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m pydaemonwsgi.config.reference > docs/reference/options.md
+	$(BIN)/python -m pydaemonwsgi.config.directive_reference > docs/reference/directives.md
+	$(BIN)/python -m pydaemonwsgi.config.sample > conf/every-option.conf
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -7,7 +7,7 @@ it is given more.
 from collections.abc import Iterator
 
 from pydaemonwsgi.config.apache.words import quote
-from pydaemonwsgi.config.directives.connections import SERVE_OPTIONS
+from pydaemonwsgi.config.directives.connections import CLIENT_DIRECTIVES, SERVE_OPTIONS
 from pydaemonwsgi.config.directives.processes import DAEMON_OPTIONS
 from pydaemonwsgi.config.model import Host, LogTarget, LogTargetKind, ProcessGroup, ScriptAlias, Server, Settings
 from pydaemonwsgi.config.option import Option
@@ -18,13 +18,6 @@ __all__ = ["write_configuration"]
 
 # httpd's words for our log levels.
 _LEVELS = {"warning": "warn", "critical": "crit"}
-_DIRECTIVES = {
-    "listen_backlog": "ListenBacklog",
-    "keep_alive_timeout": "KeepAliveTimeout",
-    "limit_request_line": "LimitRequestLine",
-    "limit_request_field_size": "LimitRequestFieldSize",
-    "limit_request_fields": "LimitRequestFields",
-}
 
 
 def write_configuration(server: Server) -> str:
@@ -86,7 +79,7 @@ def _clients(server: Server) -> Iterator[str]:
         for option in SERVE_OPTIONS.values()
         if getattr(server.clients, option.name) != option.default
     }
-    for name, directive in _DIRECTIVES.items():
+    for name, directive in CLIENT_DIRECTIVES.items():
         if name in written:
             yield _line(directive, written.pop(name))
     if server.main.settings != Settings():

@@ -12,7 +12,7 @@ from pydaemonwsgi.config.options import OPTIONS
 from pydaemonwsgi.config.problems import nearest
 from pydaemonwsgi.config.values import BadValueError, ValueKind
 
-__all__ = ["ROWS", "SERVE_OPTIONS"]
+__all__ = ["CLIENT_DIRECTIVES", "ROWS", "SERVE_OPTIONS"]
 
 
 SERVE_OPTIONS = {
@@ -22,6 +22,15 @@ SERVE_OPTIONS = {
     and row.name not in ("host", "port", "listen", "access_log", "access_log_format", "limit_request_body")
 }
 """What `ServeOption` takes: the front's options, without those that belong to a host here."""
+
+CLIENT_DIRECTIVES = {
+    "listen_backlog": "ListenBacklog",
+    "keep_alive_timeout": "KeepAliveTimeout",
+    "limit_request_line": "LimitRequestLine",
+    "limit_request_field_size": "LimitRequestFieldSize",
+    "limit_request_fields": "LimitRequestFields",
+}
+"""The front's options that have a directive of their own."""
 
 
 def _connection(field: str, kind: ValueKind[Any]) -> Callable[[Line], None]:
