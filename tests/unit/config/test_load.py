@@ -3,24 +3,36 @@
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pydaemonwsgi.config.apache.files import FilesInMemory
+from pydaemonwsgi.config.checking.table import check
+from pydaemonwsgi.config.directives.table import DIRECTIVES
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.load import Loaded, load
 from pydaemonwsgi.config.model import (
     AccessList,
     AccessLog,
     AccessRule,
+    Combination,
     ExtensionRule,
+    HeaderRule,
     Host,
     HostAddress,
+    ImportScript,
+    InterpreterOptions,
     Listener,
     LogTarget,
     LogTargetKind,
     Matching,
+    Methods,
     Options,
     Order,
     ProcessGroup,
+    Redirect,
+    Require,
+    RequireBlock,
     Rewrite,
     RewriteCondition,
     RewriteFlag,
@@ -33,6 +45,7 @@ from pydaemonwsgi.config.model import (
 from pydaemonwsgi.config.problems import Severity
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import ConfigurationError
+from tests.unit.config.checking.fake_machine import FakeMachine
 
 SEED = r"""
 <VirtualHost *:80>
@@ -194,3 +207,546 @@ ServerPath /x
 def test_a_configuration_with_errors_is_refused_with_all_of_them() -> None:
     with pytest.raises(ConfigurationError, match=r"2 errors\n/etc/site.conf:1: .*\n/etc/site.conf:2: "):
         server_of("Foo\nBar\nListen 80\n")
+
+
+# --- What single directives say
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("WSGIProcessGroup %{GLOBAL}", "process_group", ""),
+        ("WSGIProcessGroup %{ENV:GROUP}", "process_group", "%{ENV:GROUP}"),
+        ("WSGIApplicationGroup %{SERVER}", "application_group", "%{SERVER}"),
+        ("WSGICallableObject my.app", "callable_object", "my.app"),
+        ("WSGIRestrictProcess %{GLOBAL}", "restrict_process", frozenset({""})),
+        ("WSGIPassAuthorization Off", "pass_authorization", False),
+        ("wsgiscriptreloading oFF", "script_reloading", False),
+        ("WSGIReloadMechanism Interpreter", "reload_mechanism", "interpreter"),
+        ("WSGIErrorOverride On", "error_override", True),
+        ("WSGIChunkedRequest Off", "chunked_request", False),
+        ("WSGIMapHEADToGET On", "map_head_to_get", "on"),
+        ("WSGIIgnoreActivity On", "ignore_activity", True),
+        ("WSGITrustedProxyHeaders X-Real-IP", "trusted_proxy_headers", ("HTTP_X_REAL_IP",)),
+        ("WSGITrustedProxies 10.1.2.3/8 ::1", "trusted_proxies", ("10.0.0.0/8", "::1")),
+        ("DirectoryIndex index.html index.wsgi", "directory_index", ("index.html", "index.wsgi")),
+        ("DirectoryIndex disabled", "directory_index", ()),
+        ("DirectorySlash Off", "directory_slash", False),
+        ("FallbackResource disabled", "fallback_resource", ""),
+        ("SetHandler none", "set_handler", ""),
+        ("ForceType text/plain", "force_type", "text/plain"),
+        ("AddDefaultCharset utf-8", "default_charset", "utf-8"),
+        ("FileETag None", "file_etag", frozenset()),
+        ("FileETag MTime Size", "file_etag", frozenset({"mtime", "size"})),
+        ("AcceptPathInfo Off", "accept_path_info", "off"),
+        ("LimitRequestBody 10M", "limit_request_body", 10 << 20),
+        ("UseCanonicalName On", "use_canonical_name", "on"),
+        ("ServerSignature EMail", "server_signature", "email"),
+        ("Options None", "options", Options(frozenset())),
+        ("Options All", "options", Options(frozenset({"indexes", "followsymlinks", "execcgi", "includes"}))),
+        ("Options +Indexes -ExecCGI", "options", Options(None, frozenset({"indexes"}), frozenset({"execcgi"}))),
+    ],
+)
+def test_a_directive_sets_its_field(line: str, field: str, value: object) -> None:
+    settings = settings_of(line)
+    assert getattr(settings, field) == value
+    assert str(settings.origins[field]) == "/etc/site.conf:2"
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "entries"),
+    [
+        ("AddHandler WSGI-Script .WSGI py", "extensions", [("wsgi", "wsgi-script"), ("py", "wsgi-script")]),
+        ("AddType text/x-foo .foo", "extensions", [("foo", "text/x-foo")]),
+        ("RemoveHandler .wsgi", "extensions", [("wsgi", None)]),
+        ("SetEnv A", "environment", [("A", "")]),
+        ('SetEnv A "b c"', "environment", [("A", "b c")]),
+        ("UnsetEnv A B", "environment", [("A", None), ("B", None)]),
+        ("PassEnv A", "environment", [("A", None)]),
+    ],
+)
+def test_a_directive_adds_to_its_list(line: str, field: str, entries: list[tuple[str, str | None]]) -> None:
+    names = {"extensions": "extension", "environment": "name"}
+    found = getattr(settings_of(line), field)
+    assert [(getattr(entry, names[field]), entry.value) for entry in found] == entries
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Redirect /a /b", Redirect(302, "/a", "/b")),
+        ("Redirect permanent /a http://x/b", Redirect(301, "/a", "http://x/b")),
+        ("Redirect 410 /a", Redirect(410, "/a", None)),
+        ("Redirect gone /a", Redirect(410, "/a", None)),
+        ("RedirectMatch 303 ^/a(.*)$ /b$1", Redirect(303, "^/a(.*)$", "/b$1", is_regex=True)),
+        ("RedirectMatch ^/a(.*)$ https://x$1", Redirect(302, "^/a(.*)$", "https://x$1", is_regex=True)),
+        ("RedirectPermanent /a /b", Redirect(301, "/a", "/b")),
+        ("RedirectTemp /a /b", Redirect(302, "/a", "/b")),
+    ],
+)
+def test_redirects_are_the_hosts_outside_of_sections_and_the_sections_inside(line: str, expected: Redirect) -> None:
+    assert host_of(line).redirects == (expected,)
+    assert section_of(f"<Location />\n{line}\n</Location>").settings.redirects == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Header set X-A b", HeaderRule(False, "set", "X-A", "b")),
+        ('Header always append X-A "b c" env=V', HeaderRule(False, "append", "X-A", "b c", always=True, condition="V")),
+        ("Header unset X-A env=!V", HeaderRule(False, "unset", "X-A", condition="!V")),
+        ("Header edit X-A ^a b", HeaderRule(False, "edit", "X-A", "^a", "b")),
+        ("Header edit* X-A: a b", HeaderRule(False, "edit*", "X-A", "a", "b")),
+        ("Header echo ^X-", HeaderRule(False, "echo", "^X-")),
+        ('Header set X-T "%t %D %{V}e %%"', HeaderRule(False, "set", "X-T", "%t %D %{V}e %%")),
+        ("RequestHeader setifempty X-A b", HeaderRule(True, "setifempty", "X-A", "b")),
+    ],
+)
+def test_headers_are_read_as_mod_headers_reads_them(line: str, expected: HeaderRule) -> None:
+    assert settings_of(line).headers == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("SetEnvIf Request_URI ^/x a=1 !b c", ("Request_URI", "^/x", (("a", "1"), ("b", None), ("c", "1")), False)),
+        ("SetEnvIfNoCase Referer x a", ("Referer", "x", (("a", "1"),), True)),
+        ("BrowserMatch MSIE a=b=c", ("User-Agent", "MSIE", (("a", "b=c"),), False)),
+        ("BrowserMatchNoCase msie a", ("User-Agent", "msie", (("a", "1"),), True)),
+    ],
+)
+def test_conditional_variables_are_read(line: str, expected: tuple[object, ...]) -> None:
+    (rule,) = settings_of(line).environment_conditions
+    assert (rule.attribute, rule.pattern, rule.variables, rule.ignore_case) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "value"),
+    [
+        ("ErrorDocument 404 /missing.html", "path", "/missing.html"),
+        ("ErrorDocument 500 https://x/", "url", "https://x/"),
+        ('ErrorDocument 503 "Back soon"', "text", "Back soon"),
+        ("ErrorDocument 404 default", "default", ""),
+    ],
+)
+def test_error_documents_are_of_four_kinds(line: str, kind: str, value: str) -> None:
+    (document,) = settings_of(line).error_documents
+    assert (document.kind, document.value) == (kind, value)
+
+
+# --- Access
+
+
+@pytest.mark.parametrize(
+    ("line", "provider", "arguments"),
+    [
+        ("Require all granted", "all", ("granted",)),
+        ("Require ip 10.1 192.0.2.7 2001:db8::/32", "ip", ("10.1.0.0/16", "192.0.2.7", "2001:db8::/32")),
+        ("Require host Example.org", "host", ("example.org",)),
+        ("Require local", "local", ()),
+        ("Require env a b", "env", ("a", "b")),
+        ("Require method get post", "method", ("GET", "POST")),
+    ],
+)
+def test_requirements_are_read(line: str, provider: str, arguments: tuple[str, ...]) -> None:
+    require = section_of(f"<Location />\n{line}\n</Location>").settings.require
+    assert require == RequireBlock(Combination.ANY, (Require(provider, arguments),))
+
+
+def test_blocks_of_requirements_are_nested() -> None:
+    lines = "<RequireAll>\nRequire all granted\n<RequireNone>\nRequire ip 10\n</RequireNone>\n</RequireAll>\n"
+    require = section_of(f"<Location />\n{lines}Require not env x\n</Location>").settings.require
+    none = RequireBlock(Combination.NONE, (Require("ip", ("10.0.0.0/8",)),))
+    inner = RequireBlock(Combination.ALL, (Require("all", ("granted",)), none))
+    assert require == RequireBlock(Combination.ANY, (inner, Require("env", ("x",), negated=True)))
+
+
+def test_limit_restricts_access_to_methods() -> None:
+    section = section_of("<Location />\n<LimitExcept GET>\nDeny from all\n</LimitExcept>\n</Location>")
+    methods = Methods(frozenset({"GET", "HEAD"}), inverted=True)
+    assert section.settings.access_list == AccessList((), (AccessRule(False, "all", methods),))
+
+
+def test_allow_and_deny_take_networks_names_and_variables() -> None:
+    section = section_of("<Location />\nOrder Allow,Deny\nAllow from 10.1 .example.org env=ok ::1\n</Location>")
+    access = section.settings.access_list
+    assert access is not None
+    assert [rule.who for rule in access.rules] == ["10.1.0.0/16", ".example.org", "env=ok", "::1"]
+    assert access.orders == ((Order.ALLOW_DENY, None),)
+
+
+# --- Rewriting
+
+
+def test_rewrite_rules_keep_their_backslashes_and_quotes() -> None:
+    rewrite = host_of('RewriteEngine On\nRewriteRule "^/a b\\.x$" "/c d" [NC,R]\nRewriteRule ^/e\\ f$ - [F]').rewrite
+    assert rewrite is not None
+    assert [(rule.pattern, rule.substitution) for rule in rewrite.rules] == [("^/a b\\.x$", "/c d"), ("^/e\\ f$", "-")]
+    assert rewrite.rules[0].flags == (RewriteFlag("NC"), RewriteFlag("R", "302"))
+
+
+def test_conditions_belong_to_the_next_rule_only() -> None:
+    lines = "RewriteCond %{HTTPS} !=on [NC,OR]\nRewriteCond %1 -eq\nRewriteRule a b\nRewriteRule c d"
+    rewrite = host_of(lines).rewrite
+    assert rewrite is not None
+    assert [len(rule.conditions) for rule in rewrite.rules] == [2, 0]
+    assert rewrite.rules[0].conditions[0] == RewriteCondition("%{HTTPS}", "=on", True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("redirect=permanent", RewriteFlag("R", "301")),
+        ("R=404", RewriteFlag("R", "404")),
+        ("E=a:b", RewriteFlag("E", "a:b")),
+        ("skip=2", RewriteFlag("S", "2")),
+        ("passthrough", RewriteFlag("PT")),
+        ("T=text/plain", RewriteFlag("T", "text/plain")),
+        ("end", RewriteFlag("END")),
+    ],
+)
+def test_flags_are_in_their_short_form(flag: str, expected: RewriteFlag) -> None:
+    rewrite = host_of(f"RewriteRule a b [{flag}]").rewrite
+    assert rewrite is not None
+    assert rewrite.rules[0].flags == (expected,)
+
+
+def test_a_condition_without_a_rule_is_a_warning() -> None:
+    assert warnings_of("Listen 80\nRewriteCond %{HTTPS} on\n") == ["no RewriteRule follows, so it has no effect"]
+
+
+# --- Hosts
+
+
+def test_a_virtual_host_inherits_what_it_does_not_say() -> None:
+    server = server_of("""\
+Listen 80
+ServerAdmin a@example
+DocumentRoot /main
+ErrorLog /main.log
+LogLevel warn wsgi:debug
+CustomLog /access.log common
+Timeout 30
+KeepAlive Off
+Alias /main /m
+WSGIScriptAlias /main /m.wsgi
+ErrorDocument 404 /main
+RewriteRule a b
+<Directory /main>
+</Directory>
+<VirtualHost *:80>
+  ServerName h.example
+  Alias /host /h
+  WSGIScriptAlias /host /h.wsgi
+  ErrorDocument 404 /host
+  LogLevel rewrite:trace3
+  KeepAlive On
+  <Directory /host>
+  </Directory>
+</VirtualHost>
+""")
+    (host,) = server.virtual_hosts
+    assert (host.server_admin, host.document_root) == ("a@example", "/main")
+    assert host.error_log == server.main.error_log is not None
+    assert host.access_logs == server.main.access_logs
+    assert host.log_levels == (("", "warning"), ("wsgi", "debug"), ("rewrite", "debug"))
+    assert (host.connection.timeout, host.connection.keep_alive) == (30.0, True)
+    assert [alias.url for alias in host.aliases] == ["/host", "/main"]
+    assert [alias.url for alias in host.script_aliases] == ["/host", "/main"]
+    assert [document.value for document in host.settings.error_documents] == ["/main", "/host"]
+    assert [section.pattern for section in host.sections] == ["/main", "/host"]
+    assert host.rewrite is None
+
+
+def test_a_host_with_an_access_log_does_not_write_to_the_servers() -> None:
+    server = server_of(
+        'Listen 80\nCustomLog /a common\n<VirtualHost *>\nCustomLog "|cat -u" "%h" env=!x\n</VirtualHost>\n'
+    )
+    assert server.virtual_hosts[0].access_logs == (AccessLog(LogTarget(LogTargetKind.PIPE, "cat -u"), "%h", "!x"),)
+
+
+@pytest.mark.parametrize(
+    ("word", "target"),
+    [
+        ("/var/log/x", LogTarget(LogTargetKind.FILE, "/var/log/x")),
+        ("logs/x", LogTarget(LogTargetKind.FILE, "/etc/logs/x")),
+        ("/dev/stderr", LogTarget(LogTargetKind.STREAM, "stderr")),
+        ('"||rotate /x 1d"', LogTarget(LogTargetKind.PIPE, "rotate /x 1d")),
+        ('"|$a | b"', LogTarget(LogTargetKind.PIPE, "a | b", shell=True)),
+        ("syslog", LogTarget(LogTargetKind.SYSLOG, "")),
+        ("syslog:local1:me", LogTarget(LogTargetKind.SYSLOG, "local1:me")),
+    ],
+)
+def test_logs_go_to_files_streams_commands_and_syslog(word: str, target: LogTarget) -> None:
+    assert host_of(f"ErrorLog {word}").error_log == target
+
+
+def test_a_nickname_may_be_defined_after_it_is_used() -> None:
+    assert host_of('CustomLog /a mine\nLogFormat "%h %D" mine').access_logs[0].format == "%h %D"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("*:80", HostAddress("*", 80)),
+        ("*", HostAddress("*", None)),
+        ("*:*", HostAddress("*", None)),
+        ("_default_:443", HostAddress("*", 443)),
+        ("192.0.2.1", HostAddress("192.0.2.1", None)),
+        ("192.0.2.1:80", HostAddress("192.0.2.1", 80)),
+        ("[2001:db8::1]:80", HostAddress("2001:db8::1", 80)),
+        ("[::1]", HostAddress("::1", None)),
+    ],
+)
+def test_addresses_of_hosts_are_read(word: str, expected: HostAddress) -> None:
+    assert server_of(f"Listen 80\n<VirtualHost {word}>\n</VirtualHost>\n").virtual_hosts[0].addresses == (expected,)
+
+
+def test_a_host_name_as_an_address_is_looked_up() -> None:
+    files = FilesInMemory({"/a.conf": "Listen 80\n<VirtualHost www:80>\n</VirtualHost>\n"})
+    server = load("/a.conf", files, lookup=lambda name: ["192.0.2.1", "::1"]).required()
+    assert server.virtual_hosts[0].addresses == (HostAddress("192.0.2.1", 80), HostAddress("::1", 80))
+
+
+@pytest.mark.parametrize(
+    ("word", "address"),
+    [
+        ("80", ListenAddress("", 80)),
+        ("*:80", ListenAddress("", 80)),
+        ("192.0.2.1:80 http", ListenAddress("192.0.2.1", 80)),
+        ("[::]:80", ListenAddress("::", 80)),
+        ("unix:/run/x.sock", ListenAddress("", 0, "/run/x.sock")),
+    ],
+)
+def test_listeners_are_read(word: str, address: ListenAddress) -> None:
+    assert server_of(f"Listen {word}\n").listeners == (Listener(address),)
+
+
+def test_without_listen_the_ports_of_the_hosts_are_listened_on_once() -> None:
+    hosts = "".join(
+        f"<VirtualHost {address}>\n</VirtualHost>\n" for address in ("*:80", "192.0.2.1:80", "192.0.2.1:81")
+    )
+    addresses = [listener.address for listener in server_of(hosts).listeners]
+    assert addresses == [ListenAddress("", 80), ListenAddress("192.0.2.1", 81)]
+
+
+def test_a_name_is_read_with_its_scheme_and_port() -> None:
+    host = host_of("ServerName https://WWW.Example.org:8443\nServerAlias *.Example.org x")
+    assert (host.scheme, host.server_name, host.server_port) == ("https", "www.example.org", 8443)
+    assert host.server_aliases == ("*.example.org", "x")
+
+
+# --- Groups
+
+
+def test_a_group_takes_user_and_timeout_of_the_server_unless_it_has_its_own() -> None:
+    server = server_of("""\
+WSGIDaemonProcess a
+WSGIDaemonProcess b user=eve socket-timeout=5
+Listen 80
+User jack
+Group staff
+Timeout 90
+WSGIPythonHome /venv
+""")
+    found = [(group.options.user, group.options.group, group.options.socket_timeout) for group in server.groups]
+    assert found == [("jack", "staff", 90.0), ("eve", None, 5.0)]
+    assert [group.options.python_home for group in server.groups] == ["/venv", "/venv"]
+
+
+def test_a_group_may_be_declared_after_it_is_named() -> None:
+    server = server_of("Listen 80\nWSGIScriptAlias / /a.wsgi process-group=a\nWSGIDaemonProcess a\n")
+    assert [group.name for group in server.groups] == ["a"]
+
+
+def test_a_group_of_one_virtual_host_is_not_for_another() -> None:
+    text = """\
+Listen 80
+<VirtualHost *:80>
+ServerName a.example
+WSGIDaemonProcess a
+</VirtualHost>
+<VirtualHost *:81>
+ServerName a.example
+WSGIProcessGroup a
+</VirtualHost>
+<VirtualHost *:80>
+ServerName b.example
+WSGIProcessGroup a
+</VirtualHost>
+"""
+    assert error_of(text).startswith(
+        "12: WSGIProcessGroup: the process group 'a' is declared inside the virtual host a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "there"),
+    [
+        ("WSGIScriptAlias / /a.wsgi", True),
+        ("WSGIScriptAlias / /a.wsgi process-group=%{GLOBAL}", True),
+        ("WSGIScriptAlias / /a.wsgi process-group=g", False),
+        ("WSGIProcessGroup g\nWSGIScriptAlias / /a.wsgi", False),
+        ("<Location />\nWSGIProcessGroup g\n</Location>\nWSGIScriptAlias / /a.wsgi", False),
+        ("AddHandler wsgi-script .wsgi", True),
+        ("WSGIProcessGroup g\nAddHandler wsgi-script .wsgi", False),
+        ("WSGIProcessGroup g\nWSGIDispatchScript /d.wsgi", True),
+        ("WSGIImportScript /a.wsgi process-group=%{GLOBAL} application-group=%{GLOBAL}", True),
+        ("Alias / /srv", False),
+    ],
+)
+def test_there_is_a_group_for_embedded_mode_if_anything_can_go_there(lines: str, there: bool) -> None:
+    server = server_of(f"Listen 80\nUser jack\nWSGIDaemonProcess g\n{lines}\n")
+    assert [group.options.user for group in server.groups if group.name == ""] == (["jack"] if there else [])
+
+
+def test_an_alias_that_names_both_groups_is_loaded_before_the_first_request() -> None:
+    lines = "WSGIScriptAlias / /a.wsgi process-group=g application-group=%{GLOBAL}"
+    server = server_of(f"Listen 80\nWSGIDaemonProcess g\n{lines}\nWSGIScriptAlias /b /b.wsgi process-group=g\n")
+    assert server.import_scripts == (ImportScript("/a.wsgi", "g", ""),)
+
+
+def test_interpreter_options_stand_in_blocks_or_for_all() -> None:
+    server = server_of("""\
+Listen 80
+WSGIDaemonProcess g
+WSGISwitchInterval 0.01
+<WSGIInterpreterOptions process-group=g application-group=%{GLOBAL}>
+WSGIPythonPath /a:/b
+WSGIPythonPath /c
+WSGIRestrictStdin On
+</WSGIInterpreterOptions>
+""")
+    assert server.interpreters == (
+        InterpreterOptions(switch_interval=0.01),
+        InterpreterOptions("g", "", ("/a", "/b", "/c"), restrict_stdin=True),
+    )
+
+
+def test_request_read_timeout_becomes_the_fronts_options() -> None:
+    clients = server_of("Listen 80\nRequestReadTimeout header=20-40,MinRate=600 body=10\n").clients
+    assert (clients.header_timeout, clients.header_max_timeout, clients.header_min_rate) == (20.0, 40.0, 600)
+    assert (clients.body_timeout, clients.body_max_timeout, clients.body_min_rate) == (10.0, 0.0, 0)
+
+
+# --- Mistakes
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Listen 443 https", "there is no TLS here"),
+        ("Listen 80", "80 is listened to already in /etc/site.conf:1"),
+        ("<Location /x\n</Location>", "the > at the end of the line is missing"),
+        ("Require all granted", "may not stand in the server's own configuration; its place is <Directory>"),
+        ("<Directory /x>\nListen 81\n</Directory>", "may not stand in <Directory>; its place is the server's own"),
+        ("<Location />\n<Directory /x>\n</Directory>\n</Location>", "may not stand in <Location>"),
+        ("Directory /x", "is written <Directory …> with </Directory>"),
+        ("<Listen 81>\n</Listen>", "is written Listen without < and >"),
+        ("<Directry /x>\n</Directry>", "there is no such section; did you mean Directory?"),
+        ("WSGIDaemonProcess", "the name of the process group is missing"),
+        ("WSGIDaemonProcess user=jack", "the name of the process group comes first"),
+        ("WSGIDaemonProcess a threads = 5", "no blank may stand around the ="),
+        ("WSGIDaemonProcess a threads=5 threads=6", "threads= is given twice"),
+        ("WSGIDaemonProcess a threads=5abc", "'5abc' is not a whole number"),
+        ("WSGIDaemonProcess a processes=0", "'0' is too small"),
+        ("WSGIDaemonProcess a Threads=5", "there is no option 'Threads'; did you mean threads?"),
+        ("WSGIDaemonProcess a x=1 threads=y", "there is no option 'x'; threads=y: 'y' is not a whole number"),
+        ("WSGIDaemonProcess a\nWSGIDaemonProcess a", "'a' is declared already in /etc/site.conf:2"),
+        ("WSGIScriptAlias / /a.wsgi enable-sendfile=On", "there is no option 'enable-sendfile'"),
+        ("WSGIScriptAlias a /a.wsgi", "'a' is no URL path"),
+        ("WSGIScriptAlias /a", "takes two arguments, and options"),
+        ("WSGIScriptAlias / /a.wsgi process-group=nobody", "there is no process group 'nobody'"),
+        ("WSGIProcessGroup %{GLOBL}", "'%{GLOBL}' is a form that is not known"),
+        ("WSGIErrorOverride Maybe", "'Maybe' is neither On nor Off; give On or Off"),
+        ("WSGIImportScript /a process-group=g", "takes a file and both groups"),
+        ("WSGITrustedProxies 10.0.0.300", "'10.0.0.300' is neither an IP address nor a network"),
+        ("WSGITrustedProxyHeaders X-Forwarded-Fro", "did you mean X-Forwarded-For?"),
+        ('Options ""', "there is no option ''"),
+        ("Options +Index", "there is no option '+Index'; did you mean Indexes?"),
+        ("Redirect 200 /a /b", "200 is no status for a redirect"),
+        ("Redirect 301 /a", "needs a URL to go to"),
+        ("Redirect gone /a /b", "status 410 takes no URL"),
+        ("RewriteRule a", "takes two or three arguments"),
+        ("RewriteRule (a b", "(a"),
+        ("RewriteRule a b [P]", "there is no proxy here"),
+        ("RewriteRule a b [L, R]", "takes two or three arguments"),
+        ("RewriteCond %{X} y [ZZ]", "there is no flag 'ZZ'"),
+        ("RewriteBase /x", "may not stand in the server's own configuration"),
+        ("Header sett X-A b", "there is no action 'sett'; did you mean set?"),
+        ("Header set X-A b c", "'c' is no condition"),
+        ("Header set X-A %q", "'%q' is no item of a header's value"),
+        ("CustomLog /a comon", "no LogFormat has the nickname 'comon'; did you mean common?"),
+        ("CustomLog /a common expr=x", "'expr=x' is no condition"),
+        ("LogLevel loud", "'loud' is not a log level"),
+        (
+            "ServeOption maximum-connection 5",
+            "there is no option 'maximum-connection'; did you mean maximum-connections?",
+        ),
+        ("RequestReadTimeout header=40-20", "the second time must be longer than the first"),
+        ("Error ${HOME}", "${HOME}"),
+        ("ProxyPass / http://x/", "not supported: there is no proxy here"),
+        ("<If true>\n</If>", "not supported: expressions are not supported"),
+        ("SSLEngine on", "not supported: there is no TLS here"),
+        ("AuthType Basic", "not supported: the server authenticates nobody"),
+        ("<Location />\nRequire valid-user\n</Location>", "'valid-user' needs authentication"),
+        ("<Location />\n<RequireAll>\n</RequireAll>\n</Location>", "there is no Require in it"),
+        ("<Location />\nOrder deny, allow\n</Location>", "takes 1 argument, not 2"),
+        ("<Files a/b>\n</Files>", "'a/b' holds a /"),
+        ("<DirectoryMatch (>\n</DirectoryMatch>", "("),
+        ("<Location /a b>\n</Location>", "takes one argument; quote it if it holds blanks"),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_do(line: str, message: str) -> None:
+    assert message in error_of(f"Listen 80\n{line}\n")
+
+
+def test_a_directive_that_does_not_matter_costs_one_line_however_often_it_is_written() -> None:
+    result = loaded("Listen 80\nLoadModule a b\nLoadModule c d\nStartServers 5\n")
+    assert [(problem.position.line, problem.directive, problem.severity) for problem in result.problems] == [
+        (2, "LoadModule", Severity.INFO),
+        (4, "StartServers", Severity.INFO),
+    ]
+
+
+def test_an_empty_configuration_says_that_nothing_is_listened_on() -> None:
+    assert errors_of("") == [
+        "the command line: error: Listen: there is none, and no <VirtualHost> names a port; write Listen 8000"
+    ]
+
+
+# --- Whatever comes
+
+NAMES = st.sampled_from([row.name for row in DIRECTIVES.values()])
+WORDS = st.one_of(
+    st.sampled_from(
+        ["On", "/", "/a", "*:80", "a=b", "process-group=g", "^(.*)$", "(", "[L]", "[", "%{GLOBAL}", "-f", "~", "not"]
+    ),
+    st.sampled_from(
+        ["all", "granted", "from", "env=", "404", "80", "0", "-1", '""', '"a', "x:y", "|", "set", "header=1"]
+    ),
+    st.text(max_size=5),
+)
+LINES = st.builds(lambda name, words: (name, " ".join(words)), NAMES, st.lists(WORDS, max_size=5))
+
+
+def text_of(lines: list[tuple[str, str]]) -> str:
+    """Lines as a configuration; a section holds all that follows."""
+    text, ends = "Listen 80\nWSGIDaemonProcess g\n", ""
+    for name, words in lines:
+        line = " ".join(words.split("\n"))
+        if name.startswith("<"):
+            text += f"{name[:-1]} {line}>\n"
+            ends = f"</{name[1:]}\n{ends}"
+        else:
+            text += f"{name} {line}\n"
+    return text + ends
+
+
+@given(st.lists(LINES, max_size=8).map(text_of))
+def test_whatever_is_written_is_loaded_or_refused_with_its_line(text: str) -> None:
+    result = loaded(text)
+    assert (result.server is None) == bool(result.of(Severity.ERROR))
+    assert all(problem.text for problem in result.problems)
+    if result.server is not None:
+        check(result.server, FakeMachine())

@@ -62,7 +62,7 @@ def _options(line: Line) -> None:
     if len(signs) == 2:
         raise BadValueError("either all options have a + or - in front, or none has")
     for word in line.words:
-        sign, name = (word[0], word[1:].lower()) if word[0] in "+-" else ("", word.lower())
+        sign, name = (word[0], word[1:].lower()) if word.startswith(("+", "-")) else ("", word.lower())
         if name not in _OPTION_NAMES or (sign and name == "none"):
             raise BadValueError(f"there is no option {word!r}{nearest(name, _OPTION_NAMES.values())}")
         names = _ALL if name == "all" else set() if name == "none" else {name}

@@ -104,12 +104,10 @@ def _header(line: Line) -> None:
 
 
 def _check_header_format(text: str) -> None:
-    wrong = re.search(r"%(?!%|[tDlib]|\{[^}]+\}[es])", text)
-    if wrong is not None:
-        found = text[wrong.start() : wrong.start() + 10]
-        raise BadValueError(
-            f"{found!r} is no item of a header's value; give %t, %D, %{{NAME}}e, %{{NAME}}s, or %% for a %"
-        )
+    for item in re.findall(r"%(?:\{[^}]+\}[es]|\{[^}]*\}?.?|.?)", text, re.DOTALL):
+        if not re.fullmatch(r"%(?:[%tDlib]|\{[^}]+\}[es])", item):
+            advice = "give %t, %D, %{NAME}e, %{NAME}s, or %% for a %"
+            raise BadValueError(f"{item!r} is no item of a header's value; {advice}")
 
 
 def _error_document(line: Line) -> None:
