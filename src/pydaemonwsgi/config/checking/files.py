@@ -1,6 +1,7 @@
 """Checks of what the configuration names and the machine should have: files, directories, accounts. Sans-I/O."""
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Iterator
 
 from pydaemonwsgi.config.checking.machine import Machine
@@ -100,18 +101,18 @@ def _directories(group: ProcessGroup) -> Iterator[tuple[str, str]]:
 
 
 def _unreachable(server: Server, machine: Machine) -> Iterator[Finding]:
+    # Once for all groups: there may be a thousand of both.
+    scripts: defaultdict[str, dict[tuple[str, str], None]] = defaultdict(dict)
+    for host in server.hosts:
+        for alias in host.script_aliases:
+            if not alias.is_regex and machine.is_file(alias.target):
+                scripts[group_of(host, alias)][alias.target, "the script"] = None
     for group in server.groups:
         options = group.options
         if options.chroot is not None or (options.user is not None and not machine.has_user(options.user)):
             continue  # the paths are others inside, or it has been said already
-        scripts = [
-            (alias.target, "the script")
-            for host in server.hosts
-            for alias in host.script_aliases
-            if not alias.is_regex and group_of(host, alias) == group.name and machine.is_file(alias.target)
-        ]
         directories = [(path, f"{option}=") for path, option in _directories(group) if machine.is_directory(path)]
-        for sentence in machine.unreadable(options, list(dict.fromkeys(scripts)), directories):
+        for sentence in machine.unreadable(options, list(scripts[group.name]), directories):
             yield Finding(group.position, "WSGIDaemonProcess", sentence)
 
 
