@@ -14,13 +14,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from pydaemonwsgi.channel.frames import TIMED_OUT, RequestPayload
+from pydaemonwsgi.daemon.account import MeasuredExchange, MeasuredInput
 from pydaemonwsgi.daemon.environ import EnvironBuilder
+from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.exchange import ClientGone, Exchange
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper, sendable_range
 from pydaemonwsgi.daemon.input import NO_BODY, RequestInput
 from pydaemonwsgi.daemon.interruption import AsyncRaiser, Interruption, RequestTimeout
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.output import ErrorStream, set_current_request
+from pydaemonwsgi.daemon.reports import RequestReports
 from pydaemonwsgi.daemon.response import error_page
 from pydaemonwsgi.daemon.routes import Route
 from pydaemonwsgi.daemon.scripts import LoadError, WSGIApplication
@@ -71,10 +74,19 @@ class Adapter:
     Args:
         environs: builds the environ, and says which application it is for.
         debug: whether error pages show tracebacks.
+        events: knows who wants to hear of requests.
         raise_in: has an exception raised in a thread that runs the application; None where nobody interrupts.
     """
 
-    def __init__(self, environs: EnvironBuilder, *, debug: bool, raise_in: AsyncRaiser | None = None) -> None:
+    def __init__(
+        self,
+        environs: EnvironBuilder,
+        *,
+        debug: bool,
+        events: Events | None = None,
+        raise_in: AsyncRaiser | None = None,
+    ) -> None:
+        self._report = RequestReports(Events() if events is None else events)
         self._raise_in = raise_in
         self._environs = environs
         self._debug = debug
@@ -92,7 +104,8 @@ class Adapter:
         errors = ErrorStream(environ["mod_wsgi.request_id"])
         environ["mod_wsgi.thread_id"] = thread_id
         environ["wsgi.errors"] = errors
-        return Exchange(
+        kind = MeasuredExchange if self._report.wanted else Exchange
+        return kind(
             job.link,
             job.stream,
             "HEAD" if job.route.maps_head_to_get else environ["REQUEST_METHOD"],
@@ -108,19 +121,25 @@ class Adapter:
         """Call the application and send its answer; raises nothing."""
         environ = job.environ
         request = job.request
+        measured = exchange if isinstance(exchange, MeasuredExchange) else None
+        reader = RequestInput if measured is None else MeasuredInput
         body: RequestInput
         if job.descriptor >= 0:
             file = io.BufferedReader(io.FileIO(job.descriptor, "r"), 64 * 1024)
             job.descriptor = -1
-            body = RequestInput(file, request.body_length)
+            body = reader(file, request.body_length)
         elif request.body:
-            body = RequestInput(io.BytesIO(request.body), len(request.body))
+            body = reader(io.BytesIO(request.body), len(request.body))
         else:
-            body = RequestInput(NO_BODY, 0)
+            body = reader(NO_BODY, 0)
         environ["wsgi.input"] = body
         set_current_request(exchange.errors)
+        if measured is not None:
+            self._report.open(measured, body)
         try:
             application = job.route.application.call or job.route.application.obtain()
+            if measured is not None:
+                application = self._report.started(measured, job.received, environ, application)
             if exchange.interruption is None:
                 self._call(application, environ, exchange)
             else:
@@ -132,6 +151,8 @@ class Adapter:
         finally:
             if exchange.interruption is not None:
                 exchange.interruption.end()
+            if measured is not None:
+                self._report.finished(measured, job.received)
             exchange.errors.end()
             body.end()
 
@@ -224,6 +245,8 @@ class Adapter:
     def _handle(self, error: BaseException, exchange: Exchange) -> None:
         request_id = exchange.errors.request_id
         error.__traceback__ = without_own_frames(error.__traceback__)
+        if isinstance(exchange, MeasuredExchange):
+            self._report.exception(exchange, error)
         try:
             if isinstance(error, ClientGone) and exchange.cancelled:
                 logger.debug("the client went away", extra={"request_id": request_id})

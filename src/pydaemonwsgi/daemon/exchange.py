@@ -64,6 +64,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_data",
         "_discard",
         "_flags",
         "_head",
@@ -109,12 +110,20 @@ class Exchange:
         self.cancelled = False
         self.ended = False
         self.given_up = False
+        self._data: dict[str, Any] | None = None
         self.request = request
         self.thread_id = thread_id
         self.started = started
         self.interruption = interruption
         # An inline request's frames may wait for the leader's flush; the monitor sees to it that they do not wait long.
         self.prompt = not inline
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """A dictionary of the application's own, for as long as the request runs."""
+        if self._data is None:
+            self._data = {}
+        return self._data
 
     @property
     def status(self) -> int:

@@ -5,8 +5,10 @@ import logging
 import os
 import sys
 
+from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.module import install_modules
 from pydaemonwsgi.daemon.output import install_logging, install_standard_streams
+from pydaemonwsgi.daemon.requests import RunningRequests
 from pydaemonwsgi.daemon.scripts import extend_path
 from pydaemonwsgi.daemon.settings import DaemonSettings
 
@@ -15,12 +17,14 @@ __all__ = ["prepare_python", "restore_standard_descriptors"]
 logger = logging.getLogger(__name__)
 
 
-def prepare_python(settings: DaemonSettings, label: str) -> None:
+def prepare_python(settings: DaemonSettings, label: str, events: Events, requests: RunningRequests) -> None:
     """Make this interpreter the one that mod_wsgi would give an application; called before the script is loaded.
 
     Args:
         settings: the process's orders.
         label: what names the process in the error log.
+        events: takes the application's subscriptions.
+        requests: knows what is running.
     """
     install_standard_streams(label)
     install_logging()
@@ -40,6 +44,8 @@ def prepare_python(settings: DaemonSettings, label: str) -> None:
         application_group=settings.application_group,
         processes=settings.processes,
         threads=settings.threads,
+        events=events,
+        requests=requests,
     )
 
 

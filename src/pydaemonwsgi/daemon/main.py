@@ -20,6 +20,7 @@ from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.departure import depart
 from pydaemonwsgi.daemon.ending import end_interpreter
 from pydaemonwsgi.daemon.environ import EnvironBuilder
+from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interpreter import prepare_python, restore_standard_descriptors
 from pydaemonwsgi.daemon.interruption import async_raiser
@@ -28,6 +29,7 @@ from pydaemonwsgi.daemon.ownership import Owner
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_interval, jittered_limit
 from pydaemonwsgi.daemon.reloading import Reloading
+from pydaemonwsgi.daemon.requests import RunningRequests
 from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.routes import Mechanism, Target, target_of
 from pydaemonwsgi.daemon.service import run_service
@@ -67,7 +69,7 @@ def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -
     memory = map_shared(board, scoreboard_size(settings.threads))
     os.close(board)
     if not settings.threads:
-        prepare_python(settings, label_of(settings))
+        prepare_python(settings, label_of(settings), Events(), RunningRequests())
         return run_service(settings, control_socket)
     return _serve(settings, control_socket, Scoreboard(memory, settings.threads))
 
@@ -77,7 +79,8 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
     supervisor = ControlConnection(control_socket, waker.wake)
     parent = os.getppid()
     signals = SignalInbox(waker.sink)
-    prepare_python(settings, label_of(settings))
+    events, requests = Events(), RunningRequests()
+    prepare_python(settings, label_of(settings), events, requests)
     die_with_parent(parent, signal.SIGKILL)  # while it loads, it hears nothing
     applications = _applications(settings)
     try:
@@ -94,6 +97,7 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
         adapter=Adapter(
             _environs(settings, applications, run_once=run_once),
             debug=settings.debug,
+            events=events,
             raise_in=async_raiser() if settings.request_timeout and settings.interrupt_timeout else None,
         ),
         scoreboard=scoreboard,
@@ -104,9 +108,10 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
         wake_monitor=waker.wake,
         strict_limit=run_once,
     )
+    requests.watch(pool)
     timekeeper = Timekeeper(pool, Timers(_limits(settings), time.perf_counter()), retirement)
     monitor = Monitor(
-        settings, supervisor, waker, signals, pool, reloading, retirement, timekeeper, scoreboard.heartbeat
+        settings, supervisor, waker, signals, pool, reloading, retirement, timekeeper, scoreboard.heartbeat, events
     )
     if settings.reload_on_changes:
         reloading.watch_modules(monitor.note_changed)

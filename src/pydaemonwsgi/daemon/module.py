@@ -4,14 +4,27 @@ import sys
 import types
 
 from pydaemonwsgi.daemon.environ import APACHE_VERSION, MOD_WSGI_VERSION
+from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interruption import RequestTimeout
+from pydaemonwsgi.daemon.requests import RunningRequests
 
 __all__ = ["install_modules"]
 
 
-def install_modules(*, group: str, application_group: str, processes: int, threads: int) -> None:
-    """Put the modules into `sys.modules`; a package `mod_wsgi` from pip stays reachable below it."""
+def install_modules(
+    *, group: str, application_group: str, processes: int, threads: int, events: Events, requests: RunningRequests
+) -> None:
+    """Put the modules into `sys.modules`; a package `mod_wsgi` from pip stays reachable below it.
+
+    Args:
+        group: name of the process group.
+        application_group: name of the application group.
+        processes: daemon processes in the group.
+        threads: worker threads of each.
+        events: takes the application's subscriptions.
+        requests: knows what is running.
+    """
     mod_wsgi = types.ModuleType("mod_wsgi", "What the server says about itself.")
     mod_wsgi.__dict__.update(
         version=MOD_WSGI_VERSION,
@@ -21,6 +34,14 @@ def install_modules(*, group: str, application_group: str, processes: int, threa
         threads_per_process=threads,
         FileWrapper=FileWrapper,
         RequestTimeout=RequestTimeout,
+        subscribe_events=events.subscribe_events,
+        subscribe_shutdown=events.subscribe_shutdown,
+        subscribe_signals=events.subscribe_signals,
+        event_callbacks=events.event_callbacks,
+        shutdown_callbacks=events.shutdown_callbacks,
+        signal_callbacks=events.signal_callbacks,
+        active_requests=requests,
+        request_data=requests.request_data,
     )
     installed = sys.modules.get("mod_wsgi")
     if installed is not None and hasattr(installed, "__path__"):

@@ -13,6 +13,7 @@ from typing import Final
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.channel.frames import RejectReason
 from pydaemonwsgi.daemon.control import ControlConnection
+from pydaemonwsgi.daemon.events import Events, SignalDispatcher
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.pool_watch import PoolWatch
@@ -54,6 +55,7 @@ class Monitor:
         retirement: asks for a successor.
         timekeeper: keeps the timers.
         heartbeat: our sign of life.
+        events: knows who wants to hear of signals and of our end.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Monitor:
         retirement: Retirement,
         timekeeper: Timekeeper,
         heartbeat: Heartbeat,
+        events: Events,
     ) -> None:
         self._settings = settings
         self._supervisor = supervisor
@@ -78,6 +81,8 @@ class Monitor:
         self._retirement = retirement
         self._timekeeper = timekeeper
         self._heartbeat = heartbeat
+        self._events = events
+        self._dispatcher = SignalDispatcher(events)
         self._poller = select.poll()
         self._orphaned = False
         self._term_signals = 0
@@ -113,6 +118,8 @@ class Monitor:
             for number in self._signals.take():
                 self._obey_signal(number)
             if self._orphaned and not pool.attached:
+                if self._stop_at is None:
+                    self._publish_stopping()
                 return 0
             if self._stop_at is not None:
                 if not self._timekeeper.waited_for:
@@ -147,6 +154,8 @@ class Monitor:
             self._retirement.ask(ShutdownReason.EVICTION_SIGNAL if evicted else ShutdownReason.GRACEFUL_SIGNAL)
         elif number is signal.SIGXCPU:
             self._retirement.ask(ShutdownReason.CPU_TIME_LIMIT)
+        else:
+            self._dispatcher.dispatch(number)
 
     # -- the supervisor
 
@@ -220,3 +229,10 @@ class Monitor:
         if self._stop_at is None:
             # A time-out of 0 means, as with mod_wsgi, that nobody hurries the requests.
             self._stop_at = time.monotonic() + timeout if timeout else float("inf")
+            self._publish_stopping()
+
+    def _publish_stopping(self) -> None:
+        """Tell the application, once; what its subscribers take comes off the time that is left."""
+        self._dispatcher.stop()
+        reason = self._retirement.reason or ShutdownReason.SHUTDOWN_SIGNAL
+        self._events.publish_stopping(reason.value)
