@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from pydaemonwsgi.errors import HttpError
 
-__all__ = ["Target", "read_target", "split_host"]
+__all__ = ["Target", "decode_path", "read_target", "remove_dot_segments", "split_host"]
 
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#]*)(/[^?#]*)?(\?[^#]*)?")
@@ -74,34 +74,60 @@ def read_target(method: bytes, target: bytes) -> Target:
         query = (match.group(3) or b"?")[1:]
     if b"#" in target:
         raise HttpError(400, "the request target has a fragment")
-    path, refusal = _normalise(raw)
+    path, refusal = decode_path(raw)
     return Target(path, query, authority, refusal)
 
 
-def _normalise(raw: bytes) -> tuple[bytes, int]:
+def decode_path(raw: bytes, *, merge_slashes: bool = True, encoded_slashes: str = "off") -> tuple[bytes, int]:
+    """Return a target's path decoded once, without dot segments, and the status 404 or 0.
+
+    Dot segments are removed after decoding, so an encoded one is one; with `encoded_slashes="on"`, a slash that was
+    encoded separates segments as any other does. So the result never leads above its root, whatever it is joined to.
+
+    Args:
+        raw: begins with a slash.
+        merge_slashes: `MergeSlashes`: runs of slashes are made one.
+        encoded_slashes: `AllowEncodedSlashes`: `off` (404), `on` (decoded), `nodecode` (stays `%2F`).
+
+    Raises:
+        HttpError: 400, it is no path.
+    """
     refusal = 0
     if b"%" in raw:
+        decode = _decode
         if b"%2f" in raw.lower():
-            refusal = 404  # AllowEncodedSlashes Off: such a path is not found
-        raw = _ESCAPE.sub(_decode, raw)
+            if encoded_slashes == "off":
+                refusal = 404
+            elif encoded_slashes == "nodecode":
+                decode = _decode_but_slashes
+        raw = _ESCAPE.sub(decode, raw)
         if b"\0" in raw:
             raise HttpError(400, "the path has a NUL in it")
-    if b"//" not in raw and b"/." not in raw:
-        return raw, refusal
+    return remove_dot_segments(raw, merge_slashes=merge_slashes), refusal
+
+
+def remove_dot_segments(path: bytes, *, merge_slashes: bool = True) -> bytes:
+    """Return a decoded path without the segments `.` and `..`, RFC 3986 section 5.2.4, and with slashes merged.
+
+    Raises:
+        HttpError: 400, it climbs above the root.
+    """
+    if b"/." not in path and (b"//" not in path or not merge_slashes):
+        return path
     kept: list[bytes] = []
-    segments = raw.split(b"/")[1:]
+    segments = path.split(b"/")[1:]
     for index, segment in enumerate(segments):
         last = index == len(segments) - 1
         if segment == b"..":
             if not kept:
                 raise HttpError(400, "the path climbs above the root")
             kept.pop()
-        elif segment not in {b"", b"."}:
+        elif segment != b"." and (segment or not merge_slashes):
             kept.append(segment)
             continue
         if last:
             kept.append(b"")
-    return b"/" + b"/".join(kept), refusal
+    return b"/" + b"/".join(kept)
 
 
 def _decode(match: "re.Match[bytes]") -> bytes:
@@ -109,3 +135,8 @@ def _decode(match: "re.Match[bytes]") -> bytes:
     if digits is None:
         raise HttpError(400, "a percent sign in the path is not followed by two hexadecimal digits")
     return bytes((int(digits, 16),))
+
+
+def _decode_but_slashes(match: "re.Match[bytes]") -> bytes:
+    decoded = _decode(match)
+    return match.group() if decoded == b"/" else decoded

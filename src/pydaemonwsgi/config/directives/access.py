@@ -4,7 +4,7 @@ import ipaddress
 import re
 
 from pydaemonwsgi.config.directives.row import SECTIONS, Context, Line, Row
-from pydaemonwsgi.config.model import AccessRule, Order, Require
+from pydaemonwsgi.config.model import AccessRule, Combination, Order, Require
 from pydaemonwsgi.config.values import BadValueError
 
 __all__ = ["ROWS"]
@@ -15,6 +15,7 @@ _REQUIRE = _ACCESS | {Context.REQUIRE}
 _AUTHENTICATED = frozenset(
     "user group valid-user dbm-group dbd-group ldap-user ldap-group ldap-dn wsgi-group file-owner file-group".split()
 )
+_MERGING = {"off": None, "and": Combination.ALL, "or": Combination.ANY}
 _ORDERS = {order.value.lower(): order for order in Order}
 
 
@@ -75,6 +76,13 @@ def _require(line: Line) -> None:
     block.items.append(Require(provider, tuple(arguments), negated, place.methods, line.position))
 
 
+def _merging(line: Line) -> None:
+    word = line.words[0].lower()
+    if word not in _MERGING:
+        raise BadValueError(f"{line.words[0]!r} is not supported; give Off, And or Or")
+    line.place.settings.require.merging = _MERGING[word]
+
+
 def _some(provider: str, arguments: list[str]) -> list[str]:
     if not arguments:
         raise BadValueError(f"Require {provider} needs an argument")
@@ -117,6 +125,14 @@ ROWS = (
         "Who may have the resource: all granted, all denied, ip, host, local, env, method.",
         _require,
         "all granted",
+    ),
+    Row(
+        "AuthMerging",
+        SECTIONS,
+        "Off|And|Or",
+        "Whether the context's Require lines replace those of the contexts before, or count together with them.",
+        _merging,
+        "Off",
     ),
     Row("<RequireAll>", _REQUIRE, "", "All of what stands in it must be fulfilled."),
     Row("<RequireAny>", _REQUIRE, "", "One of what stands in it must be fulfilled."),

@@ -61,12 +61,13 @@ class RequireDraft:
     combination: Combination
     position: Position | None = None
     items: list[Require | RequireBlock] = field(default_factory=list)
+    merging: Combination | None = None
 
     def freeze(self) -> RequireBlock | None:
         """None if nothing was written."""
         if self.position is None:
             return None
-        return RequireBlock(self.combination, tuple(self.items), self.position)
+        return RequireBlock(self.combination, tuple(self.items), self.position, self.merging)
 
 
 @dataclass(slots=True)

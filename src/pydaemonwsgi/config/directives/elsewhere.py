@@ -40,7 +40,7 @@ ROWS = (
     ),
     *noted("AllowOverrideList AccessFileName", ".htaccess files are not read"),
     *noted("CGIPassAuth CGIVar CGIDScriptTimeout ScriptSock", "there are no CGI scripts; see WSGIPassAuthorization"),
-    *noted("Satisfy AuthMerging", "access is decided by address alone; nothing is authenticated"),
+    *noted("Satisfy", "access is decided by address alone; nothing is authenticated"),
     *noted(
         "IndexOptions IndexIgnore IndexIgnoreReset IndexOrderDefault IndexStyleSheet "
         "IndexHeadInsert AddIcon AddIconByType "
@@ -49,7 +49,7 @@ ROWS = (
         "listings of directories have one plain form",
     ),
     *noted(
-        "TypesConfig MIMEMagicFile DefaultType DefaultLanguage MultiviewsMatch "
+        "TypesConfig MIMEMagicFile DefaultType DefaultLanguage "
         "LanguagePriority ForceLanguagePriority "
         "CacheNegotiatedDocs ModMimeUsePathInfo",
         "media types are Python's own and those of AddType",

@@ -133,6 +133,13 @@ def _file_etag(line: Line) -> None:
     line.place.settings.put("file_etag", frozenset(parts), line.position)
 
 
+def _multiviews_match(line: Line) -> None:
+    names = {word.lower() for word in line.words}
+    if wrong := sorted(names - {"any", "negotiatedonly", "filters", "handlers"}):
+        raise BadValueError(f"{wrong[0]!r} is not supported; give NegotiatedOnly, Handlers, Filters or Any")
+    line.place.settings.put("multiviews_match", frozenset(names - {"negotiatedonly"}), line.position)
+
+
 def _redirect(line: Line) -> None:
     words = list(line.words)
     is_regex = line.row.name == "RedirectMatch"
@@ -275,6 +282,14 @@ ROWS = (
         "What a file's ETag is made of: MTime, Size, INode; None for no ETag.",
         _file_etag,
         "MTime Size",
+    ),
+    Row(
+        "MultiviewsMatch",
+        ANYWHERE,
+        "Any|NegotiatedOnly|Filters|Handlers ...",
+        "Which further extensions a file may have that MultiViews finds; Handlers: those of AddHandler too.",
+        _multiviews_match,
+        "NegotiatedOnly",
     ),
     setting(
         "AcceptPathInfo",

@@ -24,13 +24,12 @@ _FLAGS = {
     "H": ("h", "handler"), "L": ("l", "last"), "N": ("n", "next"), "NC": ("nc", "nocase"), "NE": ("ne", "noescape"),
     "NS": ("ns", "nosubreq"), "P": ("p", "proxy"), "PT": ("pt", "passthrough"), "QSA": ("qsa", "qsappend"),
     "QSD": ("qsd", "qsdiscard"), "QSL": ("qsl", "qslast"), "R": ("r", "redirect"), "S": ("s", "skip"),
-    "T": ("t", "type"), "UNC": ("unc",),
+    "T": ("t", "type"), "UNC": ("unc",), "UNSAFEALLOW3F": ("unsafeallow3f",),
+    "UNSAFEPREFIXSTAT": ("unsafeprefixstat", "unsafeprefixstats"),
 }  # fmt: skip
 _FLAG_NAMES = {name: short for short, names in _FLAGS.items() for name in names}
 _UNSUPPORTED = {
     "P": "there is no proxy here; let nginx or HAProxy in front of the server route this URL",
-    "CO": "the server sets no cookies; let the application set it",
-    "H": "the handler of a request is chosen by SetHandler and AddHandler",
 }
 _REDIRECTS = {"permanent": 301, "temp": 302, "seeother": 303}
 _CONDITION_FLAGS = {"nc": "nc", "nocase": "nc", "or": "or", "ornext": "or", "nv": "nv", "novary": "nv"}
@@ -126,9 +125,9 @@ def _flag(text: str) -> RewriteFlag:
     if short in ("S", "N") and value:
         if not re.fullmatch("[0-9]{1,6}", value):
             raise BadValueError(f"flag {text!r}: {value!r} is not a number")
-    elif short in ("E", "T") and not value:
+    elif short in ("CO", "E", "H", "T") and not value:
         raise BadValueError(f"flag {text!r}: a value must follow, like {short}=…")
-    elif short not in ("S", "N", "E", "T", "B") and equals:
+    elif short not in ("S", "N", "CO", "E", "H", "T", "B") and equals:
         raise BadValueError(f"flag {text!r} takes no value")
     if short == "S" and not value:
         raise BadValueError(f"flag {text!r}: how many rules? give {name}=1")

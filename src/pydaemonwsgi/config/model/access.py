@@ -54,11 +54,17 @@ class Require:
 
 @dataclass(frozen=True, slots=True)
 class RequireBlock:
-    """`<RequireAll>`, `<RequireAny>`, `<RequireNone>`; what stands in no block is an implicit `ANY`."""
+    """`<RequireAll>`, `<RequireAny>`, `<RequireNone>`; what stands in no block is an implicit `ANY`.
+
+    Attributes:
+        merging: `AuthMerging` of the context whose outermost block this is: `And` (ALL) and `Or` (ANY) combine it with
+            the contexts before, None (`Off`) replaces them.
+    """
 
     combination: Combination
     items: "tuple[Require | RequireBlock, ...]"
     position: Position = field(default=NOWHERE, compare=False)
+    merging: Combination | None = None
 
 
 class Order(Enum):

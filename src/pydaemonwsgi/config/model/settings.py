@@ -174,12 +174,14 @@ class _Merge(Enum):
     APPEND = "both, the earlier first"
     PREPEND = "both, the later first"
     OPTIONS = "a whole set replaces, additions and removals change"
+    REQUIRE = "the later block, unless AuthMerging combines both"
     REWRITE = "rules replace unless inherited; engine and base count on their own"
 
 
 _APPEND = {"merge": _Merge.APPEND}
 _PREPEND = {"merge": _Merge.PREPEND}
 _OPTIONS = {"merge": _Merge.OPTIONS}
+_REQUIRE = {"merge": _Merge.REQUIRE}
 _REWRITE = {"merge": _Merge.REWRITE}
 
 
@@ -198,9 +200,10 @@ class Settings:
     default_charset: str | None = None  # "" is `off`
     file_etag: frozenset[str] | None = None  # of "inode", "mtime", "size"; empty is `none`
     accept_path_info: str | None = None  # "on", "off", "default"
+    multiviews_match: frozenset[str] | None = None  # of "any", "handlers", "filters"; empty is `NegotiatedOnly`
 
     # --- Access
-    require: RequireBlock | None = None
+    require: RequireBlock | None = field(default=None, metadata=_REQUIRE)
     access_list: AccessList | None = None
 
     # --- Routing
@@ -262,6 +265,12 @@ def _merge_options(below: Options, above: Options) -> Options:
     )
 
 
+def _merge_require(below: RequireBlock, above: RequireBlock) -> RequireBlock:
+    if above.merging is None:
+        return above
+    return RequireBlock(above.merging, (below, above), position=above.position)
+
+
 def _merge_rewrite(below: Rewrite, above: Rewrite) -> Rewrite:
     engine = below.engine if above.engine is None else above.engine
     base = below.base if above.base is None else above.base
@@ -278,6 +287,7 @@ _HOW: dict[_Merge, Callable[[Any, Any], Any]] = {
     _Merge.APPEND: lambda below, above: below + above,
     _Merge.PREPEND: lambda below, above: above + below,
     _Merge.OPTIONS: _merge_options,
+    _Merge.REQUIRE: _merge_require,
     _Merge.REWRITE: _merge_rewrite,
 }
 _RULES = [
@@ -294,6 +304,7 @@ DEFAULT_SETTINGS = Settings(
     default_charset="",
     file_etag=frozenset({"mtime", "size"}),
     accept_path_info="default",
+    multiviews_match=frozenset(),
     limit_request_body=1 << 30,
     use_canonical_name="off",
     server_signature="off",

@@ -1,0 +1,63 @@
+"""The local file system, for the router's questions. Shell."""
+
+import errno
+import os
+import stat
+from collections.abc import Sequence
+from typing import Final
+
+from pydaemonwsgi.routing.files import FORBIDDEN, MISSING, FileFacts, FileKind
+
+__all__ = ["LocalFiles", "facts_of"]
+
+_ABSENT: Final = frozenset((errno.ENOENT, errno.ENOTDIR))
+
+
+def facts_of(found: os.stat_result) -> FileFacts:
+    """Return what the router knows of a file."""
+    mode = found.st_mode
+    if stat.S_ISREG(mode):
+        kind = FileKind.FILE
+    elif stat.S_ISDIR(mode):
+        kind = FileKind.DIRECTORY
+    elif stat.S_ISLNK(mode):
+        kind = FileKind.LINK
+    else:
+        kind = FileKind.OTHER
+    return FileFacts(
+        kind, found.st_size, found.st_mtime_ns, found.st_dev, found.st_ino, found.st_uid, stat.S_IMODE(mode)
+    )
+
+
+class LocalFiles:
+    """Asks the kernel; blocks as long as the disk does."""
+
+    def stat(self, path: str) -> FileFacts:
+        """Return what `path` leads to."""
+        try:
+            return facts_of(os.stat(_encoded(path)))
+        except OSError as error:
+            return MISSING if error.errno in _ABSENT else FORBIDDEN
+        except ValueError:
+            return MISSING  # a NUL
+
+    def lstat(self, path: str) -> FileFacts:
+        """Return what `path` is."""
+        try:
+            return facts_of(os.lstat(_encoded(path)))
+        except OSError as error:
+            return MISSING if error.errno in _ABSENT else FORBIDDEN
+        except ValueError:
+            return MISSING
+
+    def listdir(self, path: str) -> Sequence[str]:
+        """Return the names in a directory, none if it cannot be read."""
+        try:
+            return [name.decode("utf-8", "surrogateescape") for name in os.listdir(_encoded(path))]
+        except (OSError, ValueError):
+            return ()
+
+
+def _encoded(path: str) -> bytes:
+    # As bytes: the router's text is UTF-8 with surrogateescape whatever the locale is.
+    return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,194 @@
+"""What answers for a file or directory: a script, the file itself, an index, a listing. Sans-I/O."""
+
+from typing import Final
+
+from pydaemonwsgi.config.model import ScriptAlias
+from pydaemonwsgi.routing.answers import Answered
+from pydaemonwsgi.routing.decisions import Common, Decision, Listing, MethodList, Script, Static, Target
+from pydaemonwsgi.routing.files import FileKind
+from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
+from pydaemonwsgi.routing.headers import Occasion
+from pydaemonwsgi.routing.media import read_media
+from pydaemonwsgi.routing.paths import merge_slashes
+from pydaemonwsgi.routing.request import Request
+
+__all__ = ["MODULE", "STATIC_METHODS", "common_part", "decide_resource", "make_script"]
+
+MODULE: Final = "module:"
+STATIC_METHODS: Final = "GET,HEAD,OPTIONS,POST"
+_WSGI_HANDLERS: Final = frozenset({"wsgi-script", "application/x-httpd-wsgi"})
+_STATIC_HANDLERS: Final = frozenset({"default-handler", "httpd/unix-directory"})
+
+
+def common_part(request: Request) -> Common:
+    """Return what the decision for a request has in common with others."""
+    context = request.context
+    environment = request.environment | dict(context.variables)
+    previous = request.previous
+    if previous is not None:
+        environment["REDIRECT_URL"] = previous.uri
+        if previous.query_is_new and previous.query is not None:
+            environment["REDIRECT_QUERY_STRING"] = previous.query
+    edits = context.response_edits
+    return Common(
+        site=request.site,
+        context=context,
+        environment=tuple(environment.items()),
+        request_headers=_request_headers(request, environment),
+        response_edits=tuple(edit for edit in edits if edit.applies(environment)),
+        added_headers=tuple(request.added_headers),
+        # Not written into the environment, or what is remembered would depend on the query.
+        was_redirected=previous is not None and not previous.query_is_new,
+    )
+
+
+def _request_headers(request: Request, environment: dict[str, str]) -> tuple[tuple[str, str | None], ...]:
+    """Return how the application sees headers otherwise than they were sent."""
+    changed: dict[str, str | None] = {}
+    occasion = Occasion(environment, int(request.facts.now * 1_000_000))
+    for edit in request.context.request_edits:
+        if not edit.applies(environment):
+            continue
+        if edit.timed:
+            request.consulted.add("now")
+        lower = edit.name.lower()
+        # A `set` does not look at what was sent, so the decision does not depend on it.
+        sent = (
+            None if edit.action in {"set", "unset"} else changed[lower] if lower in changed else request.header(lower)
+        )
+        after = edit.apply([] if sent is None else [(lower, sent)], occasion, {})
+        values = [value for name, value in after if name.lower() == lower]
+        changed[lower] = ", ".join(values) if values else None
+    return tuple(changed.items())
+
+
+def decide_resource(request: Request, groups: GroupTable) -> Decision:
+    """Return the decision for a request whose file was found and which no rule has sent elsewhere.
+
+    Raises:
+        Answered: it is refused.
+    """
+    settings = request.context.settings
+    alias = request.alias
+    if alias is not None:
+        assert isinstance(alias.source, ScriptAlias)
+        if request.found.kind is FileKind.MISSING and not alias.root.startswith(MODULE):
+            raise Answered(404, f"the script {request.filename} does not exist")
+        if request.found.kind is FileKind.DIRECTORY:
+            raise Answered(403, f"{request.filename} is a directory, not a script")
+        return make_script(request, groups, alias.source)
+    media = read_media(request.filename[request.filename.rfind("/") + 1 :], request.context.extensions)
+    forced = settings.set_handler or None
+    handler = request.handler or forced or (None if settings.set_handler == "" else media.handler)
+    if handler is not None and handler not in _STATIC_HANDLERS:
+        handler_script = next((one for one in reversed(settings.handler_scripts) if one.name == handler), None)
+        if handler_script is not None:
+            return make_script(request, groups, None, handler=handler)
+        if handler not in _WSGI_HANDLERS:
+            raise Answered(500, f"there is no handler {handler!r}; a file is not sent in its place")
+        if "execcgi" not in request.context.options:
+            raise Answered(403, f"Options ExecCGI is off in this directory, so {request.filename} is not run")
+        if request.found.kind is FileKind.MISSING:
+            raise Answered(404, f"the script {request.filename} does not exist")
+        if request.found.kind is FileKind.DIRECTORY:
+            raise Answered(403, f"{request.filename} is a directory, not a script")
+        return make_script(request, groups, None)
+    return _static(request)
+
+
+def make_script(
+    request: Request, groups: GroupTable, alias: ScriptAlias | None, *, handler: str = "wsgi-script"
+) -> Script:
+    """Return the decision that a script answers.
+
+    Raises:
+        Answered: path info is not accepted, or the process group refused.
+    """
+    settings = request.context.settings
+    if request.path_info and settings.accept_path_info == "off":
+        raise Answered(404, "path info is not accepted here (AcceptPathInfo Off)")
+    uri = request.uri
+    script_name = uri.removesuffix(request.path_info) if request.path_info else uri
+    script_name, path_info = merge_slashes(script_name), merge_slashes(request.path_info)
+    script_name = script_name.rstrip("/") if script_name == "/" else script_name
+    entry = next((one for one in reversed(settings.handler_scripts) if one.name == handler), None)
+    own = alias if alias is not None else entry
+    named = own.process_group if own is not None else None
+    group = groups.choose(settings.process_group if named is None else named, request, script_name)
+    named = own.application_group if own is not None else None
+    named = settings.application_group if named is None else named
+    application_group = expand_group("%{RESOURCE}" if named is None else named, request, script_name)
+    target = Target(
+        filename="" if request.filename.startswith(MODULE) else request.filename,
+        module=request.filename.removeprefix(MODULE) if request.filename.startswith(MODULE) else None,
+        process_group=group,
+        application_group=application_group,
+        callable_object=_callable(alias, request),
+        pass_authorization=_first(own.pass_authorization if own is not None else None, settings.pass_authorization),
+        handler=handler,
+        handler_script=entry.path if entry is not None else None,
+        dispatch_script=settings.dispatch_script,
+        access_script=settings.access_script,
+    )
+    if settings.dispatch_script is None:
+        problem = groups.refusal(group, settings, request.site.host.server_name)
+        if problem is not None:
+            raise Answered(500, problem)
+    if request.trace is not None:
+        request.trace.note("group", f"process group {group!r}, application group {target.application_group!r}")
+    return Script(
+        common_part(request),
+        target,
+        uri,
+        script_name,
+        path_info,
+        (request.query or "") if request.query_is_new else None,
+        request.context_prefix,
+        request.context_document_root,
+    )
+
+
+def _callable(alias: ScriptAlias | None, request: Request) -> str:
+    if alias is not None and alias.callable_object is not None:
+        return alias.callable_object  # literally: no form is expanded here
+    return expand_callable(request.context.settings.callable_object or "application", request)
+
+
+def _first(own: bool | None, setting: bool | None) -> bool:
+    return bool(setting) if own is None else own
+
+
+def _static(request: Request) -> Decision:
+    context, method = request.context, request.facts.method
+    settings = context.settings
+    if request.path_info and settings.accept_path_info != "on":
+        raise Answered(404, f"{request.filename} takes no path info")
+    if method == "OPTIONS":
+        return MethodList(common_part(request), STATIC_METHODS)
+    if method not in {"GET", "HEAD", "POST"}:
+        raise Answered(405, f"{method} is not for files")
+    if request.found.kind is FileKind.DIRECTORY:
+        if method == "POST":
+            raise Answered(404, f"{request.filename} is a directory")
+        if "indexes" in context.options:
+            return Listing(common_part(request), request.filename, request.uri)
+        raise Answered(403, f"{request.filename} has no index, and Options Indexes is off")
+    if request.found.kind is not FileKind.FILE:
+        raise Answered(404, f"{request.filename or request.uri} does not exist")
+    media = read_media(request.filename[request.filename.rfind("/") + 1 :], context.extensions)
+    media_type = request.content_type or settings.force_type or media.media_type
+    charset = media.charset
+    if charset is None and settings.default_charset and media_type in {"text/plain", "text/html"}:
+        charset = settings.default_charset
+    variant = request.variant
+    return Static(
+        common_part(request),
+        request.filename,
+        request.found,
+        media_type,
+        charset,
+        media.encoding,
+        media.languages,
+        location=request.uri[request.uri.rfind("/") + 1 :] if variant is not None else None,
+        vary=", ".join(variant) if variant is not None else None,
+    )

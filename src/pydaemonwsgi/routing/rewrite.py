@@ -1,0 +1,393 @@
+"""The rewriting engine: rules of one context applied to one path. Sans-I/O.
+
+Theory of operation. A context's rules are walked from top to bottom; each has a pattern, matched with the path as
+the rules before it have left it, and conditions, asked only when the pattern matched. A rule that applies replaces
+path and perhaps query; its flags say how the walk goes on (L and END stop it, N begins anew, S and C skip). What is
+done with the outcome (a redirect, a file, another URL) is the hooks' affair, in `translation` and `fixups`, for it
+differs between server and directory context. Order of steps within a rule: pattern, conditions, substitution,
+E= and CO=, query, prefix, redirect: httpd's.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Final
+
+from pydaemonwsgi.config.model import Position, Rewrite, RewriteRule
+from pydaemonwsgi.config.patterns import compile_pattern
+from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.conditions import Condition, at
+from pydaemonwsgi.routing.paths import absolute_prefix, escape_reference
+from pydaemonwsgi.routing.request import Request
+from pydaemonwsgi.routing.templates import RewriteState, Template
+
+__all__ = ["Program", "Rewritten", "compile_rewrite"]
+
+# [N] without a number; httpd's REWRITE_MAX_ROUNDS as its documentation has it.
+_ROUNDS: Final = 10000
+# A path that grows beyond this is a loop (httpd: twice LimitRequestLine).
+_LONGEST: Final = 2 * 8190
+_KNOWN_FLAGS: Final = frozenset(
+    "B BNP C CO DPI E END F G H L N NC NE NS PT QSA QSD QSL R S T UNC UNSAFEALLOW3F UNSAFEPREFIXSTAT".split()
+)
+_WRITTEN_BEGINNING: Final = re.compile(r"/[^/$%\\]+(?:/|$)|%\{(?:CONTEXT_)?DOCUMENT_ROOT\}", re.IGNORECASE)
+_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
+_GONE, _FORBIDDEN = 410, 403
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What the rules of a context made of a path.
+
+    Attributes:
+        path: a path, a file or an absolute URL.
+        status: of a redirect, or of an answer without body (403, 410, 500 …); 0 if there is none.
+        redirects: `path` is where to send the client with `status`.
+        passed_through: flag PT: `path` is a URL path that the aliases are to see.
+        escapes: the URL of a redirect is still to be escaped (no NE).
+        may_be_file: in server context, the path may be one of the file system: the rule writes how it begins, not
+            the client (CVE-2024-38475).
+        escaped: a rule with flag B has put escapes into it.
+    """
+
+    path: str
+    status: int = 0
+    redirects: bool = False
+    passed_through: bool = False
+    escapes: bool = True
+    may_be_file: bool = True
+    escaped: bool = False
+
+
+class Rule:
+    """One rule, compiled.
+
+    Raises:
+        ConfigurationError: pattern, substitution or a flag is wrong; the message begins with the place.
+    """
+
+    __slots__ = (
+        "allows_question_mark",
+        "chained",
+        "conditions",
+        "cookies",
+        "discards_path_info",
+        "ends",
+        "environment",
+        "escape",
+        "escapes_redirect",
+        "handler",
+        "is_redirect",
+        "last",
+        "may_be_file",
+        "media_type",
+        "negated",
+        "not_for_subrequests",
+        "only_status",
+        "passes_through",
+        "query_appends",
+        "query_discards",
+        "query_last",
+        "regex",
+        "rounds",
+        "search",
+        "skip",
+        "source",
+        "status",
+        "substitution",
+    )
+
+    def __init__(self, rule: RewriteRule) -> None:
+        self.source = rule
+        flags: dict[str, str] = {}
+        try:
+            for flag in rule.flags:
+                if flag.name == "P":
+                    raise ConfigurationError("RewriteRule [P]: there is no proxy here")
+                if flag.name.upper() not in _KNOWN_FLAGS:
+                    raise ConfigurationError(f"RewriteRule has no flag {flag.name}")
+                flags[flag.name.upper()] = flag.value
+            self.regex = compile_pattern(rule.pattern, ignore_case="NC" in flags)
+            self.search = self.regex.search
+            self.substitution = None if rule.substitution == "-" else Template(rule.substitution)
+            self.environment = tuple(_assignment(flag.value) for flag in rule.flags if flag.name == "E")
+            self.cookies = tuple(Template(flag.value) for flag in rule.flags if flag.name == "CO")
+            self.handler = Template(flags["H"]) if "H" in flags else None
+            self.media_type = Template(flags["T"]) if "T" in flags else None
+            self.skip = int(flags.get("S") or 0)
+            self.rounds = (int(flags["N"] or _ROUNDS)) if "N" in flags else 0
+            self.status = _status(flags)
+        except ConfigurationError as error:
+            raise at(rule.position, error) from error
+        except ValueError as error:
+            raise ConfigurationError(f"{rule.position}: RewriteRule: a flag's value is no number: {error}") from error
+        self.conditions = tuple(Condition(condition) for condition in rule.conditions)
+        self.negated = rule.negated
+        self.is_redirect = "R" in flags and 300 <= self.status < 400
+        # F, G and R with an error answer at once, and substitute nothing.
+        self.only_status = 0 if self.is_redirect else self.status
+        self.last = "L" in flags or "END" in flags
+        self.ends = "END" in flags
+        self.passes_through = "PT" in flags
+        self.chained = "C" in flags
+        self.discards_path_info = "DPI" in flags
+        self.query_appends = "QSA" in flags
+        self.query_discards = "QSD" in flags
+        self.query_last = "QSL" in flags
+        self.escapes_redirect = "NE" not in flags
+        self.not_for_subrequests = "NS" in flags
+        self.allows_question_mark = "UNSAFEALLOW3F" in flags
+        # Where the client writes how the path begins, it shall not choose a directory of the machine.
+        self.may_be_file = "UNSAFEPREFIXSTAT" in flags or _WRITTEN_BEGINNING.match(rule.substitution) is not None
+        self.escape = _escape(flags)
+
+
+def _status(flags: dict[str, str]) -> int:
+    if "F" in flags:
+        return _FORBIDDEN
+    if "G" in flags:
+        return _GONE
+    if "R" not in flags:
+        return 0
+    status = int(flags["R"] or 302)
+    if not 100 <= status <= 599:
+        raise ConfigurationError(f"RewriteRule [R={status}]: this is no status")
+    return status
+
+
+def _escape(flags: dict[str, str]) -> Callable[[str], str] | None:
+    if "B" not in flags:
+        return None
+    only, plus = flags["B"], "BNP" not in flags
+    return lambda text: escape_reference(text, only=only, plus=plus)
+
+
+def _assignment(text: str) -> tuple[str, Template | None]:
+    if text.startswith("!"):
+        return text[1:], None
+    name, _, value = text.partition(":")
+    return name, Template(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The rules of one context.
+
+    Attributes:
+        prefix: in directory context the directory with a slash at its end, cut off before matching; None otherwise.
+        base: RewriteBase.
+    """
+
+    rules: tuple[Rule, ...]
+    prefix: str | None
+    base: str | None
+    position: Position
+
+    def run(self, request: Request, *, directory_context: bool) -> Rewritten | None:
+        """Apply the rules to the request's filename; return None if none of them changed it.
+
+        The request's query, environment, headers to add, handler and content type are changed in place.
+        """
+        state = RewriteState(request, request.filename)
+        rules = self.rules
+        index = rounds = status = 0
+        changed = False
+        escapes = True
+        last: Rule | None = None
+        escaped = False
+        rule: Rule | None
+        while index < len(rules):
+            rule = rules[index]
+            index += 1
+            if request.is_subrequest and (rule.not_for_subrequests or rule.is_redirect):
+                continue
+            match = self._matches(rule, state, directory_context=directory_context)
+            if match is None:
+                while rules[index - 1].chained and index < len(rules):
+                    index += 1
+                continue
+            if request.trace is not None:
+                request.trace.note("rewrite", _applied(rule, match), rule.source.position)
+            problem = self._apply(rule, state, directory_context=directory_context)
+            if problem:
+                return Rewritten(state.filename, problem)
+            if rule.ends:
+                request.ended = True
+            if len(state.filename) > _LONGEST:
+                return Rewritten(state.filename, 500)
+            if rule.only_status:
+                return Rewritten(state.filename, rule.only_status)
+            if rule.substitution is not None:
+                changed, escapes = True, rule.escapes_redirect
+                status = rule.status or 302
+                last = rule
+                escaped = escaped or rule.escape is not None
+            if rule.passes_through:
+                break
+            if rule.last:
+                break
+            if rule.rounds:
+                rounds += 1
+                if rounds >= rule.rounds:
+                    return Rewritten(state.filename, 500)
+                index = 0
+                continue
+            index += rule.skip
+        else:
+            rule = None
+        if not changed:
+            return None
+        path = state.filename
+        if absolute_prefix(path):
+            return Rewritten(path, status, redirects=True, escapes=escapes)
+        passed = rule is not None and rule.passes_through
+        if request.query_is_new and request.query is not None and _CONTROLS.search(request.query):
+            return Rewritten(path, 403)  # it could split a header or a log line
+        return Rewritten(
+            path, passed_through=passed, may_be_file=last is not None and last.may_be_file, escaped=escaped
+        )
+
+    def _matches(self, rule: Rule, state: RewriteState, *, directory_context: bool) -> str | None:
+        """Return the text that the rule's pattern and conditions agree with, or None."""
+        subject = state.filename
+        if directory_context:
+            subject += state.request.path_info
+            if self.prefix is not None and subject.startswith(self.prefix):
+                subject = subject[len(self.prefix) :]
+        match = rule.search(subject)
+        if (match is None) is not rule.negated:
+            return None
+        state.rule_match = match
+        state.condition_match = None
+        conditions = iter(rule.conditions)
+        for condition in conditions:
+            if condition.holds(state):
+                # One of a chain of ORs suffices: the rest of the chain is passed over.
+                while condition.or_next:
+                    following = next(conditions, None)
+                    if following is None:
+                        break
+                    condition = following  # noqa: PLW2901 - the chain is one condition
+            elif not condition.or_next:
+                return None
+        return subject
+
+    def _apply(self, rule: Rule, state: RewriteState, *, directory_context: bool) -> int:
+        """Carry the rule out; return a status to answer at once, or 0."""
+        request = state.request
+        path = None
+        if rule.substitution is not None and not rule.only_status:
+            state.escape_reference = rule.escape
+            path = rule.substitution.expand(state)
+            state.escape_reference = None
+        for name, value in rule.environment:
+            if value is None:
+                request.environment.pop(name, None)
+            else:
+                request.environment[name] = value.expand(state)
+        for cookie in rule.cookies:
+            request.added_headers.append(("Set-Cookie", _cookie(cookie.expand(state), request)))
+        if rule.handler is not None:
+            request.handler = rule.handler.expand(state).lower()
+        if rule.media_type is not None:
+            request.content_type = rule.media_type.expand(state)
+        if path is None:
+            return 0
+        if "?" in path and not rule.allows_question_mark and b"%3f" in request.facts.path.lower():
+            # A question mark that the client had encoded may not become a separator (CVE-2024-38474).
+            return 403
+        if directory_context and rule.discards_path_info:
+            request.path_info = ""
+        path = self._split_query(rule, request, path)
+        if not path.startswith("/") and not absolute_prefix(path):
+            path = (self.prefix or "/") + path
+        if rule.is_redirect:
+            if not absolute_prefix(path):
+                path = request.url(path)
+        else:
+            path = _reduced(path, request)
+        state.filename = path
+        return 0
+
+    @staticmethod
+    def _split_query(rule: Rule, request: Request, path: str) -> str:
+        """Take the query off the path; without one the request keeps its own."""
+        if rule.query_discards:
+            request.query, request.query_is_new = None, True
+        scheme = path[: absolute_prefix(path)].lower()
+        if scheme in {"mailto:", "news:", "nntp:", "unix:"}:
+            return path
+        position = path.rfind("?") if rule.query_last else path.find("?")
+        if position < 0:
+            return path
+        query = path[position + 1 :]
+        if rule.query_appends:
+            original = request.query_string()
+            if original:
+                query = f"{query}&{original}"
+        query = query.removesuffix("&")
+        request.query = query or None
+        request.query_is_new = True
+        return path[:position]
+
+
+def _applied(rule: Rule, subject: str) -> str:
+    text = rule.source.substitution
+    flags = ",".join(f"{flag.name}={flag.value}" if flag.value else flag.name for flag in rule.source.flags)
+    return (
+        f"{subject!r} fits {'!' if rule.negated else ''}{rule.source.pattern} → {text}{f' [{flags}]' if flags else ''}"
+    )
+
+
+def _reduced(path: str, request: Request) -> str:
+    """Return the path of an absolute URL that names this very host, or `path` as it is."""
+    begin = absolute_prefix(path)
+    scheme = path[:begin].lower()
+    if scheme not in {"http://", "https://"} or scheme[:-3] != request.fact("scheme"):
+        return path
+    slash = path.find("/", begin)
+    authority = path[begin:] if slash < 0 else path[begin:slash]
+    name, _, port = authority.partition(":")
+    standard = 443 if scheme == "https://" else 80
+    if not request.site.is_reached_as(name.lower(), int(port) if port.isdecimal() else standard):
+        return path
+    return "/" if slash < 0 else path[slash:]
+
+
+def _cookie(text: str, request: Request) -> str:
+    """Return the Set-Cookie value of `NAME:VALUE:DOMAIN[:minutes[:path[:secure[:httponly[:samesite]]]]]`."""
+    separator = ":"
+    if text.startswith(";"):
+        separator, text = ";", text[1:]
+    name, value, domain, *rest = [*text.split(separator), "", ""]
+    minutes, path, secure, http_only, same_site = [*rest, "", "", "", "", ""][:5]
+    cookie = f"{name}={value}; path={path or '/'}; domain={domain}"
+    if minutes.isdecimal() and int(minutes):
+        request.consulted.add("now")
+        moment = datetime.fromtimestamp(request.facts.now + 60 * int(minutes), UTC)
+        cookie += f"; expires={format_datetime(moment, usegmt=True)}"
+    elif minutes.startswith("-"):
+        cookie += "; expires=Thu, 01 Jan 1970 00:00:00 GMT"
+    if secure.lower() in {"secure", "true", "1"}:
+        cookie += "; secure"
+    if http_only.lower() in {"httponly", "true", "1"}:
+        cookie += "; HttpOnly"
+    if same_site and same_site.lower() not in {"false", "0"}:
+        cookie += f"; SameSite={same_site}"
+    return cookie
+
+
+def compile_rewrite(rewrite: Rewrite | None) -> Program | None:
+    """Return the program of a context; None where the engine is off or no rule is there.
+
+    Raises:
+        ConfigurationError: a rule is wrong; the message begins with the place.
+    """
+    if rewrite is None or not rewrite.engine or not rewrite.rules:
+        return None
+    prefix = rewrite.directory
+    if prefix is not None and not prefix.endswith("/"):
+        prefix += "/"
+    return Program(tuple(Rule(rule) for rule in rewrite.rules), prefix, rewrite.base, rewrite.position)

@@ -1,0 +1,66 @@
+"""One host, compiled: everything that its requests are decided by. Sans-I/O."""
+
+from collections.abc import Mapping
+
+from pydaemonwsgi.config.model import DEFAULT_SETTINGS, Host, Settings, merge_settings
+from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.access import needs_remote_host
+from pydaemonwsgi.routing.aliases import AliasTable, RedirectTable
+from pydaemonwsgi.routing.environment import EnvironmentTest
+from pydaemonwsgi.routing.hosts import is_named
+from pydaemonwsgi.routing.rewrite import compile_rewrite
+from pydaemonwsgi.routing.sections import SectionTable
+
+__all__ = ["Site"]
+
+
+class Site:
+    """One host, compiled.
+
+    Args:
+        number: its index among the server's hosts.
+        process_environment: for PassEnv and `%{ENV:NAME}`.
+
+    Attributes:
+        port: that URLs of this host have where the client names none; None is the scheme's.
+        is_direct: a path leads to a script alias or a file by itself: nothing is asked before the aliases.
+
+    Raises:
+        ConfigurationError: a pattern is wrong; the message begins with the place.
+    """
+
+    def __init__(self, number: int, host: Host, process_environment: Mapping[str, str]) -> None:
+        self.number = number
+        self.host: Host = host
+        self.process_environment = process_environment
+        self.document_root: str = (host.document_root or "").rstrip("/") or (host.document_root or "")
+        self.port = host.server_port
+        settings = merge_settings(DEFAULT_SETTINGS, host.settings)
+        self.settings: Settings = settings
+        self.tests = tuple(EnvironmentTest(test) for test in settings.environment_conditions)
+        self.sections = SectionTable(host.sections, settings, process_environment)
+        self.base = self.sections.base
+        self.rewrite = compile_rewrite(host.rewrite)
+        self.redirects = RedirectTable(host.redirects)
+        self.aliases = AliasTable(host.aliases)
+        self.script_aliases = AliasTable(host.script_aliases)
+        self.follows_links = self.sections.follows_links()
+        self.is_direct = not (
+            self.rewrite or self.redirects or host.aliases or self.tests or self.sections.has_locations
+        )
+        self.needs_remote_host = any(
+            needs_remote_host(part.require, part.access_list)
+            for part in (settings, *(section.settings for section in host.sections))
+        )
+
+    def is_reached_as(self, name: str, port: int) -> bool:
+        """Whether a URL with this name (in lower case) and port is one of this host.
+
+        As in httpd, only `ServerName` with a port says which port that is: without it a URL that a rule writes out
+        in full is one to redirect to.
+        """
+        return port == self.host.server_port and is_named(self.host, name)
+
+    def check(self) -> list[ConfigurationError]:
+        """Return what is wrong in sections that no request has needed yet."""
+        return self.sections.check()

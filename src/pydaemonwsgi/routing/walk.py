@@ -1,0 +1,76 @@
+"""The walk along a file's path: the first file on the way, links, and the sections of every directory. Sans-I/O."""
+
+from pydaemonwsgi.routing.answers import Answered
+from pydaemonwsgi.routing.files import FileFacts, FileKind
+from pydaemonwsgi.routing.paths import merge_slashes
+from pydaemonwsgi.routing.request import Request
+
+__all__ = ["walk"]
+
+
+def walk(request: Request) -> tuple[int, ...]:
+    """Find what the request's filename leads to; return the numbers of the `<Directory>` sections on the way.
+
+    Sets `filename` to the first thing on the way that is no directory, or to the directory, `path_info` to what
+    follows, and `found`.
+
+    Raises:
+        Answered: 403: a link may not be followed, a directory not be entered, or it is neither file nor directory.
+    """
+    path = merge_slashes(request.filename)
+    if "/.." in path and (path.endswith("/..") or "/../" in path):
+        # No request's path has such a segment; a substitution or an alias has made one.
+        raise Answered(403, f"{path} leads upwards")
+    request.filename = path
+    sections = request.site.sections
+    if request.site.follows_links and not path.endswith("/"):
+        # Without links to look for, a file is found in one step: its directories need not be asked.
+        found = request.stat(path)
+        if found.kind is FileKind.FILE:
+            request.found = found
+            # A section for the very file counts too.
+            return sections.on_the_way(path[: path.rfind("/")] or "/") + sections.of_directory(path)
+    numbers = sections.of_directory("/")
+    position = 1
+    while position < len(path):
+        end = path.find("/", position)
+        component = path if end < 0 else path[:end]
+        found = _look(request, component, numbers)
+        request.found = found
+        if found.kind is FileKind.DIRECTORY:
+            numbers += sections.of_directory(component)
+            if end < 0:
+                return numbers
+            position = end + 1
+            continue
+        if found.kind is FileKind.FILE:
+            numbers += sections.of_directory(component)
+        if found.kind in {FileKind.FILE, FileKind.MISSING}:
+            request.filename = component
+            request.path_info = path[len(component) :]
+            return numbers
+        if found.kind is FileKind.FORBIDDEN:
+            raise Answered(403, f"{component} cannot be reached: a directory on the way cannot be searched")
+        raise Answered(403, f"{component} is neither a file nor a directory")
+    if position == 1:
+        request.found = request.stat("/")
+    return numbers
+
+
+def _look(request: Request, component: str, numbers: tuple[int, ...]) -> FileFacts:
+    if request.site.follows_links:
+        return request.stat(component)
+    options = request.site.sections.context(numbers).options
+    if "followsymlinks" in options:
+        return request.stat(component)
+    found = request.lstat(component)
+    if found.kind is not FileKind.LINK:
+        return found
+    if "symlinksifownermatch" not in options:
+        raise Answered(
+            403, f"{component} is a symbolic link, and neither FollowSymLinks nor SymLinksIfOwnerMatch is on"
+        )
+    target = request.stat(component)
+    if target.kind not in {FileKind.MISSING, FileKind.FORBIDDEN} and target.owner != found.owner:
+        raise Answered(403, f"{component} is a symbolic link whose owner is not its target's")
+    return target
