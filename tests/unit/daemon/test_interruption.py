@@ -173,3 +173,55 @@ def test_no_interruption_goes_astray(threads: int, records: list[logging.LogReco
     assert outcomes.get("200", 0) > 50, outcomes
     assert len(closed) == len(set(closed))
     assert not [record for record in records if record.levelno >= logging.ERROR], records
+
+
+def test_a_thread_that_waits_for_a_slow_client_is_interrupted() -> None:
+    """Our own code waits there, and leaves when it is asked to: the answer is cut, the thread is free."""
+
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        write = start_response("200 OK", [])
+        while True:
+            write(b"x" * 65536)
+
+    with running_pool(application, threads=1, interruptible=True, credit=False) as running:
+        stream = running.front.send("/")
+        running.front.wait(lambda: len(running.front.replies[stream].body) > 1024 * 1024, "the window to be full")
+        [exchange] = running.pool.running
+        exchange.interrupt()
+        reply = running.front.reply(stream)
+        assert reply.aborted
+        assert reply.flags & TIMED_OUT
+
+
+@pytest.mark.parametrize("sent", [b"", b"some"], ids=["nothing sent", "begun"])
+def test_a_request_that_is_given_up_says_nothing_more(sent: bytes) -> None:
+    """Its end is posted for it; what its thread says later goes nowhere, and breaks nothing."""
+    go_on = threading.Event()
+
+    def application(environ: Environ, start_response: StartResponse) -> Any:
+        if environ["PATH_INFO"] == "/other":
+            start_response("200 OK", [])
+            return [b"fine"]
+
+        def pieces() -> Iterator[bytes]:
+            yield sent
+            go_on.wait(20)
+            yield b"late"
+
+        start_response("200 OK", [])
+        return pieces()
+
+    with running_pool(application, threads=2) as running:
+        stream = running.front.send("/")
+        wait_for(lambda: bool(running.pool.running), "the request to run")
+        if sent:
+            running.front.wait(lambda: bool(running.front.replies[stream].body), "its first piece")
+        [exchange] = running.pool.running
+        exchange.give_up()
+        exchange.flush()
+        reply = running.front.reply(stream)
+        assert reply.aborted
+        assert reply.flags & TIMED_OUT
+        go_on.set()
+        wait_for(lambda: not running.pool.busy, "the thread to be free")
+        assert running.front.ask("/other").body == b"fine"
