@@ -44,7 +44,11 @@ def read_media(name: str, extensions: Extensions) -> Media:
             else:
                 media_type = table_type
             continue
-        media_type = configured.get("type") or table_type or media_type
+        if "type" in configured:
+            media_type = configured["type"]
+        elif table_type is not None and "encoding" not in configured:
+            # `AddEncoding gzip .gz`: then x.html.gz is HTML, not an archive.
+            media_type = table_type
         charset = configured.get("charset", charset)
         if "language" in configured:
             languages.append(configured["language"])

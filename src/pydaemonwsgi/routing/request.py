@@ -205,10 +205,10 @@ class Request:
             port = self.fact("port")
             if port:
                 return int(port)
-        return self.site.port or (443 if self.fact("scheme") == "https" else 80)
+        return self.site.port or (443 if (self.site.host.scheme or self.fact("scheme")) == "https" else 80)
 
     def url(self, path: str) -> str:
         """Return the absolute URL of an escaped path of this server."""
-        scheme, port = self.fact("scheme"), self.server_port()
+        scheme, port = self.site.host.scheme or self.fact("scheme"), self.server_port()
         default = 443 if scheme == "https" else 80
         return f"{scheme}://{self.server_name()}{'' if port == default else f':{port}'}{path}"

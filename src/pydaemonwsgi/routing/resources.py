@@ -12,7 +12,7 @@ from pydaemonwsgi.routing.media import read_media
 from pydaemonwsgi.routing.paths import merge_slashes
 from pydaemonwsgi.routing.request import Request
 
-__all__ = ["MODULE", "STATIC_METHODS", "common_part", "decide_resource", "make_script"]
+__all__ = ["MODULE", "STATIC_METHODS", "common_part", "decide_resource", "make_script", "named_handler"]
 
 MODULE: Final = "module:"
 STATIC_METHODS: Final = "GET,HEAD,OPTIONS,POST"
@@ -77,9 +77,7 @@ def decide_resource(request: Request, groups: GroupTable) -> Decision:
         if request.found.kind is FileKind.DIRECTORY:
             raise Answered(403, f"{request.filename} is a directory, not a script")
         return make_script(request, groups, alias.source)
-    media = read_media(request.filename[request.filename.rfind("/") + 1 :], request.context.extensions)
-    forced = settings.set_handler or None
-    handler = request.handler or forced or (None if settings.set_handler == "" else media.handler)
+    handler = named_handler(request)
     if handler is not None and handler not in _STATIC_HANDLERS:
         handler_script = next((one for one in reversed(settings.handler_scripts) if one.name == handler), None)
         if handler_script is not None:
@@ -96,6 +94,15 @@ def decide_resource(request: Request, groups: GroupTable) -> Decision:
     return _static(request)
 
 
+def named_handler(request: Request) -> str | None:
+    """Return the handler that a rule, `SetHandler` or an extension names; `SetHandler none` leaves the extension's."""
+    if request.handler is not None:
+        return request.handler
+    if request.context.settings.set_handler:
+        return request.context.settings.set_handler
+    return read_media(request.filename[request.filename.rfind("/") + 1 :], request.context.extensions).handler
+
+
 def make_script(
     request: Request, groups: GroupTable, alias: ScriptAlias | None, *, handler: str = "wsgi-script"
 ) -> Script:
@@ -108,8 +115,8 @@ def make_script(
     if request.path_info and settings.accept_path_info == "off":
         raise Answered(404, "path info is not accepted here (AcceptPathInfo Off)")
     uri = request.uri
-    script_name = uri.removesuffix(request.path_info) if request.path_info else uri
-    script_name, path_info = merge_slashes(script_name), merge_slashes(request.path_info)
+    path_info = merge_slashes(request.path_info)
+    script_name = merge_slashes(uri).removesuffix(path_info)
     script_name = script_name.rstrip("/") if script_name == "/" else script_name
     entry = next((one for one in reversed(settings.handler_scripts) if one.name == handler), None)
     own = alias if alias is not None else entry

@@ -33,7 +33,7 @@ from pydaemonwsgi.routing.hosts import HostTable
 from pydaemonwsgi.routing.negotiation import choose_variant, negotiate
 from pydaemonwsgi.routing.paths import merge_slashes, read_uri
 from pydaemonwsgi.routing.request import NEVER_REMEMBERED, Facts, Request, read_fact
-from pydaemonwsgi.routing.resources import MODULE, STATIC_METHODS, common_part, decide_resource
+from pydaemonwsgi.routing.resources import MODULE, STATIC_METHODS, common_part, decide_resource, named_handler
 from pydaemonwsgi.routing.site import Site
 from pydaemonwsgi.routing.trace import Trace
 from pydaemonwsgi.routing.translation import translate
@@ -336,7 +336,7 @@ class Router:
             return successor
         if request.found.kind is FileKind.DIRECTORY and not request.path_info:
             return self._index(request)
-        if request.found.kind is FileKind.MISSING and request.handler is None and request.alias is None:
+        if request.found.kind is FileKind.MISSING and request.alias is None:
             return self._fallback(request)
         return None
 
@@ -377,6 +377,8 @@ class Router:
         """Return the request for FallbackResource, where neither file nor index is there."""
         fallback = request.context.settings.fallback_resource
         if not fallback or request.uri == fallback or request.filename.startswith(MODULE):
+            return None
+        if request.found.kind is FileKind.MISSING and named_handler(request) is not None:
             return None
         if request.trace is not None:
             request.trace.note("alias", f"FallbackResource {fallback}")

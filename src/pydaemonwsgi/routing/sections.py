@@ -18,7 +18,7 @@ from pydaemonwsgi.routing.aliases import RedirectTable
 from pydaemonwsgi.routing.environment import EnvironmentTest, fixed_environment
 from pydaemonwsgi.routing.forwarded import TrustedProxies
 from pydaemonwsgi.routing.headers import HeaderEdit, HeaderEdits
-from pydaemonwsgi.routing.paths import wildcard_pattern
+from pydaemonwsgi.routing.paths import merge_slashes, wildcard_pattern
 from pydaemonwsgi.routing.rewrite import Program, compile_rewrite
 
 __all__ = ["Context", "SectionTable", "compile_context"]
@@ -91,6 +91,7 @@ def compile_context(settings: Settings, base: Settings, process_environment: Map
         extensions=extensions,
         proxies=proxies,
         is_plain=not (access or rewrite or redirects or tests or request_edits)
+        and settings.accept_path_info != "off"
         and all(edit.condition is None for edit in edits),
     )
 
@@ -202,7 +203,13 @@ class SectionTable:
         """Return the `<Location>` and `<LocationMatch>` sections for an URL path."""
         if not self._locations:
             return ()
-        return tuple(compiled.number for compiled in self._locations if compiled.matches(uri))
+        # Runs of slashes count as one, but for a regular expression (MergeSlashes Off leaves them in the path).
+        merged = merge_slashes(uri)
+        return tuple(
+            compiled.number
+            for compiled in self._locations
+            if compiled.matches(uri if compiled.section.matching is Matching.REGEX else merged)
+        )
 
     def context(self, numbers: tuple[int, ...]) -> Context:
         """Return what sections make together."""
