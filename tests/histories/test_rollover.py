@@ -11,7 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.actions import (
+    Action,
+    Admit,
+    Attach,
+    Detach,
+    Dump,
+    Keep,
+    Kill,
+    Refuse,
+    Resume,
+    Spawn,
+    SpawnParent,
+    Stop,
+)
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -66,6 +79,8 @@ class Supervised:
                 return "admit"
             case Attach(number) | Detach(number) | Kill(number) | Dump(number) | Resume(number):
                 return f"{type(action).__name__.lower()} {number}"
+            case SpawnParent():
+                raise AssertionError("a group without preload has no parents")
 
     def happen(self, now: float, event: str) -> None:
         group = self.group

@@ -57,6 +57,12 @@ class Word(Enum):
     RETIRE = "retire"  # I should be replaced, for this reason
     # supervisor -> front and daemon process
     LOGS = "logs"  # the logs have been opened anew: here they are, as descriptors, the error log first
+    # supervisor -> preload parent, beside KEEP
+    FORK = "fork"  # fork a daemon process: its control connection and scoreboard travel as descriptors
+    # preload parent -> supervisor, beside LOADED and RETIRE
+    UNFORKED = "unforked"  # that was not possible
+    # a daemon process that a preload parent has forked -> supervisor
+    BORN = "born"  # I am the process; the kernel says which
     # both
     READY = "ready"  # front: accepting
     STOP = "stop"  # finish what you have and leave
@@ -92,6 +98,9 @@ _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.DUMPED: {"token": int},
     Word.RETIRE: {"reason": str},
     Word.LOGS: {"error": bool, "access": bool},
+    Word.FORK: {"process": int},
+    Word.UNFORKED: {"process": int, "error": str},
+    Word.BORN: {},
     Word.READY: {},
     Word.STOP: {"timeout": float},
 }

@@ -66,6 +66,11 @@ class GroupOptions:
         heading="Environment",
         unset="the server's own",
     )
+    preload: bool = option(
+        False,
+        "Load the script once, in a parent process that then forks the daemon processes.",
+        heading="Processes",
+    )
     debug: bool = option(
         False,
         "Show tracebacks of the application in the browser; for development only.",

@@ -10,6 +10,7 @@ from pydaemonwsgi import __version__
 from pydaemonwsgi.daemon import orders
 from pydaemonwsgi.daemon.becoming import introduce
 from pydaemonwsgi.daemon.main import go_on
+from pydaemonwsgi.daemon.preload import go_on_as_parent, parent_title
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.system.credentials import drop_privileges
@@ -30,7 +31,12 @@ def _be_daemon_process(settings: DaemonSettings) -> int:
     return _prove(settings) or go_on(settings, socket.socket(fileno=_CONTROL), _BOARD)
 
 
-ROLES: Final[dict[str, Callable[[DaemonSettings], int]]] = {"daemon": _be_daemon_process}
+def _be_parent(settings: DaemonSettings) -> int:
+    introduce(settings, parent_title(settings))
+    return _prove(settings) or go_on_as_parent(settings, socket.socket(fileno=_CONTROL))
+
+
+ROLES: Final[dict[str, Callable[[DaemonSettings], int]]] = {"daemon": _be_daemon_process, "parent": _be_parent}
 
 
 def arrive() -> int:

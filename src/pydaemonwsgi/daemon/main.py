@@ -15,23 +15,19 @@ import time
 from pydaemonwsgi.channel.control import Word
 from pydaemonwsgi.daemon.adapter import Adapter
 from pydaemonwsgi.daemon.applications import Applications
-from pydaemonwsgi.daemon.becoming import become, introduce, label_of
+from pydaemonwsgi.daemon.becoming import become, introduce
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.departure import depart
 from pydaemonwsgi.daemon.ending import end_interpreter
 from pydaemonwsgi.daemon.environ import EnvironBuilder
-from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
-from pydaemonwsgi.daemon.interpreter import prepare_python, restore_standard_descriptors
+from pydaemonwsgi.daemon.interpreter import restore_standard_descriptors
 from pydaemonwsgi.daemon.interruption import async_raiser
+from pydaemonwsgi.daemon.loading import Workplace, load, prepare
 from pydaemonwsgi.daemon.monitor import Monitor
-from pydaemonwsgi.daemon.ownership import Owner
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_interval, jittered_limit
-from pydaemonwsgi.daemon.reloading import Reloading
-from pydaemonwsgi.daemon.requests import RunningRequests
 from pydaemonwsgi.daemon.retirement import Retirement
-from pydaemonwsgi.daemon.routes import Mechanism, Target, target_of
 from pydaemonwsgi.daemon.service import run_service
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import SignalInbox
@@ -43,7 +39,7 @@ from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.processes import die_with_parent
 from pydaemonwsgi.vocabulary import StartFailure
 
-__all__ = ["go_on", "run"]
+__all__ = ["go_on", "run", "serve"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,31 +62,39 @@ def run(settings: DaemonSettings, control_socket: socket.socket, board: int) -> 
 
 def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -> int:
     """Load the script and serve; return the exit status. The process is who and where it should be."""
-    memory = map_shared(board, scoreboard_size(settings.threads))
-    os.close(board)
     if not settings.threads:
-        prepare_python(settings, label_of(settings), Events(), RunningRequests())
+        os.close(board)
+        prepare(settings)
         return run_service(settings, control_socket)
-    return _serve(settings, control_socket, Scoreboard(memory, settings.threads))
-
-
-def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: Scoreboard) -> int:
     waker = Waker()
     supervisor = ControlConnection(control_socket, waker.wake)
     parent = os.getppid()
     signals = SignalInbox(waker.sink)
-    events, requests = Events(), RunningRequests()
-    prepare_python(settings, label_of(settings), events, requests)
+    workplace = prepare(settings)
     die_with_parent(parent, signal.SIGKILL)  # while it loads, it hears nothing
-    applications = _applications(settings)
     try:
-        failed = _load(applications, settings, supervisor)
+        failed = load(workplace.applications, settings, supervisor)
     except EOFError:
         return 0  # nobody is there to load anything for
     die_with_parent(parent, 0)
     restore_standard_descriptors()
+    return serve(settings, workplace, failed, supervisor, waker, signals, board)
+
+
+def serve(
+    settings: DaemonSettings,
+    workplace: Workplace,
+    failed: dict[str, int],
+    supervisor: ControlConnection,
+    waker: Waker,
+    signals: SignalInbox,
+    board: int,
+) -> int:
+    """Serve with what was loaded, in this process or in the one that it was forked from; return the exit status."""
+    scoreboard = Scoreboard(map_shared(board, scoreboard_size(settings.threads)), settings.threads)
+    os.close(board)
+    applications, reloading, events = workplace.applications, workplace.reloading, workplace.events
     retirement = Retirement(supervisor)
-    reloading = Reloading(applications)
     run_once = settings.threads == 1 and settings.maximum_requests == 1
     pool = Pool(
         threads=settings.threads,
@@ -108,7 +112,7 @@ def _serve(settings: DaemonSettings, control_socket: socket.socket, scoreboard: 
         wake_monitor=waker.wake,
         strict_limit=run_once,
     )
-    requests.watch(pool)
+    workplace.requests.watch(pool)
     timekeeper = Timekeeper(pool, Timers(_limits(settings), time.perf_counter()), retirement)
     monitor = Monitor(
         settings, supervisor, waker, signals, pool, reloading, retirement, timekeeper, scoreboard.heartbeat, events
@@ -154,35 +158,6 @@ def _start(pool: Pool, settings: DaemonSettings) -> bool:
     finally:
         threading.stack_size(0)  # threads of the application are its own business
     return True
-
-
-def _applications(settings: DaemonSettings) -> Applications:
-    default = None
-    if settings.script is not None or settings.module is not None:
-        default = Target(settings.script, settings.module, settings.callable_object)
-    owned = settings.script_user is not None or settings.script_group is not None
-    return Applications(
-        default,
-        mechanism=Mechanism.PROCESS if settings.reloading else Mechanism.OFF,
-        callable_object=settings.callable_object,
-        owner=Owner(uid=settings.script_user, gid=settings.script_group) if owned else None,
-        debug=settings.debug,
-    )
-
-
-def _load(applications: Applications, settings: DaemonSettings, supervisor: ControlConnection) -> dict[str, int]:
-    """Load what the settings name, and what the processes before this one had in use; return what did not load.
-
-    Raises:
-        EOFError: the supervisor has gone.
-    """
-    targets = [] if applications.default is None else [applications.default]
-    targets += [Target(path, None, "") for path in settings.import_scripts]
-    # It comes first of all messages, however the process was made.
-    targets += [target_of(text, name) for text, name in supervisor.wait().texts("scripts").items()]
-    supervisor.say(Word.LOADING, versions=applications.versions(targets))
-    supervisor.flush()
-    return applications.load(targets)
 
 
 def _limits(settings: DaemonSettings) -> Limits:

@@ -23,11 +23,12 @@ class Reloading:
         self._module_changed = False
         self._watch: ModuleWatch | None = None
 
-    def watch_modules(self, noticed: Callable[[], None]) -> None:
-        """Have every imported module count too.
+    def watch_modules(self, noticed: Callable[[], None], *, observe: bool = True) -> None:
+        """Have every imported module count too; called again after a fork, when nobody watches any more.
 
         Args:
-            noticed: called, from the observer's thread, when a module has changed.
+            noticed: called, from the observer's thread or from `refresh`, when a module has changed.
+            observe: whether a thread may watch.
         """
 
         def note(path: str) -> None:
@@ -35,7 +36,8 @@ class Reloading:
             self._module_changed = True
             noticed()
 
-        self._watch = ModuleWatch(note)
+        known = None if self._watch is None else self._watch.versions
+        self._watch = ModuleWatch(note, known=known, observe=observe)
         self._watch.refresh()
 
     def refresh(self) -> None:

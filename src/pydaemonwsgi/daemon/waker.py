@@ -29,3 +29,8 @@ class Waker:
             os.read(self.source, 4096)
         except BlockingIOError:
             pass
+
+    def close(self) -> None:
+        """Give up the pipe, in a process that was forked."""
+        os.close(self.source)
+        os.close(self.sink)

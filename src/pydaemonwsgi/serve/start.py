@@ -18,6 +18,7 @@ from pydaemonwsgi.serve.warnings import warn
 from pydaemonwsgi.supervisor.logs import LogFiles
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
+from pydaemonwsgi.supervisor.preloading import PreloadedGroup
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.supervisor.service import ServiceGroup
 from pydaemonwsgi.supervisor.upgrade import FOREIGN, LISTENER
@@ -66,7 +67,8 @@ def serve(options: ServeOptions) -> int:
         logger.warning("%s; pydaemonwsgi status, reload and the other commands do not work", control_problem)
     for_front = front_options(options)
     for_daemons = daemon_settings(options, checked)
-    group = (Group if options.threads else ServiceGroup)(
+    planner = ServiceGroup if not options.threads else PreloadedGroup if options.preload else Group
+    group = planner(
         options.group_name,
         options.process_count,
         Timeouts(
@@ -102,6 +104,11 @@ def serve(options: ServeOptions) -> int:
 
         return daemon_main.run(for_daemons, control, board)
 
+    def run_parent(control: socket.socket) -> int:
+        from pydaemonwsgi.daemon import preload  # noqa: PLC0415
+
+        return preload.run(for_daemons, control)
+
     stored = tuple(one.sock.fileno() for one in listening if one.ours) if heritage.notifier else ()
     supervisor = Supervisor(
         Plan(
@@ -113,6 +120,7 @@ def serve(options: ServeOptions) -> int:
                     script_version,
                     channel_buffers=(options.send_buffer_size, options.receive_buffer_size),
                     maximum_memory=options.maximum_memory,
+                    run_parent=run_parent,
                 ),
             ),
             listeners=listeners,

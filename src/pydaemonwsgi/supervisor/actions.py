@@ -3,12 +3,33 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Action", "Admit", "Attach", "Detach", "Dump", "Keep", "Kill", "Refuse", "Resume", "Spawn", "Stop"]
+__all__ = [
+    "Action",
+    "Admit",
+    "Attach",
+    "Detach",
+    "Dump",
+    "Keep",
+    "Kill",
+    "NumberedAction",
+    "Refuse",
+    "Resume",
+    "Spawn",
+    "SpawnParent",
+    "Stop",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork a daemon process."""
+    """Fork a daemon process; `parent` is the number of the preload parent that does it, 0 for the supervisor itself."""
+
+    parent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnParent:
+    """Fork a preload parent, which loads the script and then forks daemon processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +95,5 @@ class Admit:
     """Have the front let requests of the group wait again."""
 
 
-Action = Spawn | Attach | Detach | Stop | Kill | Dump | Keep | Resume | Refuse | Admit
+NumberedAction = Attach | Detach | Stop | Kill | Dump | Keep | Resume
+Action = Spawn | SpawnParent | NumberedAction | Refuse | Admit

@@ -35,7 +35,7 @@ class Child:
     """A forked child and the connection to it.
 
     Attributes:
-        pid: its pid.
+        pid: its pid; 0 for one that another child forks, before it has said a first word.
         control: our end of the control connection, non-blocking.
         started: when it was forked, monotonic.
     """
@@ -51,7 +51,7 @@ class Child:
 
     def look(self, now: float) -> None:
         """Note how much memory it uses, should it die; seldom, as the kernel has to be asked."""
-        if now - self._looked >= _LOOK and (rss := resident_bytes(self.pid)) is not None:
+        if self.pid and now - self._looked >= _LOOK and (rss := resident_bytes(self.pid)) is not None:
             self._rss = rss
             self._looked = now
 
@@ -103,7 +103,9 @@ class Child:
         return control.decode(data)
 
     def kill(self, number: signal.Signals) -> None:
-        """Send it a signal; without effect when it has gone."""
+        """Send it a signal; without effect when it has gone, or is not known to have been forked."""
+        if not self.pid:
+            return  # 0 would mean our own process group
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:

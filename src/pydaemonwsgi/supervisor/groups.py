@@ -5,12 +5,26 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
-from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor.actions import (
+    Action,
+    Admit,
+    Attach,
+    Detach,
+    Dump,
+    Keep,
+    Kill,
+    NumberedAction,
+    Refuse,
+    Resume,
+    Spawn,
+    SpawnParent,
+    Stop,
+)
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
 from pydaemonwsgi.supervisor.dump import dump
@@ -24,7 +38,7 @@ from pydaemonwsgi.system.sockets import stream_pair
 from pydaemonwsgi.system.usage import usage_of
 from pydaemonwsgi.vocabulary import ShutdownReason, StartFailure
 
-__all__ = ["Daemon", "ProcessGroup"]
+__all__ = ["Daemon", "ProcessGroup", "is_hopeless"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +51,11 @@ _HOPELESS: Final = frozenset(StartFailure)
 _TESTIMONY: Final = 1.0
 # Seconds between two looks at how much memory the processes have.
 _MEMORY_LOOK: Final = 1.0
+
+
+def is_hopeless(status: int) -> bool:
+    """Whether a wait status says that the machine does not let the child be what it should be."""
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS
 
 
 class Daemon:
@@ -151,7 +170,11 @@ class ProcessGroup:
 
     def _log_messages(self) -> None:
         for level, text in self.planner.take_messages():
-            logger.log(_LEVELS[level], "%s", text)
+            self._log(level, text)
+
+    @staticmethod
+    def _log(level: str, text: str) -> None:
+        logger.log(_LEVELS[level], "%s", text)
 
     def _look_at_memory(self, processes: Iterable[Process]) -> None:
         # From here, because a process that is stuck, or whose interpreter is held, cannot look at itself.
@@ -176,10 +199,12 @@ class ProcessGroup:
                 self._front.say(Word.REFUSE, group=self.name, seconds=seconds)
             case Admit():
                 self._front.say(Word.ADMIT, group=self.name)
+            case SpawnParent():
+                raise AssertionError("a group without preload has no parents")
             case _:
                 self._act_on(action)
 
-    def _act_on(self, action: Attach | Detach | Stop | Kill | Dump | Keep | Resume) -> None:
+    def _act_on(self, action: NumberedAction) -> None:
         daemon = self.daemons.get(action.number)
         if daemon is None:
             return
@@ -216,11 +241,11 @@ class ProcessGroup:
         try:
             board = create_shared("scoreboard", size)
             memory = map_shared(board, size)
-            child = fork_child(lambda control: plan.run_daemon(control, board), (board,))
+            child = self._fork(process, board)
         except OSError as error:
             if board >= 0:
                 os.close(board)
-            self.planner.on_exit(process.number, now, f"could not be started ({error.strerror})")
+            self._note_unstarted(process, error)
             return
         daemon = Daemon(child, process.number, board, Scoreboard(memory, plan.threads))
         process.pid = child.pid
@@ -228,6 +253,18 @@ class ProcessGroup:
         self._selector.register(child.control, selectors.EVENT_READ, lambda: self._hear(daemon))
         child.say(Word.LOAD, scripts=self._scripts)
         logger.debug("process group %s: started process %d as pid %d", self.name, process.number, child.pid)
+
+    def _fork(self, process: Process, board: int) -> Child:
+        """Fork a daemon process, or have it forked.
+
+        Raises:
+            OSError: there is none.
+        """
+        del process
+        return fork_child(lambda control: self._plan.run_daemon(control, board), (board,))
+
+    def _note_unstarted(self, process: Process, error: OSError) -> None:
+        self.planner.on_exit(process.number, time.monotonic(), f"could not be started ({error.strerror})")
 
     def _attach(self, daemon: Daemon) -> None:
         front = self._front.child
@@ -255,12 +292,25 @@ class ProcessGroup:
 
     # -- what happens to them
 
-    def find(self, pid: int) -> Daemon | None:
-        """Return the daemon process that has this pid, or None."""
-        return next((daemon for daemon in self.daemons.values() if daemon.child.pid == pid), None)
+    @property
+    def children(self) -> list[Child]:
+        """The living children, whatever they are."""
+        return [daemon.child for daemon in self.daemons.values()]
 
-    def bury(self, daemon: Daemon, status: int, death: Death) -> None:
-        """A daemon process has been reaped; `status` is its wait status, `death` what else is known."""
+    def reap(self, pid: int, status: int, testify: Callable[[Child], Death]) -> bool:
+        """Bury the child that had this pid, if it is one of ours; return whether it is.
+
+        Args:
+            pid: of a process that has been reaped.
+            status: its wait status.
+            testify: says what else is known of a child's death.
+        """
+        daemon = next((daemon for daemon in self.daemons.values() if daemon.child.pid == pid), None)
+        if daemon is not None:
+            self._bury(daemon, status, testify(daemon.child))
+        return daemon is not None
+
+    def _bury(self, daemon: Daemon, status: int, death: Death) -> None:
         # What it said last may still be unread, its reason to leave for one.
         self._hear(daemon)
         self._forget_control(daemon)
@@ -272,7 +322,7 @@ class ProcessGroup:
         self._front.say(Word.DIED, process=daemon.number)
         self.ended_before += daemon.scoreboard.requests
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
-        hopeless = os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS
+        hopeless = is_hopeless(status)
         self._log_messages()
         self.planner.on_exit(daemon.number, time.monotonic(), how, hopeless=hopeless)
         self._write_obituary(daemon, death)

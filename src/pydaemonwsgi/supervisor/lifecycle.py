@@ -1,10 +1,11 @@
-"""A daemon process's life, as the supervisor sees it. Sans-I/O.
+"""A daemon process's life, or a preload parent's, as the supervisor sees it. Sans-I/O.
 
     STARTING --loaded--> RUNNING --detach--> DRAINING --detached or late--> STOPPING --exit--> EXITED
         \\-----------------\\------------------\\---------------- exit -----------------------/
 
 What may happen in a state is a row of `TRANSITIONS`; what is not in the table cannot happen, and says so.
 A process that is to be replaced stays RUNNING, with a `retire` reason, until its successor runs.
+A preload parent takes the same rows; as it has no requests, it is never DRAINING.
 """
 
 from collections.abc import Mapping
@@ -76,6 +77,8 @@ class Process:
         deadline: when its time for this state is over, monotonic; None for never.
         pid: its pid, 0 before it is known.
         pulse: its signs of life; None before it should give any.
+        parent: number of the preload parent that forked it; 0 where the supervisor did.
+        role: what it is called in messages.
     """
 
     number: int
@@ -89,6 +92,8 @@ class Process:
     cut_off: bool = False
     deadline: float | None = None
     pid: int = 0
+    parent: int = 0
+    role: str = "process"
     since: float = 0.0
     pulse: Pulse | None = None
 
@@ -99,7 +104,7 @@ class Process:
     @property
     def name(self) -> str:
         """What to call it in messages."""
-        return f"process {self.number} (pid {self.pid})" if self.pid else f"process {self.number}"
+        return f"{self.role} {self.number} (pid {self.pid})" if self.pid else f"{self.role} {self.number}"
 
     def apply(self, event: Event, now: float) -> State:
         """Take the transition that `event` means, and return the new state.

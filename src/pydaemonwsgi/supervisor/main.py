@@ -1,16 +1,19 @@
 """The supervisor: one loop that hears signals and children, asks the planners, and has done what they say. Shell."""
 
+import functools
 import itertools
 import logging
 import os
 import selectors
 import signal
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import setproctitle
 
 from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.supervisor.children import Child
 from pydaemonwsgi.supervisor.commands import Commands
 from pydaemonwsgi.supervisor.control import ControlServer
 from pydaemonwsgi.supervisor.crash_report import Death
@@ -18,7 +21,9 @@ from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.herald import Figures, Herald
-from pydaemonwsgi.supervisor.plan import Plan
+from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
+from pydaemonwsgi.supervisor.preloaded import PreloadedProcessGroup
+from pydaemonwsgi.supervisor.preloading import PreloadedGroup
 from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.signals import SignalInbox
 from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, Predecessor, Successor, start_successor
@@ -63,9 +68,7 @@ class Supervisor:
         )
         numbers = itertools.count(1)
         self._errands = Errands()
-        self._groups = [
-            ProcessGroup(group, self._front, self._selector, numbers, self._errands) for group in plan.groups
-        ]
+        self._groups = [self._make_group(group, numbers) for group in plan.groups]
         self._watch = OutOfMemoryWatch.of_this_process()
         self._herald = Herald(plan.notifier, lambda: self._front.say(Word.PING))
         self._predecessor: Predecessor | None = None
@@ -95,6 +98,10 @@ class Supervisor:
         )
         return ControlServer(self._selector, self._plan.control_socket, time.monotonic, commands.obey)
 
+    def _make_group(self, plan: GroupPlan, numbers: Iterator[int]) -> ProcessGroup:
+        kind = PreloadedProcessGroup if isinstance(plan.planner, PreloadedGroup) else ProcessGroup
+        return kind(plan, self._front, self._selector, numbers, self._errands)
+
     # -- the loop
 
     def run(self) -> int:
@@ -103,7 +110,7 @@ class Supervisor:
         signals = SignalInbox(self._selector, _SIGNALS)
         while True:
             self._carry_out()
-            if self._stopping and self._front.child is None and not any(group.daemons for group in self._groups):
+            if self._stopping and self._front.child is None and not any(group.children for group in self._groups):
                 for group in self._groups:
                     group.end()
                 self._close_control()
@@ -183,8 +190,8 @@ class Supervisor:
             self._front.say(Word.LOGS, descriptors, error=logs.error_log >= 0, access=logs.access_log >= 0)
         if logs.error_log >= 0:
             for group in self._groups:
-                for daemon in group.daemons.values():
-                    daemon.child.say(Word.LOGS, (logs.error_log,), error=True, access=False)
+                for child in group.children:
+                    child.say(Word.LOGS, (logs.error_log,), error=True, access=False)
         logs.close()
         for problem in logs.problems:
             logger.error("the logs are not opened anew: %s; it goes on as it is", problem)
@@ -208,10 +215,9 @@ class Supervisor:
             if self._front.child is not None and pid == self._front.child.pid:
                 self._bury_front(status, self._front.child.death(status, usage, self._watch))
                 continue
+            testify = functools.partial(Child.death, status=status, usage=usage, watch=self._watch)
             for group in self._groups:
-                daemon = group.find(pid)
-                if daemon is not None:
-                    group.bury(daemon, status, daemon.child.death(status, usage, self._watch))
+                if group.reap(pid, status, testify):
                     if group.hopeless and not self._stopping and not any(other.loaded for other in self._groups):
                         self._give_up("no daemon process can be what it was told to be")
                     break
@@ -377,7 +383,7 @@ class Supervisor:
                 group.planner.stop(now)
 
     def _kill_all(self) -> None:
-        children = [daemon.child for group in self._groups for daemon in group.daemons.values()]
+        children = [child for group in self._groups for child in group.children if child.pid]
         if self._front.child is not None:
             children.append(self._front.child)
         for child in children:

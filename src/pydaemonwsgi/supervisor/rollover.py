@@ -30,7 +30,7 @@ from pydaemonwsgi.supervisor.timeouts import Timeouts
 from pydaemonwsgi.supervisor.trouble import Trouble
 from pydaemonwsgi.vocabulary import ShutdownReason
 
-__all__ = ["Group", "Timeouts"]
+__all__ = ["Group", "Timeouts", "names_of"]
 
 # A process that dies this soon, in seconds, counts as one that failed to start (supervisord's startsecs).
 _START_SECONDS: Final = 1.0
@@ -115,14 +115,17 @@ class Group:
             now: monotonic seconds.
             version: of the script just before the fork, 0 where it is not known.
         """
-        process = Process(number, now, version=version)
+        process = self.processes[number] = self._start(Process(number, now, version=version), now)
+        return process
+
+    def _start(self, process: Process, now: float) -> Process:
+        """Give a process its time to load the script, and note whether it is only to see if that is possible."""
         if self._timeouts.startup:
             process.deadline = now + self._timeouts.startup
         process.probe = self._wants_probe(now) and not self._missing()
         if process.probe:
             # One attempt; the next comes after a longer delay.
             self.trouble.probe_backoff.fail(now)
-        self.processes[process.number] = process
         return process
 
     def on_loading(self, number: int, versions: Mapping[str, int]) -> None:
@@ -144,7 +147,7 @@ class Group:
         if process is None or process.state is not State.STARTING:
             return
         if failed:
-            error = f"{_names(failed)} not load" + (f": {error}" if error else "")
+            error = f"{names_of(failed)} not load" + (f": {error}" if error else "")
             self.trouble.note(now, error)
             self._fail_replacement(error)
             if self._discard(process, now, failed, error):
@@ -156,7 +159,7 @@ class Group:
         if failed:
             if not self.trouble.probe_backoff.until:
                 self.trouble.probe_backoff.fail(now)
-            self._say("error", f"{_names(failed)} not load; requests for it are answered with 500")
+            self._say("error", f"{names_of(failed)} not load; requests for it are answered with 500")
         else:
             self.trouble.succeed()
         for other in self.processes.values():
@@ -173,7 +176,7 @@ class Group:
         self._stop(process, now)
         delay = self.trouble.fail(now, error)
         if not self._keep_old(now, failed) and not process.probe:
-            self._say("error", f"{_names(failed)} not load; trying again in {delay:.1f} s")
+            self._say("error", f"{names_of(failed)} not load; trying again in {delay:.1f} s")
         return True
 
     def _better_than(self, failed: Iterable[str]) -> list[Process]:
@@ -191,7 +194,7 @@ class Group:
             other.retire = None
         if not kept:
             return False
-        text = f"{_names(versions, ' as it is now')} not load"
+        text = f"{names_of(versions, ' as it is now')} not load"
         self._say("error", f"{text}; running processes keep the code they have")
         self._fail_replacement(text)
         for other in self._in_state(State.STARTING):
@@ -376,15 +379,16 @@ class Group:
     def _spawns(self, now: float) -> list[Action]:
         if now < self.trouble.backoff.until or self.trouble.fatal:
             return []
-        starting = len(self._in_state(State.STARTING))
-        running = self._running()
-        lasting = sum(process.retire is None for process in running)
-        wanted = self.size - lasting - starting
-        allowed = max(1, self._missing()) - starting
-        count = min(wanted, allowed)
-        if count <= 0 and not starting and self._wants_probe(now):
+        count = self._wanted()
+        if count <= 0 and not self._in_state(State.STARTING) and self._wants_probe(now):
             count = 1
         return [Spawn() for _ in range(count)]
+
+    def _wanted(self) -> int:
+        """Return how many processes to start now; 0 or less for none."""
+        starting = len(self._in_state(State.STARTING))
+        lasting = sum(process.retire is None for process in self._running())
+        return min(self.size - lasting, max(1, self._missing())) - starting
 
     def _shrink(self, now: float) -> None:
         """Have those leave that are too many, because fewer are wanted."""
@@ -475,7 +479,7 @@ class Group:
             process.deadline = now + shutdown + _KILL_AFTER
 
 
-def _names(scripts: Mapping[str, int], state: str = "") -> str:
+def names_of(scripts: Mapping[str, int], state: str = "") -> str:
     """Return scripts in some state as the subject of a sentence that goes on with `not`."""
     first, *others = scripts
     if not others:

@@ -4,10 +4,19 @@ import ctypes
 import os
 from typing import Final
 
-__all__ = ["die_with_parent", "directory_as_called", "process_state", "resident_bytes", "set_title"]
+__all__ = [
+    "adopt_orphans",
+    "die_with_parent",
+    "directory_as_called",
+    "is_child",
+    "process_state",
+    "resident_bytes",
+    "set_title",
+]
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
+_PR_SET_CHILD_SUBREAPER: Final = 36
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 # Where /proc/PID/stat says that the arguments lie in memory (arg_start, arg_end), counted from the state, its third.
@@ -36,6 +45,22 @@ def process_state(pid: int) -> str:
             return file.read().rpartition(b") ")[2][:1].decode("ascii", "replace") or "?"
     except OSError:
         return "?"
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent dies, instead of process 1 (PR_SET_CHILD_SUBREAPER)."""
+    if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def is_child(pid: int) -> bool:
+    """Whether this process is the one that waits for `pid`."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def set_title(title: str) -> None:

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import stat
+import struct
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,8 +19,10 @@ __all__ = [
     "bind_tcp",
     "bind_unix",
     "control_pair",
+    "pass_credentials",
     "receive_into_with_descriptors",
     "receive_with_descriptors",
+    "receive_with_sender",
     "send_with_descriptors",
     "stream_pair",
 ]
@@ -80,6 +83,26 @@ def receive_into_with_descriptors(sock: socket.socket, buffer: memoryview) -> tu
     """
     size, ancillary, flags, _ = sock.recvmsg_into((buffer,), _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
     return size, _received_descriptors(ancillary, flags) if ancillary or flags & socket.MSG_CTRUNC else []
+
+
+def pass_credentials(sock: socket.socket, wanted: bool = True) -> None:
+    """Have the kernel note with each message that `sock` receives which process has sent it."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, wanted)
+
+
+def receive_with_sender(sock: socket.socket, size: int) -> tuple[bytes, int]:
+    """Receive up to `size` bytes, and the pid of the process that sent them: the kernel's word, not the sender's.
+
+    The pid is 0 where `pass_credentials` was not called, or at end of file.
+    """
+    data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    for descriptor in _received_descriptors(ancillary, 0):
+        os.close(descriptor)
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            pid, _, _ = struct.unpack("iII", content)
+            return data, pid
+    return data, 0
 
 
 def _received_descriptors(ancillary: list[tuple[int, int, bytes]], flags: int) -> list[int]:

@@ -36,6 +36,9 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.SCRIPT: {"path": "/srv/a.wsgi", "callable_object": "application"},
     Word.KEPT: {},
     Word.RETIRE: {"reason": "maximum_requests"},
+    Word.FORK: {"process": 3},
+    Word.UNFORKED: {"process": 3, "error": "Resource temporarily unavailable"},
+    Word.BORN: {},
     Word.READY: {},
     Word.STOP: {"timeout": 1.5},
 }
