@@ -29,6 +29,10 @@ def validate(options: ServeOptions) -> None:
     for one, other, why in EXCLUSIVE:
         if getattr(options, one) and getattr(options, other):
             raise ConfigurationError(f"{OPTIONS[one].flag} and {OPTIONS[other].flag} {why}; give one")
+    if options.preload and not options.threads:
+        raise ConfigurationError(
+            "--preload is nothing for a service script (--threads 0): it is not forked; leave it out"
+        )
     if options.home is not None and options.working_directory is not None:
         raise ConfigurationError("--home and --working-directory say the same; give one")
     _validate_listeners(options)
