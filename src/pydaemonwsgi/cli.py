@@ -49,6 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from pydaemonwsgi.inspection import check  # noqa: PLC0415
 
             return check.run(arguments)
+        if command == "explain":
+            from pydaemonwsgi.inspection import explain  # noqa: PLC0415
+
+            return explain.run(arguments)
         if command == "convert":
             from pydaemonwsgi.inspection import convert  # noqa: PLC0415
 

@@ -271,6 +271,8 @@ class Program:
                         break
                     condition = following  # noqa: PLW2901 - the chain is one condition
             elif not condition.or_next:
+                if state.request.trace is not None:
+                    _note_failed(state, rule, condition, subject)
                 return None
         return subject
 
@@ -331,6 +333,14 @@ class Program:
         request.query = query or None
         request.query_is_new = True
         return path[:position]
+
+
+def _note_failed(state: RewriteState, rule: Rule, condition: Condition, subject: str) -> None:
+    trace = state.request.trace
+    assert trace is not None
+    source = condition.source
+    text = f"{subject!r} fits {rule.source.pattern}, but {condition.test.expand(state)!r} ({source.test}) does not fit"
+    trace.note("rewrite", f"{text} {'!' if source.negated else ''}{source.pattern}", source.position)
 
 
 def _applied(rule: Rule, subject: str) -> str:

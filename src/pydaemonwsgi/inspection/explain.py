@@ -1,0 +1,199 @@
+"""`pydaemonwsgi explain FILE URL`: what the server would do with a request, step by step. Shell."""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from pydaemonwsgi.config.model import Server
+from pydaemonwsgi.errors import ConfigurationError, HttpError
+from pydaemonwsgi.front.files import LocalFiles
+from pydaemonwsgi.http.targets import read_target, split_host
+from pydaemonwsgi.inspection.check import load_file
+from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script, Static
+from pydaemonwsgi.routing.request import Facts
+from pydaemonwsgi.routing.router import Router
+from pydaemonwsgi.routing.trace import Step, Trace
+
+__all__ = ["run"]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print the steps from the request to its answer.
+
+    Returns:
+        0; 1 if the answer is an error (4xx, 5xx).
+
+    Raises:
+        ConfigurationError: the arguments cannot be meant, or the configuration has errors.
+    """
+    given = _parse(arguments)
+    server = load_file(given.file, given.define).required()
+    facts = _facts(given, server)
+    trace = Trace()
+    decision = Router(server, LocalFiles(), os.environ).explain(facts, trace)
+    print(_as_json(trace, decision) if given.json else _as_text(trace, decision))
+    return 1 if isinstance(decision, Refusal) else 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="pydaemonwsgi explain",
+        description="Print what the server would do with a request: host, rewriting, aliases, sections, group.",
+        epilog="Exit status: 0, or 1 if the answer is an error, or 2 if the configuration has errors.",
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    parser.add_argument("file", metavar="FILE", help="the configuration")
+    parser.add_argument("url", metavar="URL", help="http://host/path, or a path of the first host")
+    parser.add_argument("-X", "--method", default="GET", metavar="METHOD", help="default GET")
+    parser.add_argument(
+        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="of the request; repeatable"
+    )
+    parser.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDRESS", help="the client's address")
+    parser.add_argument("--to", dest="server", default=None, metavar="ADDRESS", help="the server's address")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("-D", "--define", action="append", default=[], metavar="NAME", help="a name for <IfDefine>")
+    try:
+        given, rest = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise ConfigurationError(f"explain: {error}") from None
+    except SystemExit as end:  # argparse ends the process for a missing argument, in spite of exit_on_error
+        if end.code == 0:
+            raise
+        raise ConfigurationError("explain: give the FILE of a configuration and a URL") from None
+    if rest:
+        raise ConfigurationError(f"explain: {rest[0]!r} is not known; pydaemonwsgi explain --help lists the options")
+    return given
+
+
+def _facts(given: argparse.Namespace, server: Server) -> Facts:
+    # What a browser would escape may be typed as it is.
+    url = quote(given.url, safe="/:?#[]@!$&'()*+,;=%~-._")
+    scheme = "http"
+    if url.lower().startswith("https://"):
+        # There is no TLS here; whoever ends it in front of the server asks the same in http.
+        scheme, url = "https", "http" + url[5:]
+    if "://" not in url and not url.startswith("/"):
+        raise ConfigurationError(
+            f"explain: {given.url!r} is neither a path nor an http URL; begin it with / or http://"
+        )
+    target_text = url if url.startswith("/") else "/" + url.split("/", 3)[3] if url.count("/") > 2 else "/"
+    try:
+        target = read_target(given.method.encode("ascii", "replace"), url.encode("ascii"))
+        authority = target.authority if target.authority is not None else _first_name(server).encode("ascii", "replace")
+        name, port_text = split_host(authority)
+    except HttpError as error:
+        raise ConfigurationError(f"explain: {given.url}: {error.reason}: the server answers {error.status}") from error
+    path, mark, query = target_text.partition("?")
+    headers = {"host": authority.decode("ascii")}
+    for line in given.header:
+        header, colon, value = line.partition(":")
+        if not colon or not header.strip():
+            raise ConfigurationError(f"explain: --header {line!r} has no colon; write 'Name: value'")
+        headers[header.strip().lower()] = value.strip()
+    port = int(port_text) if port_text else None
+    ports = [listener.address.port for listener in server.listeners if listener.address.path is None] or [80]
+    default = 443 if scheme == "https" else 80
+    local_port = port if port in ports else default if port is None and default in ports else ports[0]
+    return Facts(
+        method=given.method,
+        path=path.encode("ascii"),
+        query=query if mark else None,
+        host=name.decode("ascii").lower(),
+        port=port,
+        headers=headers,
+        remote_address=given.client,
+        local_address=given.server or _address(server, local_port),
+        local_port=local_port,
+        scheme=scheme,
+        now=time.time(),
+    )
+
+
+def _first_name(server: Server) -> str:
+    named = [host.server_name for host in (*server.virtual_hosts, server.main) if host.server_name]
+    return named[0] if named else "localhost"
+
+
+def _address(server: Server, port: int) -> str:
+    """Return the address that a client most likely reaches: a listener's, or one that a host is written for."""
+    for listener in server.listeners:
+        if listener.address.port == port and listener.address.host not in {"", "*", "0.0.0.0", "::"}:
+            return listener.address.host
+    for host in server.virtual_hosts:
+        for address in host.addresses:
+            if address.address != "*" and address.port in {port, None}:
+                return address.address
+    return "127.0.0.1"
+
+
+def _place(step: Step) -> str:
+    return str(step.position) if step.position.file else ""
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _as_text(trace: Trace, decision: Decision) -> str:
+    lines = []
+    depth = 0
+    for step in trace.steps:
+        if step.depth != depth:
+            depth = step.depth
+            lines.append(f"  -- from the beginning again ({depth})")
+        place = _place(step)
+        lines.append(_printable(f"{step.stage:<12} {step.text}") + (f"\n{'':13}{place}" if place else ""))
+    for name, value in _details(decision).items():
+        lines.append(_printable(f"  {name:<17} {value}"))
+    return "\n".join(lines)
+
+
+def _details(decision: Decision) -> dict[str, str]:
+    """Return what an operator wants to know of the answer."""
+    details: dict[str, str] = {}
+    match decision:
+        case Script():
+            target = decision.target
+            details = {
+                "script": target.filename or target.module or "",
+                "SCRIPT_NAME": decision.script_name,
+                "PATH_INFO": decision.path_info,
+                "process group": target.process_group,
+                "application group": target.application_group or "%{GLOBAL}",
+                "callable object": target.callable_object,
+            }
+            if target.handler_script is not None:
+                details["handler script"] = target.handler_script
+            if target.dispatch_script is not None:
+                details["dispatch script"] = target.dispatch_script.path
+            if decision.query is not None:
+                details["QUERY_STRING"] = decision.query
+        case Static():
+            details = {"file": decision.filename, "Content-Type": decision.media_type or "none"}
+        case Redirection():
+            details = {"status": str(decision.status), "Location": decision.location}
+        case Refusal():
+            details = {"status": str(decision.status), "because": decision.reason}
+        case _:
+            details = {"status": "200"}
+    for name, value in decision.common.environment:
+        details[name] = value
+    return details
+
+
+def _as_json(trace: Trace, decision: Decision) -> str:
+    steps = [
+        {
+            "stage": step.stage,
+            "text": step.text,
+            "file": step.position.file,
+            "line": step.position.line,
+            "internal_redirects": step.depth,
+        }
+        for step in trace.steps
+    ]
+    return json.dumps({"steps": steps, "answer": type(decision).__name__, "details": _details(decision)}, indent=2)

@@ -1,0 +1,104 @@
+"""`pydaemonwsgi explain` on this machine, as a user gives it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.command import run
+
+SITE = """\
+Listen 8000
+WSGIDaemonProcess jack-1 processes=2
+<VirtualHost *:8000>
+  ServerName www.site.com
+  DocumentRoot {root}
+  WSGIProcessGroup jack-1
+  <Directory {root}>
+    Options ExecCGI SymLinksIfOwnerMatch
+    AddHandler wsgi-script .wsgi
+    RewriteEngine On
+    RewriteCond %{{REQUEST_FILENAME}} !-f
+    RewriteRule ^(.*)$ /site.wsgi/$1 [QSA,PT,L]
+  </Directory>
+</VirtualHost>
+<VirtualHost *:8000>
+  ServerName other.com
+  <Location /private>
+    Require ip 10.0.0.0/8
+  </Location>
+</VirtualHost>
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> str:
+    """The name of a configuration."""
+    root = tmp_path / "htdocs"
+    root.mkdir()
+    (root / "site.wsgi").write_text("application = None\n", encoding="ascii")
+    (root / "a.txt").write_text("A", encoding="ascii")
+    file = tmp_path / "site.conf"
+    file.write_text(SITE.format(root=root), encoding="utf-8")
+    return str(file)
+
+
+def test_explain_names_the_line_of_every_step(site: str) -> None:
+    result = run("explain", site, "/news/today?page=2")
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["host         <VirtualHost *:8000> www.site.com", f"             {site}:3"]
+    rule = next(number for number, line in enumerate(lines) if line.startswith("rewrite      'news/today' fits"))
+    assert lines[rule + 1].strip() == f"{site}:12"
+    assert [line.split(None, 1) for line in lines if line.startswith(("  SCRIPT_NAME", "  PATH_INFO"))] == [
+        ["SCRIPT_NAME", "/site.wsgi"],
+        ["PATH_INFO", "/news/today"],
+    ]
+
+
+def test_explain_says_which_condition_failed(site: str) -> None:
+    assert "(%{REQUEST_FILENAME}) does not fit !-f" in run("explain", site, "/a.txt").stdout
+
+
+def test_explain_of_a_refused_request_ends_with_status_1(site: str) -> None:
+    result = run("explain", site, "http://other.com/private/x")
+    assert result.returncode == 1
+    assert "Require ip 10.0.0.0/8: denied" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("  because")
+
+
+def test_explain_takes_the_client_and_the_method(site: str) -> None:
+    result = run("explain", site, "http://other.com/private/x", "--from", "10.1.2.3", "-X", "POST")
+    assert "Require ip 10.0.0.0/8: granted" in result.stdout
+
+
+def test_explain_gives_programs_the_same_as_json(site: str) -> None:
+    content = json.loads(run("explain", "--json", site, "/a.txt").stdout)
+    assert content["answer"] == "Static"
+    assert {"stage": "host", "line": 3, "file": site} == {
+        key: content["steps"][0][key] for key in ("stage", "line", "file")
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nonsense",), "is neither a path nor an http URL"),
+        (("/x/../..",), "the path climbs above the root"),
+        (("/", "-H", "Accept"), "has no colon"),
+        (("/", "--fast"), "'--fast' is not known"),
+        ((), "give the FILE of a configuration and a URL"),
+    ],
+)
+def test_explain_refuses_what_cannot_be_meant(site: str, arguments: tuple[str, ...], message: str) -> None:
+    result = run("explain", site, *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+def test_explain_of_a_broken_configuration_prints_its_errors(tmp_path: Path) -> None:
+    file = tmp_path / "site.conf"
+    file.write_text("RewriteRule ( /\n", encoding="ascii")
+    result = run("explain", str(file), "/")
+    assert result.returncode == 2
+    assert f"{file}:1: error: RewriteRule" in result.stderr
