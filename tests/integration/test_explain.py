@@ -102,3 +102,11 @@ def test_explain_of_a_broken_configuration_prints_its_errors(tmp_path: Path) -> 
     result = run("explain", str(file), "/")
     assert result.returncode == 2
     assert f"{file}:1: error: RewriteRule" in result.stderr
+
+
+def test_check_finds_what_only_routing_can_tell(tmp_path: Path) -> None:
+    file = tmp_path / "site.conf"
+    file.write_text("Listen 80\nRewriteEngine On\nRewriteCond %{NONSENSE} x\nRewriteRule ^ - [F]\n", encoding="ascii")
+    result = run("check", str(file))
+    assert result.returncode == 2
+    assert f"{file}:3: error: there is no server variable %{{NONSENSE}}" in result.stdout

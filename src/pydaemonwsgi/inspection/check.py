@@ -12,6 +12,7 @@ from pydaemonwsgi.config.load import Loaded, load
 from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.inspection.machine import LocalMachine
+from pydaemonwsgi.routing.router import check_routing
 from pydaemonwsgi.system.files import LocalFiles
 
 __all__ = ["load_file", "run"]
@@ -45,6 +46,9 @@ def run(arguments: Sequence[str]) -> int:
     groups: list[ApplicationGroup] = []
     if loaded.server is not None:
         machine = LocalMachine()
+        problems += [
+            Problem(Severity.ERROR, mistake.position, "", mistake.text) for mistake in check_routing(loaded.server)
+        ]
         problems += check(loaded.server, machine)
         groups = application_groups(loaded.server, machine)
     print(_as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet))

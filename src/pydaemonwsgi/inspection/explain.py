@@ -14,7 +14,7 @@ from pydaemonwsgi.http.targets import read_target, split_host
 from pydaemonwsgi.inspection.check import load_file
 from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script, Static
 from pydaemonwsgi.routing.request import Facts
-from pydaemonwsgi.routing.router import Router
+from pydaemonwsgi.routing.router import Router, check_routing
 from pydaemonwsgi.routing.trace import Step, Trace
 
 __all__ = ["run"]
@@ -31,6 +31,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     given = _parse(arguments)
     server = load_file(given.file, given.define).required()
+    mistakes = check_routing(server)
+    if mistakes:
+        raise ConfigurationError("\n".join(["the configuration has errors", *map(str, mistakes)]))
     facts = _facts(given, server)
     trace = Trace()
     decision = Router(server, LocalFiles(), os.environ).explain(facts, trace)

@@ -18,6 +18,7 @@ from pydaemonwsgi.config.model import (
     RequireBlock,
 )
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.request import Request
 
 __all__ = ["AccessCheck", "Verdict", "compile_access", "needs_remote_host", "read_network"]
@@ -131,7 +132,7 @@ def _requirement(require: Require) -> _Check:
     try:
         test = _predicate(require)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{require.position}: {error}") from error
+        raise MistakeError(require.position, error) from error
     negated, methods = require.negated, require.methods
     if require.provider == "method" and "GET" in require.arguments and "HEAD" not in require.arguments:
         test = _predicate(Require("method", (*require.arguments, "HEAD")))
@@ -161,9 +162,10 @@ def _block(block: RequireBlock) -> _Check:
             item.combination is Combination.NONE if isinstance(item, RequireBlock) else item.negated
         ):
             what = "<RequireNone>" if isinstance(item, RequireBlock) else "Require not"
-            raise ConfigurationError(
-                f"{item.position}: {what} has no effect in <{block.combination.value}>; put it into <RequireAll> "
-                "with Require all granted"
+            raise MistakeError(
+                item.position,
+                f"{what} has no effect in <{block.combination.value}>; put it into <RequireAll> "
+                "with Require all granted",
             )
     checks = [_block(item) if isinstance(item, RequireBlock) else _requirement(item) for item in block.items]
     match block.combination:
@@ -238,7 +240,7 @@ def _list_check(access: AccessList) -> AccessCheck:
         try:
             rules.append((rule, _who(rule.who)))
         except ConfigurationError as error:
-            raise ConfigurationError(f"{rule.position}: {error}") from error
+            raise MistakeError(rule.position, error) from error
 
     def named(request: Request, *, allows: bool) -> Position | None:
         for rule, test in rules:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from pydaemonwsgi.config.model import Alias, Redirect, ScriptAlias
 from pydaemonwsgi.config.patterns import compile_pattern, expand_groups
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import absolute_prefix, escape_path, escape_url, merge_slashes
 from pydaemonwsgi.routing.request import Request
 
@@ -95,7 +96,7 @@ def _pattern(alias: Alias | ScriptAlias) -> _Matcher:
     try:
         regex = compile_pattern(alias.url)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{alias.position}: {error}") from error
+        raise MistakeError(alias.position, error) from error
     target = alias.target
     takes_rest = isinstance(alias, ScriptAlias)
 
@@ -155,7 +156,7 @@ class RedirectTable:
             try:
                 compiled.append((redirect, compile_pattern(redirect.pattern) if redirect.is_regex else None))
             except ConfigurationError as error:
-                raise ConfigurationError(f"{redirect.position}: {error}") from error
+                raise MistakeError(redirect.position, error) from error
         self._redirects = tuple(compiled)
 
     def __bool__(self) -> bool:

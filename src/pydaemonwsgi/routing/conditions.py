@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from pydaemonwsgi.config.model import Position, RewriteCondition
+from pydaemonwsgi.config.model import RewriteCondition
 from pydaemonwsgi.config.patterns import compile_pattern
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.routing.files import FileFacts, FileKind
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.templates import RewriteState, Template
 
-__all__ = ["Condition", "at"]
+__all__ = ["Condition"]
 
 _FILE_TESTS: Final[dict[str, Callable[[FileFacts], bool]]] = {
     "-f": lambda found: found.kind is FileKind.FILE,
@@ -36,11 +37,6 @@ _COMPARISONS: Final[dict[str, Callable[[int], bool]]] = {
     "ge": lambda order: order >= 0,
     "gt": lambda order: order > 0,
 }
-
-
-def at(position: Position, error: ConfigurationError) -> ConfigurationError:
-    """Return the error with the place in the configuration in front of it."""
-    return ConfigurationError(f"{position}: {error}")
 
 
 def _integer(text: str) -> int:
@@ -75,7 +71,7 @@ class Condition:
             self.test = Template(condition.test)
             self._holds = self._compile(condition.pattern, condition.ignore_case)
         except ConfigurationError as error:
-            raise at(condition.position, error) from error
+            raise MistakeError(condition.position, error) from error
 
     def holds(self, state: RewriteState) -> bool:
         """Return whether it holds; a regular expression that matched is remembered for `%N`."""

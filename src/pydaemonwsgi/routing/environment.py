@@ -7,6 +7,7 @@ from typing import Final
 from pydaemonwsgi.config.model import EnvironmentCondition, EnvironmentVariable
 from pydaemonwsgi.config.patterns import compile_pattern, expand_groups
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.request import Request
 
 __all__ = ["EnvironmentTest", "fixed_environment"]
@@ -37,7 +38,7 @@ class EnvironmentTest:
             self._regex = compile_pattern(condition.pattern, ignore_case=condition.ignore_case)
             self._read = _reader(condition.attribute)
         except ConfigurationError as error:
-            raise ConfigurationError(f"{condition.position}: {error}") from error
+            raise MistakeError(condition.position, error) from error
 
     def apply(self, request: Request) -> None:
         """Set and unset the variables if the attribute fits."""

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from pydaemonwsgi.config.model import HeaderRule
 from pydaemonwsgi.config.patterns import compile_pattern
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.mistakes import MistakeError
 
 __all__ = ["HeaderEdit", "HeaderEdits", "Occasion", "apply_edits"]
 
@@ -66,7 +67,7 @@ class HeaderEdit:
                 self._value = _format(rule.value)
                 self.timed = "%t" in rule.value or "%D" in rule.value
         except ConfigurationError as error:
-            raise ConfigurationError(f"{rule.position}: {error}") from error
+            raise MistakeError(rule.position, error) from error
 
     def applies(self, environment: Mapping[str, str]) -> bool:
         """Whether its `env=` condition holds."""

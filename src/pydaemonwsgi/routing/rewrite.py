@@ -18,7 +18,8 @@ from typing import Final
 from pydaemonwsgi.config.model import Position, Rewrite, RewriteRule
 from pydaemonwsgi.config.patterns import compile_pattern
 from pydaemonwsgi.errors import ConfigurationError
-from pydaemonwsgi.routing.conditions import Condition, at
+from pydaemonwsgi.routing.conditions import Condition
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import absolute_prefix, escape_reference
 from pydaemonwsgi.routing.request import Request
 from pydaemonwsgi.routing.templates import RewriteState, Template
@@ -120,9 +121,9 @@ class Rule:
             self.rounds = (int(flags["N"] or _ROUNDS)) if "N" in flags else 0
             self.status = _status(flags)
         except ConfigurationError as error:
-            raise at(rule.position, error) from error
+            raise MistakeError(rule.position, error) from error
         except ValueError as error:
-            raise ConfigurationError(f"{rule.position}: RewriteRule: a flag's value is no number: {error}") from error
+            raise MistakeError(rule.position, f"RewriteRule: a flag's value is no number: {error}") from error
         self.conditions = tuple(Condition(condition) for condition in rule.conditions)
         self.negated = rule.negated
         self.is_redirect = "R" in flags and 300 <= self.status < 400

@@ -30,6 +30,7 @@ from pydaemonwsgi.routing.files import FileKind, FileSystem
 from pydaemonwsgi.routing.fixups import fix_up
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
 from pydaemonwsgi.routing.hosts import HostTable
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.negotiation import choose_variant, negotiate
 from pydaemonwsgi.routing.paths import merge_slashes, read_uri
 from pydaemonwsgi.routing.request import NEVER_REMEMBERED, Facts, Request, read_fact
@@ -449,14 +450,14 @@ def _describe(decision: Decision) -> str:
             return f"{decision.status}"
 
 
-def check_routing(server: Server) -> list[ConfigurationError]:
+def check_routing(server: Server) -> list[MistakeError]:
     """Return everything that is wrong with a server's patterns, rules and addresses."""
-    problems: list[ConfigurationError] = []
+    problems: list[MistakeError] = []
     seen: set[str] = set()
     for number, host in enumerate(server.hosts):
         try:
             found = Site(number, host, {}).check()
-        except ConfigurationError as error:
+        except MistakeError as error:
             found = [error]
         for problem in found:
             if str(problem) not in seen:  # a host inherits the main server's mistakes

@@ -18,6 +18,7 @@ from pydaemonwsgi.routing.aliases import RedirectTable
 from pydaemonwsgi.routing.environment import EnvironmentTest, fixed_environment
 from pydaemonwsgi.routing.forwarded import TrustedProxies
 from pydaemonwsgi.routing.headers import HeaderEdit, HeaderEdits
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import merge_slashes, wildcard_pattern
 from pydaemonwsgi.routing.rewrite import Program, compile_rewrite
 
@@ -140,7 +141,7 @@ class SectionTable:
             try:
                 compiled = _Compiled(number, section, _matcher(section))
             except ConfigurationError as error:
-                raise ConfigurationError(f"{section.position}: {error}") from error
+                raise MistakeError(section.position, error) from error
             if section.kind is SectionKind.FILES:
                 self._files.append(compiled)
             elif section.kind is SectionKind.LOCATION:
@@ -224,13 +225,13 @@ class SectionTable:
             self._contexts[numbers] = found
         return found
 
-    def check(self) -> list[ConfigurationError]:
+    def check(self) -> list[MistakeError]:
         """Compile each section by itself and return what is wrong with them."""
         problems = []
         for section in self._sections:
             try:
                 compile_context(merge_settings(self._base, section.settings), self._base, self._process_environment)
-            except ConfigurationError as error:
+            except MistakeError as error:
                 problems.append(error)
         return problems
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from pydaemonwsgi.config.model import DEFAULT_SETTINGS, Host, Settings, merge_settings
-from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.routing.access import needs_remote_host
 from pydaemonwsgi.routing.aliases import AliasTable, RedirectTable
 from pydaemonwsgi.routing.environment import EnvironmentTest
 from pydaemonwsgi.routing.hosts import is_named
+from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.rewrite import compile_rewrite
 from pydaemonwsgi.routing.sections import SectionTable
 
@@ -61,6 +61,6 @@ class Site:
         """
         return port == self.host.server_port and is_named(self.host, name)
 
-    def check(self) -> list[ConfigurationError]:
+    def check(self) -> list[MistakeError]:
         """Return what is wrong in sections that no request has needed yet."""
         return self.sections.check()
