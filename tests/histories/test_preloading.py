@@ -4,11 +4,17 @@
 it for a process, which becomes number 2. `born 2` is that process's first word, `unborn 2` that it will never have one.
 """
 
+import random
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pydaemonwsgi.supervisor.actions import Action, Spawn, SpawnParent, Stop
+from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
 from pydaemonwsgi.supervisor.rollover import Timeouts
+from pydaemonwsgi.vocabulary import ShutdownReason
 from tests.histories.test_rollover import GRACEFUL, KILL, SHUTDOWN, STARTUP, History, Supervised
 
 FORK, LEAVE = 10.0, 5.0
@@ -428,3 +434,121 @@ def test_history(name: str) -> None:
         assert ", ".join(supervised.step(now, event)) == wanted, f"at {now}: {event}"
     for text in history.says:
         assert any(text in said for said in supervised.said), supervised.said
+
+
+class World(Preloaded):
+    """Children that do what they were told, or what chance wants; checks what must always hold."""
+
+    def __init__(self, size: int, *, debug: bool = False) -> None:
+        super().__init__(size, debug=debug)
+        self.now = 0.0
+
+    def happen_now(self, event: str) -> None:
+        living = {*self.group.processes, *self.group.parents}
+        for done in self.step(self.now, event):
+            word, number, *_ = [*done.split(), ""]
+            assert not (self.group.stopping and word in {"parent", "fork"}), f"{done} although all are to stop"
+            assert word in {"parent", "fork", "refuse", "admit"} or int(number) in living, f"{done}: nobody knows it"
+        group = self.group
+        loading = [parent for parent in group.parents.values() if parent.state is State.STARTING]
+        assert len(loading) <= 1, f"two parents load: {group!r}"
+        deadline = group.next_deadline(self.now)
+        assert deadline is None or deadline > self.now
+        for process in [*group.processes.values(), *group.parents.values()]:
+            if process.state in {State.STARTING, State.DRAINING}:
+                assert process.deadline is not None, f"{process} may stay for ever"
+
+    def behave(self) -> bool:
+        """Let one child do what it was asked for; return False when nobody has anything to do."""
+        for number, process in [*self.group.parents.items(), *self.group.processes.items()]:
+            if process.state is State.STARTING and number in self.group.parents:
+                self.happen_now(f"loaded {number}")
+            elif process.state is State.STARTING:
+                parent = self.group.parents.get(process.parent)
+                gone = not process.pid and (parent is None or parent.cut_off)
+                self.happen_now(f"unborn {number}" if gone else f"serves {number}")
+            elif process.state is State.DRAINING:
+                self.happen_now(f"detached {number}")
+            elif process.state is State.STOPPING and not process.pid and number in self.group.processes:
+                self.happen_now(f"unborn {number}")
+            elif process.state is State.STOPPING or (number in self.group.parents and process.cut_off):
+                self.happen_now(f"exit {number} exited with status 0")
+            else:
+                continue
+            return True
+        return False
+
+    def settle(self) -> None:
+        """Let everybody behave until nothing moves."""
+        for _ in range(1000):
+            if self.behave():
+                continue
+            deadline = self.group.next_deadline(self.now)
+            if deadline is None:
+                return
+            self.now = deadline
+            self.happen_now("")
+        raise AssertionError(f"it never settles: {self.group!r}")
+
+
+def random_event(world: World, chance: random.Random) -> str:
+    """Return something that can happen to the group as it is."""
+    group = world.group
+    kinds = ["", "hup", "front", "front-lost", "touch", f"scale {chance.randint(1, 4)}"]
+    everybody = [*group.processes.items(), *group.parents.items()]
+    if everybody:
+        number, process = chance.choice(everybody)
+        is_parent = number in group.parents
+        born = is_parent or process.pid
+        if born:
+            kinds += [f"exit {number} was killed by SIGKILL", f"exit {number}", f"hopeless {number}"]
+        else:
+            kinds += [f"unborn {number}"] * 2
+        if process.state is State.STARTING:
+            kinds += ([f"loaded {number}"] * 4 + [f"fails {number} v{world.version}"] * 3) if is_parent else []
+            kinds += [] if is_parent else [f"serves {number}"] * 4
+        if process.state in {State.RUNNING, State.DRAINING} and not is_parent:
+            kinds += [f"detached {number}"]
+        if process.state is State.RUNNING and is_parent:
+            kinds += [f"lost {number}"]
+        if process.state is State.RUNNING:
+            kinds += [f"retire {number} {reason.value}" for reason in ShutdownReason]
+    return chance.choice(kinds)
+
+
+@settings(max_examples=300, deadline=None)
+@given(size=st.integers(1, 4), debug=st.booleans(), events=st.integers(1, 60), chance=st.randoms(use_true_random=False))
+def test_random_histories_end_well(size: int, debug: bool, events: int, chance: random.Random) -> None:
+    """Whatever happens: one parent loads at a time, nobody unknown is named, plan() ends; and at last, when a reload
+    has forgiven everything, `size` healthy processes of code that is not out of date run, and one parent.
+    """
+    world = World(size, debug=debug)
+    world.happen_now("")
+    for _ in range(events):
+        world.now += chance.choice([0.0, 0.0, 0.01, 0.3, 1.0, 5.0, 20.0, 70.0])
+        world.happen_now("")
+        world.happen_now(random_event(world, chance))
+    world.happen_now("hup")
+    world.settle()
+    group = world.group
+    running = list(group.processes.values())
+    assert [process.state for process in running] == [State.RUNNING] * group.size, repr(group)
+    assert not any(process.retire or process.failed or process.cut_off for process in running), repr(group)
+    assert [parent.state for parent in group.parents.values()] == [State.RUNNING], repr(group)
+    assert not {process.parent for process in running} & group._outdated, repr(group)
+
+
+@settings(max_examples=100, deadline=None)
+@given(size=st.integers(1, 4), events=st.integers(0, 30), chance=st.randoms(use_true_random=False))
+def test_random_histories_end_when_told_to_stop(size: int, events: int, chance: random.Random) -> None:
+    """Whatever happened before, after `stop` nothing starts, and nothing is left when the children leave."""
+    world = World(size)
+    world.happen_now("")
+    for _ in range(events):
+        world.now += chance.choice([0.0, 0.3, 1.0, 20.0])
+        world.happen_now("")
+        world.happen_now(random_event(world, chance))
+    world.happen_now("stop")
+    world.settle()
+    assert world.group.processes == {}
+    assert world.group.parents == {}

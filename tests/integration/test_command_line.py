@@ -181,7 +181,7 @@ def test_serve_help_lists_options() -> None:
 def test_an_unknown_command_is_refused() -> None:
     """A wrong word is one line with the right ones."""
     result = run("sreve", "app.wsgi")
-    words = "unknown command 'sreve'; the commands are serve, check, convert, status, ps, reload,"
+    words = "unknown command 'sreve'; the commands are serve, check, explain, convert, status, ps,"
     assert_one_line(result.stderr, words)
     assert result.returncode == 2
 
