@@ -8,6 +8,7 @@ import re
 import socket
 import struct
 import time
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +18,14 @@ from pydaemonwsgi.front.access_logs import access_record
 from pydaemonwsgi.front.answer import Answer
 from pydaemonwsgi.front.bodies import BodyReader
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.local_answers import edited, local_answer
 from pydaemonwsgi.front.poller import READ, WRITE
+from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, SpoolError
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
 from pydaemonwsgi.http.head import RequestHead
-from pydaemonwsgi.http.response import CONTINUE, ResponseHead, error_response, options_response
+from pydaemonwsgi.http.response import CONTINUE, ResponseHead, compose_head, error_response, options_response
+from pydaemonwsgi.routing.decisions import Listing, MethodList, Redirection, Refusal, Script, Static
 from pydaemonwsgi.system.page_cache import is_cached
 
 if TYPE_CHECKING:
@@ -174,7 +178,10 @@ class Client:
                 if head is not None and head.plain:
                     self._head = head
                     self._requests += 1
-                    self._submit(None)
+                    if self._front.sites is None:
+                        self._submit(None)
+                    elif self._find_route(head):
+                        self._advance()
                     return
             self._take(data)
         except Exception:
@@ -255,10 +262,45 @@ class Client:
             self._lingers = head.has_body
             self._answer_itself(options_response(), b"")
             return self.state is _HEAD
+        if front.sites is not None:
+            return self._find_route(head)
         if head.has_body:
             return self._begin_body(head)
         self._submit(None)
         return True
+
+    def _find_route(self, head: RequestHead) -> bool:
+        """Have a request go where the configuration says; return whether the next may be read."""
+        sites = self._front.sites
+        assert sites is not None
+        self._route = route = sites.find(head, self._addresses)
+        if not isinstance(route.decision, Script):
+            self._answer_here(route, head)
+            return self.state is _HEAD
+        if head.chunked and route.decision.common.context.settings.chunked_request is False:
+            self._refuse(HttpError(411, "chunked request bodies are not taken here (WSGIChunkedRequest Off)"))
+            return False
+        if head.has_body:
+            return self._begin_body(head)
+        self._submit(None)
+        return True
+
+    def _answer_here(self, route: Route, head: RequestHead) -> None:
+        """Answer what no daemon process answers."""
+        self._keep = head.keep_alive and not head.has_body and not (self._half_closed and not self._buffer)
+        self._lingers = head.has_body
+        match route.decision:
+            case Static():
+                self._front.static_files.answer(self, route, route.decision)
+            case Listing():
+                self._front.static_files.list(self, route.decision)
+            case Refusal(status=status, reason=reason, allow=allow):
+                logger.info("%d: %s", status, reason)
+                self._answer_error(status, allow=allow)
+            case Redirection() | MethodList():
+                self.respond(*local_answer(route.decision))
+            case _:
+                raise AssertionError("a decision that nobody answers")
 
     def _answer_refusal(self, head: RequestHead) -> bool:
         if head.has_body:
@@ -359,7 +401,7 @@ class Client:
             head,
             route,
             self._environ,
-            head.environ,
+            route.environ or head.environ,
             body,
             next(front.request_ids),
             now if body is None else now - (time.monotonic() - self._head_started),
@@ -385,6 +427,11 @@ class Client:
 
     def answer(self, exchange: Exchange, head: ResponseHead, body: Payload) -> None:
         """Write a complete answer."""
+        if self._route.decision is not None:
+            if self._overrides(head):
+                self._answer_error(head.status)
+                return
+            head = edited(self._route, head, exchange.request_start, time.time())
         if head.bodiless or exchange.head.method == b"HEAD":
             body = b""
         elif head.content_length is None:
@@ -412,6 +459,13 @@ class Client:
 
     def begin_answer(self, exchange: Exchange, head: ResponseHead) -> None:
         """Write the head of an answer whose body follows."""
+        if self._route.decision is not None:
+            if self._overrides(head):
+                exchange.client = None
+                exchange.channel.cancel(exchange)
+                self._answer_error(head.status)
+                return
+            head = edited(self._route, head, exchange.request_start, time.time())
         discard = head.bodiless or exchange.head.method == b"HEAD"
         left = None if discard else head.content_length
         chunked = left is None and not discard and exchange.head.minor > 0
@@ -578,21 +632,95 @@ class Client:
             if self._half_closed and self.state in {_HEAD, _BODY}:
                 self.close()  # the rest of the request will never come
 
-    def _answer_error(self, status: int, *, retry_after: int = 0) -> None:
-        """Answer with the server's own page."""
+    def _overrides(self, head: ResponseHead) -> bool:
+        """Whether an answer of the application's gives way to the server's error page (WSGIErrorOverride)."""
+        decision = self._route.decision
+        return decision is not None and head.status >= 400 and bool(decision.common.context.settings.error_override)
+
+    def _answer_error(self, status: int, *, retry_after: int = 0, allow: str | None = None) -> None:
+        """Answer with the page that the configuration has for a status, or the server's own."""
         head = self._head
         if self._front.stopping or (head is not None and not head.keep_alive):
             self._keep = False
-        response, body = error_response(status, retry_after=retry_after)
-        self._answer_itself(response, body)
+        response, body = error_response(status, retry_after=retry_after, allow=allow)
+        sites, route = self._front.sites, self._route
+        if sites is not None and head is not None and not route.document_of:
+            document = sites.error_document(route, head, status)
+            if isinstance(document, Route):
+                self._show_document(document, head)
+                return
+            if document is not None:
+                body = document.encode("utf-8", "surrogateescape")
+                response = compose_head(status, [("Content-Type", "text/html; charset=utf-8")], len(body))
+        self._answer_itself(edited(route, response, time.time(), time.time(), error_page=True), body)
+
+    def _show_document(self, route: Route, head: RequestHead) -> None:
+        """Answer with another resource of this server in the place of an error."""
+        self._route = route
+        if isinstance(route.decision, Script):
+            self._drop_exchange()
+            self._submit(None)
+        else:
+            keep, lingers = self._keep, self._lingers
+            self._answer_here(route, head)
+            self._keep, self._lingers = self._keep and keep, self._lingers or lingers
+
+    def _drop_exchange(self) -> None:
+        """Have nothing to do any more with an exchange that has failed."""
+        exchange = self._exchange
+        if exchange is not None:
+            self._exchange = None
+            exchange.client = None
+            if exchange.body is not None:
+                exchange.body.close()
+
+    def respond(self, response: ResponseHead, body: bytes) -> None:
+        """Write an answer that the front gives, as the configuration changes it."""
+        now = time.time()
+        self._answer_itself(edited(self._route, response, now, now), body)
+
+    def respond_file(self, response: ResponseHead, parts: Iterable[bytes | tuple[int, int, int]]) -> None:
+        """Write an answer whose body is made of bytes and of ranges of files (descriptor, offset, count).
+
+        The descriptors are ours; each is one of its own.
+        """
+        now = time.time()
+        self.state = _ANSWER
+        self.deadline = NEVER
+        self._answer = answer = self._new_answer(left=response.content_length)
+        answer.add_raw(self._head_lines(edited(self._route, response, now, now)))
+        for part in parts:
+            if isinstance(part, bytes):
+                answer.add(part)
+            else:
+                answer.add_file(*part)
+        answer.end()
+        self.write()
+
+    def refuse_file(self, status: int, reason: str) -> None:
+        """Answer that a file cannot be had."""
+        logger.info("%d: %s", status, reason)
+        self._answer_error(status)
+
+    def wait_for_file(self) -> None:
+        """Have the request wait for a thread that asks the disk."""
+        self.state = _ANSWER
+        self.deadline = NEVER
+
+    def resume_file(self, answer: Callable[[], None]) -> None:
+        """Go on with what `wait_for_file` waited for, unless the client has gone."""
+        if self.state is _ANSWER:
+            answer()
 
     def _answer_itself(self, response: ResponseHead, body: bytes) -> None:
         """Write an answer that no application gave."""
         self.state = _ANSWER
         self.deadline = NEVER
         head = self._head
-        if head is not None and head.method == b"HEAD":
+        if response.bodiless or (head is not None and head.method == b"HEAD"):
             body = b""
+        elif response.content_length != len(body):
+            self._keep = False
         self._answer = answer = self._new_answer()
         answer.add_raw(self._head_lines(response) + body)
         answer.body_bytes = len(body)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-__all__ = ["FrontOptions", "GroupOptions"]
+from pydaemonwsgi.config.model import Server
+
+__all__ = ["FrontOptions", "GroupOptions", "LogOptions", "SiteOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,27 @@ class GroupOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LogOptions:
+    """One access log: the descriptor that it is written to, and httpd's format."""
+
+    descriptor: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteOptions:
+    """The hosts of a configuration.
+
+    Attributes:
+        server: the configuration.
+        logs: the access logs of each host, in the order of `server.hosts`.
+    """
+
+    server: Server
+    logs: tuple[tuple[LogOptions, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FrontOptions:
     """What the front has to know; durations in seconds, sizes in bytes, as in the option table."""
 
@@ -50,3 +73,4 @@ class FrontOptions:
     maximum_connections: int
     request_buffer_size: int
     spool_directory: str | None
+    site: SiteOptions | None = None

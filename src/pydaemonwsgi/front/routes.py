@@ -1,9 +1,11 @@
-"""Where requests go: which process group answers, within what bounds, and which logs hear of it."""
+"""Where requests go: who answers, within what bounds, and which logs hear of it."""
 
 from dataclasses import dataclass
 
 from pydaemonwsgi.front.access_logs import AccessLog
 from pydaemonwsgi.front.groups import ProcessGroup
+from pydaemonwsgi.routing.decisions import Decision
+from pydaemonwsgi.routing.request import Facts
 
 __all__ = ["Route"]
 
@@ -13,11 +15,19 @@ class Route:
     """Where a request goes.
 
     Attributes:
-        group: the process group that answers.
+        group: the process group that answers; for what the front answers itself, whose time-outs count.
         limit_request_body: bytes; 0 for no limit.
         logs: where it is logged.
+        environ: the request's CGI variables, encoded; None for those of its head.
+        decision: of the configuration; None where every request goes to the one script.
+        facts: what was decided by.
+        document_of: the status of the error that is shown so, 0 for what the client asked for.
     """
 
     group: ProcessGroup
     limit_request_body: int
     logs: tuple[AccessLog, ...]
+    environ: bytes | None = None
+    decision: Decision | None = None
+    facts: Facts | None = None
+    document_of: int = 0

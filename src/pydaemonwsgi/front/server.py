@@ -17,10 +17,12 @@ from pydaemonwsgi.front.channels import Channel
 from pydaemonwsgi.front.clients import Client, State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
-from pydaemonwsgi.front.options import FrontOptions
+from pydaemonwsgi.front.options import FrontOptions, SiteOptions
 from pydaemonwsgi.front.poller import ClientPoller
 from pydaemonwsgi.front.report import encode_report, report
 from pydaemonwsgi.front.routes import Route
+from pydaemonwsgi.front.sites import Sites
+from pydaemonwsgi.front.static_files import StaticFiles
 from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
 from pydaemonwsgi.http.head import HeadReader, Limits
 from pydaemonwsgi.http.response import server_lines
@@ -61,6 +63,7 @@ class FrontServer:
                 options.limit_request_head,
             ),
             options.mount_point,
+            routed=options.site is not None,
         )
         self.header_timeout = RateTimeout(options.header_timeout, options.header_max_timeout, options.header_min_rate)
         self.body_timeout = RateTimeout(options.body_timeout, options.body_max_timeout, options.body_min_rate)
@@ -86,6 +89,8 @@ class FrontServer:
         self.hands_over = False
         # Threads that wait for disks.
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
+        self.static_files = StaticFiles(self.loop, self._disk)
+        self.sites = None if options.site is None else self._make_sites(options.site)
         self.on_idle: Callable[[], None] | None = None
         self.on_channel_closed: Callable[[int], None] | None = None
         self.on_lost: Callable[[int, str], None] | None = None
@@ -94,6 +99,16 @@ class FrontServer:
     def __repr__(self) -> str:
         """Return what an operator would ask for."""
         return f"<FrontServer {len(self._clients)} clients, {list(self._groups.values())}>"
+
+    def _make_sites(self, site: SiteOptions) -> Sites:
+        opened: dict[tuple[int, str], AccessLog] = {}
+        logs = [
+            tuple(
+                opened.setdefault((log.descriptor, log.format), AccessLog(log.descriptor, log.format)) for log in host
+            )
+            for host in site.logs
+        ]
+        return Sites(site.server, lambda group, _: self._groups[group], self.route.group, logs, dict(os.environ))
 
     def start(self) -> None:
         """Begin to accept clients and to keep the time."""

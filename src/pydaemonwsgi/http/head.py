@@ -60,6 +60,9 @@ class RequestHead(NamedTuple):
         environ: the CGI variables that line and headers give, as `KEY\\0VALUE\\0…`.
         block: the header lines as they were received.
         host: the host without port, lower case; empty when the client named none.
+        port: that the client named with the host, or None.
+        raw_path: the target's path as sent.
+        query: what follows the question mark, as sent; None without one.
         plain: whether it can be passed on as it is: no body, nothing to refuse or to answer here.
     """
 
@@ -75,6 +78,9 @@ class RequestHead(NamedTuple):
     environ: bytes
     block: bytes
     host: bytes
+    port: int | None
+    raw_path: bytes
+    query: bytes | None
     plain: bool
 
     @property
@@ -99,13 +105,15 @@ class HeadReader:
     Args:
         limits: see `Limits`.
         mount_point: URL prefix of the application, without trailing slash; `""` for the root.
+        routed: whether paths are judged elsewhere, so that none is refused here.
 
     Attributes:
         known: heads that were read before, by their bytes.
     """
 
-    def __init__(self, limits: Limits, mount_point: str = "") -> None:
+    def __init__(self, limits: Limits, mount_point: str = "", *, routed: bool = False) -> None:
         self.limits = limits
+        self._routed = routed
         self._mount_point = mount_point.rstrip("/").encode("utf-8")
         self.known: dict[bytes, RequestHead] = {}
         self._blocks: dict[bytes, _Fields] = {}
@@ -181,7 +189,9 @@ class HeadReader:
                 raise HttpError(400, "the Host header is empty although the target names a host")
             host = target.authority
             environ += _host_environ(host)
-        refusal = 405 if method == b"TRACE" else target.refusal or refusal
+        refusal = 405 if method == b"TRACE" else 0 if self._routed else target.refusal or refusal
+        host_name, port = split_host(host)
+        raw_path, mark, query = _relative(raw_target).partition(b"?")
         return RequestHead(
             method=method,
             target=raw_target,
@@ -194,7 +204,10 @@ class HeadReader:
             expects_continue=minor == 1 and fields.expectation is not None,
             environ=fields.environ + environ,
             block=block,
-            host=split_host(host)[0].lower(),
+            host=host_name.lower(),
+            port=int(port) if port else None,
+            raw_path=raw_path,
+            query=query if mark else None,
             plain=not (refusal or fields.chunked or fields.content_length or target.path == b"*"),
         )
 
@@ -230,6 +243,15 @@ class HeadReader:
         if lines and max(map(len, lines)) > self.limits.field:
             raise HttpError(431, "a header field is longer than the limit")
         return _interpret(_parse(block))
+
+
+def _relative(target: bytes) -> bytes:
+    """Return a target without scheme and host (RFC 9112 section 3.2.2)."""
+    if target.startswith((b"/", b"*")):
+        return target
+    rest = target.partition(b"://")[2]
+    begin = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+    return rest[begin:] if rest.startswith(b"/", begin) else b"/" + rest[begin:]
 
 
 def _parse(block: bytes) -> list[tuple[bytes, bytes]]:

@@ -1,6 +1,7 @@
 """Response heads: what a daemon process says, checked as hostile input, and what goes on the wire. Sans-I/O."""
 
 import re
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -11,6 +12,8 @@ __all__ = [
     "CONTINUE",
     "LONGEST_LINE",
     "ResponseHead",
+    "compose_head",
+    "edit_head",
     "error_response",
     "options_response",
     "read_response_head",
@@ -37,6 +40,9 @@ _LAST_WINS: Final = frozenset((b"location", b"content-range", b"content-type"))
 
 LONGEST_LINE: Final = 32768
 """Bytes that a header line may have where nothing else is said; mod_wsgi's default."""
+
+# What says how long the body is; only the server itself may say it.
+_FRAMING: Final = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"))
 
 _REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 4096
@@ -160,14 +166,15 @@ _TEXTS: Final = {
 }
 
 
-def error_response(status: int, *, retry_after: int = 0) -> tuple[ResponseHead, bytes]:
+def error_response(status: int, *, retry_after: int = 0, allow: str | None = None) -> tuple[ResponseHead, bytes]:
     """Return head and body of an error that the server itself answers.
 
     Args:
         status: the status code.
         retry_after: seconds for a Retry-After header; 0 for none.
+        allow: for an Allow header with 405; every usual method if None.
     """
-    reason = HTTPStatus(status).phrase
+    reason = _reason(status)
     body = _PAGE.format(status=status, reason=reason, text=_TEXTS.get(status, reason)).encode("ascii")
     lines = b"HTTP/1.1 %d %b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n" % (
         status,
@@ -177,7 +184,7 @@ def error_response(status: int, *, retry_after: int = 0) -> tuple[ResponseHead, 
     if retry_after:
         lines += b"Retry-After: %d\r\n" % retry_after
     if status == 405:
-        lines += b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+        lines += b"Allow: %b\r\n" % (allow or "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS").encode("ascii")
     return ResponseHead(status, lines, len(body), False), body
 
 
@@ -185,3 +192,41 @@ def options_response() -> ResponseHead:
     """Return the head of the answer to `OPTIONS *`."""
     lines = b"HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nContent-Length: 0\r\n"
     return ResponseHead(200, lines, 0, False)
+
+
+_UNSAFE: Final = re.compile(r"[\r\n\0]+")
+
+
+def compose_head(status: int, headers: Iterable[tuple[str, str]], length: int | None) -> ResponseHead:
+    """Return the head of a response that the server itself gives.
+
+    Args:
+        status: the status code.
+        headers: name and value; line breaks and NUL in values, which configuration can copy from a client's
+            request, become spaces. Content-Length is not among them.
+        length: of the body, for Content-Length; None where it is not known.
+    """
+    lines = [f"HTTP/1.1 {status} {_reason(status)}\r\n"]
+    lines += [f"{name}: {_UNSAFE.sub(' ', value)}\r\n" for name, value in headers]
+    if length is not None:
+        lines.append(f"Content-Length: {length}\r\n")
+    encoded = "".join(lines).encode("utf-8", "surrogateescape")
+    return ResponseHead(status, encoded, length, status in {204, 304})
+
+
+def edit_head(head: ResponseHead, edit: Callable[[list[tuple[str, str]]], list[tuple[str, str]]]) -> ResponseHead:
+    """Return a head whose fields have been passed through `edit`, all but those that frame the body."""
+    first, *lines = head.lines.decode("utf-8", "surrogateescape").split("\r\n")
+    fields = [(name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines if line)]
+    framing = [field for field in fields if field[0].lower() in _FRAMING]
+    edited = edit([field for field in fields if field[0].lower() not in _FRAMING])
+    kept = [field for field in edited if field[0].lower() not in _FRAMING and _NAME.fullmatch(field[0].encode())]
+    text = "".join([f"{name}: {_UNSAFE.sub(' ', value)}\r\n" for name, value in (*kept, *framing)])
+    return head._replace(lines=f"{first}\r\n{text}".encode("utf-8", "surrogateescape"))
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -63,6 +63,9 @@ def test_good_head_is_read(minor: int) -> None:
         environ=b"",
         block=b"Host: Example.com:81\r\nA: b\r\n\r\n",
         host=b"example.com",
+        port=81,
+        raw_path=b"/p%20q",
+        query=b"x=1",
         plain=True,
     )
     assert not head.has_body

@@ -1,0 +1,64 @@
+"""What the front answers itself where the configuration says so: redirects, allowed methods. Sans-I/O."""
+
+from html import escape
+from http import HTTPStatus
+
+from pydaemonwsgi.front.routes import Route
+from pydaemonwsgi.http.response import ResponseHead, compose_head, edit_head
+from pydaemonwsgi.routing.decisions import MethodList, Redirection
+from pydaemonwsgi.routing.headers import Occasion, apply_edits
+
+__all__ = ["edited", "local_answer"]
+
+_PAGE = (
+    "<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head>\n"
+    '<body><h1>{reason}</h1>\n<p>The document has moved <a href="{location}">here</a>.</p>\n</body></html>\n'
+)
+
+
+def local_answer(decision: Redirection | MethodList) -> tuple[ResponseHead, bytes]:
+    """Return head and body of what a decision says."""
+    if isinstance(decision, MethodList):
+        return compose_head(200, [("Allow", decision.allow)], 0), b""
+    status = decision.status
+    try:
+        reason = HTTPStatus(status).phrase
+    except ValueError:
+        reason = "Redirected"
+    page = _PAGE.format(status=status, reason=reason, location=escape(decision.location))
+    body = page.encode("utf-8", "surrogateescape")
+    headers = [
+        ("Location", decision.location),
+        ("Content-Type", "text/html; charset=utf-8"),
+    ]
+    return compose_head(status, headers, len(body)), body
+
+
+def edited(route: Route, head: ResponseHead, received: float, now: float, *, error_page: bool = False) -> ResponseHead:
+    """Return a response's head with what the configuration changes in it (`Header`, flags of rewrite rules).
+
+    Args:
+        route: of the request.
+        head: the response's.
+        received: when the request was, seconds since the epoch.
+        now: likewise.
+        error_page: the server itself answers with an error, so only `Header always` counts.
+    """
+    decision, facts = route.decision, route.facts
+    if decision is None or facts is None:
+        return head
+    common = decision.common
+    if not common.response_edits and not common.added_headers:
+        return head
+    occasion = Occasion(dict(common.environment), int(received * 1_000_000), int((now - received) * 1_000_000))
+
+    def edit(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return apply_edits(
+            common.response_edits,
+            [*fields, *common.added_headers],
+            occasion,
+            error_page=error_page,
+            request_headers=facts.headers,
+        )
+
+    return edit_head(head, edit)

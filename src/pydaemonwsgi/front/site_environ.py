@@ -1,0 +1,205 @@
+"""A request as routing sees it, and the CGI variables that a decision adds to it. Sans-I/O.
+
+Routing's text is UTF-8 with surrogateescape; what travels to the daemon process is bytes, so whatever a client sent
+arrives there as it was.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from pydaemonwsgi.http.head import RequestHead
+from pydaemonwsgi.routing.decisions import Common, Script, Target
+from pydaemonwsgi.routing.paths import as_bytes, as_text
+from pydaemonwsgi.routing.request import Facts
+
+__all__ = ["ScriptEnvirons", "read_facts"]
+
+Addresses = tuple[str, int, str, int]
+
+# Variables of the connection, which travel apart, and lose against what is said here.
+_RESERVED: Final = frozenset(
+    "REMOTE_ADDR REMOTE_PORT SERVER_ADDR SERVER_NAME SERVER_PORT SERVER_SOFTWARE REQUEST_SCHEME".split()
+)
+# The daemon process makes `wsgi.url_scheme` of this.
+_FORWARDED: Final = {"wsgi.url_scheme": b"REQUEST_SCHEME"}
+_REMEMBERED: Final = 1024
+
+
+class _Headers(Mapping[str, str]):
+    """A request's headers; read only if a decision asks for one."""
+
+    __slots__ = ("_block", "_found")
+
+    def __init__(self, block: bytes) -> None:
+        self._block = block
+        self._found: dict[str, str] | None = None
+
+    def _read(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for line in self._block.split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            if colon:
+                lower, text = as_text(name.lower()), as_text(value.strip(b" \t"))
+                found[lower] = f"{found[lower]}, {text}" if lower in found else text
+        self._found = found
+        return found
+
+    def __getitem__(self, name: str) -> str:
+        return (self._found or self._read())[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found or self._read())
+
+    def __len__(self) -> int:
+        return len(self._found or self._read())
+
+
+def read_facts(head: RequestHead, addresses: Addresses, now: float) -> Facts:
+    """Return what routing has to know of a request.
+
+    Args:
+        head: of the request.
+        addresses: peer address and port, local address and port.
+        now: seconds since the epoch.
+    """
+    return Facts(
+        head.method.decode("ascii"),
+        head.raw_path,
+        None if head.query is None else as_text(head.query),
+        "HTTP/1.1" if head.minor else "HTTP/1.0",
+        as_text(head.host),
+        head.port,
+        _Headers(head.block),
+        addresses[0],
+        addresses[1],
+        "",
+        addresses[2],
+        addresses[3],
+        "http",
+        now,
+    )
+
+
+class _Frame(NamedTuple):
+    """What the requests for one target have in common.
+
+    Attributes:
+        before: variables that lose against the request's.
+        after: variables that win.
+        passes_all: whether every header is passed on as it was sent; None for all but Authorization.
+    """
+
+    target: Target
+    common: Common
+    before: bytes
+    after: bytes
+    passes_all: bool | None
+
+
+class ScriptEnvirons:
+    """Makes the CGI variables of requests for scripts."""
+
+    def __init__(self) -> None:
+        # By identity, which is quick; the frame holds the objects, so that their identities stay theirs.
+        self._frames: dict[tuple[int, int], _Frame] = {}
+
+    def make(self, head: RequestHead, decision: Script, facts: Facts, *, document: bool = False) -> bytes:
+        """Return the CGI variables of a request, as `KEY\\0VALUE\\0…`.
+
+        Args:
+            head: of the request.
+            decision: that the script answers.
+            facts: by which it was decided.
+            document: the script shows an error; what the client sent with its request is not for it.
+        """
+        key = (id(decision.target), id(decision.common))
+        frame = self._frames.get(key)
+        if frame is None:
+            frame = _frame(decision)
+            if len(self._frames) >= _REMEMBERED:
+                self._frames.clear()
+            self._frames[key] = frame
+        path = b"SCRIPT_NAME\0%b\0PATH_INFO\0%b\0" % (as_bytes(decision.script_name), as_bytes(decision.path_info))
+        if decision.query is not None:
+            path += b"QUERY_STRING\0%b\0" % as_bytes(decision.query)
+        if decision.context_prefix:
+            path += b"CONTEXT_PREFIX\0%b\0" % as_bytes(decision.context_prefix)
+        path += b"CONTEXT_DOCUMENT_ROOT\0%b\0" % as_bytes(decision.context_document_root)
+        if not document and (
+            frame.passes_all or (frame.passes_all is None and b"HTTP_AUTHORIZATION\0" not in head.environ)
+        ):
+            return frame.before + head.environ + frame.after + path
+        return _edited(frame.before + head.environ + frame.after + path, decision, facts, document=document)
+
+
+def _frame(decision: Script) -> _Frame:
+    target, common = decision.target, decision.common
+    settings, host = common.context.settings, common.site.host
+    before: dict[str, str] = {}
+    if host.server_name is not None:
+        before["SERVER_NAME"] = host.server_name  # for a client that names no host
+    before |= {name: value for name, value in common.environment if name not in _RESERVED and "\0" not in value}
+    after = {
+        "DOCUMENT_ROOT": common.site.document_root,
+        "mod_wsgi.process_group": target.process_group,
+        "mod_wsgi.application_group": target.application_group,
+        "mod_wsgi.callable_object": target.callable_object,
+        "mod_wsgi.request_handler": target.handler,
+        "mod_wsgi.handler_script": target.handler_script or "",
+        "mod_wsgi.x-reload": (settings.reload_mechanism or "process") if settings.script_reloading else "off",
+        "mod_wsgi.x-map-head": "1" if settings.map_head_to_get == "on" else "0",
+        "mod_wsgi.x-ignore-activity": "1" if settings.ignore_activity else "0",
+    }
+    if target.module is not None:
+        after["mod_wsgi.x-script"] = f"module:{target.module}"
+    else:
+        after["SCRIPT_FILENAME"] = target.filename
+    if before.pop("HTTPS", "").lower() in {"on", "1"}:
+        after["REQUEST_SCHEME"] = "https"
+    if host.server_admin is not None:
+        after["SERVER_ADMIN"] = host.server_admin
+    if settings.use_canonical_name == "on" and host.server_name is not None:
+        after["SERVER_NAME"] = host.server_name
+        if common.site.port is not None:
+            after["SERVER_PORT"] = str(common.site.port)
+    edits = bool(common.request_headers) or common.context.proxies is not None
+    passes_all = False if edits else target.pass_authorization or None
+    return _Frame(target, common, _encode(before), _encode(after), passes_all)
+
+
+def _edited(encoded: bytes, decision: Script, facts: Facts, *, document: bool) -> bytes:
+    """Return variables without what the application must not see, and with what is changed."""
+    target, common = decision.target, decision.common
+    items = encoded.split(b"\0")
+    variables = dict(zip(items[::2], items[1::2], strict=False))
+    if document:
+        variables.pop(b"CONTENT_LENGTH", None)
+        variables.pop(b"CONTENT_TYPE", None)
+        if variables[b"REQUEST_METHOD"] != b"HEAD":
+            variables[b"REQUEST_METHOD"] = b"GET"
+    for name, value in common.request_headers:
+        if value is None:
+            variables.pop(_header_key(name), None)
+        else:
+            variables[_header_key(name)] = as_bytes(value).replace(b"\0", b"")
+    if not target.pass_authorization:
+        variables.pop(b"HTTP_AUTHORIZATION", None)
+    proxies = common.context.proxies
+    if proxies is not None:
+        changes = proxies.changes(
+            facts.remote_address, {as_text(name): as_text(value) for name, value in variables.items()}
+        )
+        for name in changes.removed:
+            variables.pop(as_bytes(name), None)
+        for name, value in changes.values.items():
+            variables[_FORWARDED.get(name, as_bytes(name))] = as_bytes(value).replace(b"\0", b"")
+    return b"".join([b"%b\0%b\0" % item for item in variables.items()])
+
+
+def _encode(variables: Mapping[str, str]) -> bytes:
+    return b"".join([b"%b\0%b\0" % (as_bytes(name), as_bytes(value)) for name, value in variables.items()])
+
+
+def _header_key(name: str) -> bytes:
+    key = as_bytes(name.upper().replace("-", "_"))
+    return key if key in {b"CONTENT_TYPE", b"CONTENT_LENGTH"} else b"HTTP_" + key

@@ -1,0 +1,195 @@
+"""Static files: what of a file a client gets, and how. Shell over `http.conditional` and `http.ranges`."""
+
+import asyncio
+import logging
+import os
+import random
+import stat
+import time
+from concurrent.futures import Executor
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from pydaemonwsgi.front.routes import Route
+from pydaemonwsgi.http.conditional import Validators, evaluate, file_validators, range_applies
+from pydaemonwsgi.http.ranges import ByteRange, multipart_heads, read_ranges
+from pydaemonwsgi.http.response import compose_head
+from pydaemonwsgi.routing.decisions import Listing, Static
+from pydaemonwsgi.routing.paths import escape_path
+from pydaemonwsgi.routing.request import Facts
+from pydaemonwsgi.system.page_cache import is_cached
+
+if TYPE_CHECKING:
+    from pydaemonwsgi.front.clients import Client
+
+__all__ = ["StaticFiles"]
+
+logger = logging.getLogger(__name__)
+
+# Files up to this length are read, and go out in one piece with their head.
+_SMALL: Final = 64 * 1024
+_NO_FILE: Final = 404
+_NO_ACCESS: Final = 403
+
+
+class StaticFiles:
+    """Answers requests for files and directories.
+
+    Args:
+        loop: the front's.
+        disk: where threads wait for a disk.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, disk: Executor) -> None:
+        self._loop = loop
+        self._disk = disk
+
+    def answer(self, client: "Client", route: Route, decision: Static) -> None:
+        """Answer a request for a file."""
+        try:
+            descriptor = os.open(decision.filename, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        except (FileNotFoundError, NotADirectoryError):
+            client.refuse_file(_NO_FILE, f"{decision.filename} has gone")
+            return
+        except OSError as error:
+            logger.error("cannot open %s: %s", decision.filename, error.strerror)
+            client.refuse_file(_NO_ACCESS, f"{decision.filename}: {error.strerror}")
+            return
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                client.refuse_file(_NO_ACCESS, f"{decision.filename} is no regular file any more")
+                return
+            self._send(client, route, decision, descriptor, found)
+        finally:
+            os.close(descriptor)
+
+    def _send(self, client: "Client", route: Route, decision: Static, descriptor: int, found: os.stat_result) -> None:
+        facts = route.facts
+        assert facts is not None
+        size = found.st_size
+        settings = decision.common.context.settings
+        validators = file_validators(
+            size=size,
+            modified=found.st_mtime_ns,
+            inode=found.st_ino,
+            now=time.time(),
+            parts=settings.file_etag if settings.file_etag is not None else frozenset(),
+        )
+        status = 200 if route.document_of else evaluate(facts.method, facts.headers, validators)
+        headers = _headers(decision, validators)
+        if status == 304:
+            client.respond(compose_head(304, [field for field in headers if field[0] != "Content-Type"], None), b"")
+            return
+        if status != 200:
+            client.refuse_file(status, "a condition of the request does not hold")
+            return
+        ranges = None if route.document_of else _ranges(facts, validators, size)
+        if ranges == []:
+            client.respond(compose_head(416, [("Content-Range", f"bytes */{size}")], 0), b"")
+            return
+        if ranges is not None:
+            self._send_ranges(client, headers, descriptor, size, ranges)
+            return
+        whole = ByteRange(0, size)
+        head = compose_head(route.document_of or 200, headers, size)
+        if facts.method == "HEAD" or not size:
+            client.respond(head, b"")
+        elif size <= _SMALL and is_cached(descriptor, 0, size):
+            client.respond(head, _read(descriptor, whole))
+        else:
+            client.respond_file(head, [(os.dup(descriptor), 0, size)])
+
+    @staticmethod
+    def _send_ranges(
+        client: "Client", headers: list[tuple[str, str]], descriptor: int, size: int, ranges: list[ByteRange]
+    ) -> None:
+        if len(ranges) == 1:
+            (only,) = ranges
+            head = compose_head(206, [*headers, ("Content-Range", only.content_range(size))], only.length)
+            client.respond_file(head, [(os.dup(descriptor), only.start, only.length)])
+            return
+        boundary = f"{random.getrandbits(64):016x}"
+        media_type = next((value for name, value in headers if name == "Content-Type"), None)
+        heads, end, length = multipart_heads(ranges, size, boundary, media_type)
+        kept = [field for field in headers if field[0] != "Content-Type"]
+        head = compose_head(206, [*kept, ("Content-Type", f"multipart/byteranges; boundary={boundary}")], length)
+        parts: list[bytes | tuple[int, int, int]] = []
+        for before, one in zip(heads, ranges, strict=True):
+            parts += (before, (os.dup(descriptor), one.start, one.length))
+        client.respond_file(head, [*parts, end])
+
+    def list(self, client: "Client", decision: Listing) -> None:
+        """Answer with a page that lists a directory; a thread looks at its files."""
+
+        def look() -> tuple[int, bytes]:
+            try:
+                return 200, _page(decision)
+            except OSError as error:
+                logger.error("cannot list %s: %s", decision.directory, error.strerror)
+                return _NO_ACCESS, b""
+
+        def done(future: "asyncio.Future[tuple[int, bytes]]") -> None:
+            status, page = future.result()
+            if status == 200:
+                client.resume_file(
+                    lambda: client.respond(
+                        compose_head(200, [("Content-Type", "text/html; charset=utf-8")], len(page)), page
+                    )
+                )
+            else:
+                client.resume_file(lambda: client.refuse_file(status, f"{decision.directory} cannot be read"))
+
+        client.wait_for_file()
+        self._loop.run_in_executor(self._disk, look).add_done_callback(done)
+
+
+def _read(descriptor: int, wanted: ByteRange) -> bytes:
+    # It may have become shorter meanwhile: then the connection ends before the length that has been said.
+    return os.pread(descriptor, wanted.length, wanted.start)
+
+
+def _headers(decision: Static, validators: Validators) -> list[tuple[str, str]]:
+    headers = [("Last-Modified", validators.last_modified)]
+    if validators.etag is not None:
+        headers.append(("ETag", validators.etag))
+    headers.append(("Accept-Ranges", "bytes"))
+    if decision.location is not None:
+        headers.append(("Content-Location", escape_path(decision.location)))
+    if decision.vary:
+        headers.append(("Vary", decision.vary))
+    if decision.media_type is not None:
+        charset = f"; charset={decision.charset}" if decision.charset is not None else ""
+        headers.append(("Content-Type", decision.media_type + charset))
+    if decision.encoding is not None:
+        headers.append(("Content-Encoding", decision.encoding))
+    if decision.languages:
+        headers.append(("Content-Language", ", ".join(decision.languages)))
+    return headers
+
+
+def _ranges(facts: Facts, validators: Validators, size: int) -> "list[ByteRange] | None":
+    asked = facts.headers.get("range")
+    if asked is None or facts.method != "GET" or not range_applies(facts.headers, validators):
+        return None
+    return read_ranges(asked, size)
+
+
+def _page(decision: Listing) -> bytes:
+    """Return a page that lists a directory, as `mod_autoindex` orders it: by name; dot files are not shown."""
+    title = escape(f"Index of {decision.uri}")
+    rows = []
+    if decision.uri != "/":
+        rows.append('<li><a href="../">Parent Directory</a></li>')
+    with os.scandir(decision.directory) as entries:
+        found = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+    for name, is_directory in found:
+        shown = name + "/" if is_directory else name
+        # "./" in front, for a name may have a colon in it.
+        rows.append(f'<li><a href="./{escape(escape_path(shown))}">{escape(shown)}</a></li>')
+    listed = "\n".join(rows)
+    page = (
+        f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n"
+        f"<body><h1>{title}</h1>\n<ul>\n{listed}\n</ul>\n</body></html>\n"
+    )
+    return page.encode("utf-8", "surrogateescape")
