@@ -1,7 +1,5 @@
 """SIGUSR2: a supervisor from the installed code takes over, or nothing happens."""
 
-import os
-import re
 import signal
 import socket
 import sys
@@ -15,26 +13,8 @@ from benchmarks.soak.traffic import KINDS
 from benchmarks.soak.verdict import settle
 
 from tests.helpers.command import started
-from tests.helpers.server import PATIENCE, Answer, Server, read_all, serving, wait_for
-
-SCRIPT = "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'%d']\n"
-TAKEN = re.compile(r"pid (\d+) is the server now")
-
-
-def end(pid: int) -> None:
-    """Stop a supervisor that is nobody's child any more."""
-    if psutil.pid_exists(pid):
-        os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "its end")
-
-
-def upgrade(server: Server) -> int:
-    """Send SIGUSR2; return the pid of the supervisor that has taken over."""
-    server.process.send_signal(signal.SIGUSR2)
-    wait_for(lambda: TAKEN.search(server.log()), "the new supervisor")
-    match = TAKEN.search(server.log())
-    assert match is not None
-    return int(match.group(1))
+from tests.helpers.server import PATIENCE, Answer, read_all, serving, wait_for
+from tests.helpers.upgrade import SCRIPT, TAKEN, end, upgrade
 
 
 def test_new_supervisor_serves_the_same_address_with_new_code(tmp_path: Path) -> None:

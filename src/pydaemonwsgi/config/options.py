@@ -87,6 +87,13 @@ class ServeOptions(GroupOptions, ClientOptions):
         heading="Control",
         unset="the process group's name and the port",
     )
+    pid_file: str | None = option(
+        None,
+        "File that holds the supervisor's pid from when the server accepts clients until it ends.",
+        values.file_name("a file", standard_stream=False),
+        heading="Control",
+        unset="none is written",
+    )
     # mod_wsgi's front is Apache, which has no such thing. While the front does nothing, nobody gets an answer.
     front_timeout: float = timeout(
         30.0, "Time for which the front may give no sign of life before it is killed and replaced."

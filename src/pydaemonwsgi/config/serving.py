@@ -63,6 +63,7 @@ def model_of(options: ServeOptions, script: ScriptSpec, *, cwd: str) -> Server:
         groups=(ProcessGroup(name, _group_options(options, cwd)),),
         import_scripts=(ImportScript(target, name, ""),),
         server_root=cwd,
+        pid_file=None if options.pid_file is None else _absolute(options.pid_file, cwd),
         user=options.user,
         group=options.group,
     )

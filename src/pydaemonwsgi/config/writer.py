@@ -47,6 +47,8 @@ def _parts(server: Server) -> Iterator[Iterator[str]]:
 def _server(server: Server) -> Iterator[str]:
     if server.server_root is not None:
         yield _line("ServerRoot", server.server_root)
+    if server.pid_file is not None:
+        yield _line("PidFile", server.pid_file)
     for listener in server.listeners:
         yield _line("Listen", _address(listener.address))
     if server.user is not None:

@@ -23,6 +23,7 @@ from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.supervisor.service import ServiceGroup
 from pydaemonwsgi.supervisor.upgrade import FOREIGN, LISTENER
 from pydaemonwsgi.system import descriptors
+from pydaemonwsgi.system.pid_file import PidFile
 from pydaemonwsgi.system.processes import directory_as_called
 
 __all__ = ["serve"]
@@ -44,6 +45,7 @@ def serve(options: ServeOptions) -> int:
     heritage = take_heritage(os.environ)
     checked = check(options)
     identity = checked.identity
+    pid_file = PidFile(options.pid_file, heir=heritage.predecessor is not None)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     error_log = descriptors.open_log(options.error_log) if options.error_log else None
     access_log = _open_access_log(options)
@@ -82,6 +84,7 @@ def serve(options: ServeOptions) -> int:
     )
 
     def announce() -> None:
+        pid_file.write()
         path = control_socket.path if control_socket is not None else None
         text = banner(options, addresses, identity, path)
         with contextlib.suppress(OSError):  # nobody reads it: no reason not to serve
@@ -146,6 +149,7 @@ def serve(options: ServeOptions) -> int:
     try:
         return supervisor.run()
     finally:
+        pid_file.remove()
         # What the service manager keeps for our successor must stay where clients look for it.
         for listener in listening if supervisor.owns_files and not stored else ():
             if listener.address.path is not None and listener.ours:
