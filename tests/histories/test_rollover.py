@@ -1055,3 +1055,15 @@ def test_deaf_children_are_killed(size: int, events: int, chance: random.Random)
     killed = {number for number in leaving if world.group.processes[number].deadline is None}
     killed |= {int(done.split()[1]) for done in world.step(world.now) if done.startswith("kill")}
     assert killed == leaving
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "got", "level"),
+    [(1, 0, 1, "warning"), (1023, 1024, 1024, "info"), (1024, 1025, 1024, "warning"), (2000, 2001, 2000, "warning")],
+)
+def test_scale_is_bounded(size: int, wanted: int, got: int, level: str) -> None:
+    """SIGTTIN without end does not fork without end; who was started with more keeps them."""
+    group = Group("app", size, Timeouts(startup=STARTUP, graceful=GRACEFUL, shutdown=SHUTDOWN))
+    group.on_scale(wanted)
+    assert group.size == got
+    assert [message[0] for message in group.take_messages()] == [level]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -157,6 +158,16 @@ def test_ttin_and_ttou_change_the_number_of_processes(script: Path) -> None:
         wait_for(lambda: len(pids(server)) == 1, "one process")
         assert only_group(server)["size"] == 1
         assert server.get().status == 200
+
+
+def test_a_server_without_a_control_socket_is_left_alone(script: Path, tmp_path: Path) -> None:
+    """`--control-socket off`: there is none, and signals do what they do."""
+    with serving(script, "--control-socket", "off", env={"RUNTIME_DIRECTORY": str(tmp_path)}) as server:
+        assert re.search(r"^  control +none$", server.log(), re.MULTILINE)
+        assert not list(tmp_path.rglob("*.sock"))
+        os.kill(server.pid, signal.SIGTTIN)
+        wait_for(lambda: len(server.daemons()) == 2, "the second process")
+        assert "do not work" not in server.log()
 
 
 def test_stop_wait_returns_when_the_server_has_ended(script: Path, tmp_path: Path) -> None:

@@ -170,6 +170,26 @@ def test_too_many_idle_clients_cost_nothing_once_they_have_left() -> None:
         assert re.search(r"--maximum-connections \d+ is cut to 80\b", server.log())
 
 
+def test_maximum_connections_is_how_many_are_taken() -> None:
+    """Who comes after them waits in the kernel until one of them leaves."""
+    with serving(SCRIPT, "--maximum-connections", "3") as server:
+
+        def taken() -> int:
+            return sum(one.status == psutil.CONN_ESTABLISHED for one in server.front().net_connections("tcp"))
+
+        clients = [server.connect() for _ in range(3)]
+        wait_for(lambda: taken() == 3, "three connections")
+        with server.connect() as late:
+            for client in clients:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+                assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            assert taken() == 3
+            for client in clients:
+                client.close()
+            late.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            assert Answer(read_all(late)).status == 200
+
+
 def post(path: str, body: bytes) -> bytes:
     """Return a POST after which the connection closes."""
     head = f"POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -82,7 +82,8 @@ class ServeOptions(GroupOptions, ClientOptions):
     )
     control_socket: str | None = option(
         None,
-        "Name or path of the socket by which pydaemonwsgi status, reload and the other commands find this server.",
+        "Name or path of the socket by which pydaemonwsgi status, reload and the other commands find this server; "
+        "off for none.",
         values.server_name(),
         heading="Control",
         unset="the process group's name and the port",

@@ -286,7 +286,7 @@ class Applications:
         )
 
     def overdue(self, now: float, startup_timeout: float) -> bool:
-        """Whether nothing at all has loaded for the start-up time-out, in seconds, since the first attempt failed.
+        """Whether nothing at all has loaded for the start-up time-out, in seconds, since the first request's failed.
 
         What an attempt that failed has imported stays imported; another process tries in a clean interpreter.
         """
@@ -327,6 +327,7 @@ class Applications:
                 self.errors.append(str(error))
                 # The supervisor knows of it, and tries again in other processes, with clean interpreters.
                 holder.wait_for_others()
+        self._first_failure = None
         return failures
 
     def note_failure(self) -> None:

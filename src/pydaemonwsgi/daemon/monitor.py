@@ -133,6 +133,8 @@ class Monitor:
         self._reloading.refresh()
         if self._pool.reject_reason is None and self._reloading.has_changed():
             self.note_changed()
+        if self._reloading.is_overdue(self._settings.startup_timeout):
+            self._retirement.ask(ShutdownReason.STARTUP_TIMEOUT)
 
     def note_changed(self) -> None:
         """The code is out of date: only newer code may answer from here on. From any thread."""

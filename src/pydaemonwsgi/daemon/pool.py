@@ -72,6 +72,8 @@ class Pool:
     Attributes:
         policy: when requests run inline.
         reject_reason: why requests are handed back; None while they are run.
+        activity: how many requests have ended that count for inactivity-timeout.
+        inactive: streams that are running and do not (WSGIIgnoreActivity).
         inline_runs: how many requests have been begun inline.
         watch_is_asleep: whether the monitor has to be woken before a request runs inline.
     """
@@ -106,6 +108,8 @@ class Pool:
         self._monitor = Worker(-1)
         self.watch_is_asleep = False
         self.inline_runs = 0
+        self.activity = 0
+        self.inactive: set[int] = set()
         self._link: Link | None = None
         self._attached = threading.Event()
         self._forked = False
@@ -153,11 +157,6 @@ class Pool:
     def running(self) -> list[Exchange]:
         """The requests that are running."""
         return list(self._active.values())
-
-    @property
-    def ended(self) -> int:
-        """How many requests have ended."""
-        return self._limit.ended
 
     def thread_of(self, exchange: Exchange) -> int:
         """Return the ident of the thread that runs a request."""
@@ -254,6 +253,8 @@ class Pool:
         """
         self._scoreboard.begin(worker.index, job.stream, job.received)
         exchange = self._adapter.begin(job, worker.index + 1, inline=inline)
+        if job.route.ignores_activity:
+            self.inactive.add(job.stream)
         self._active[job.stream] = worker.exchange = exchange
         return exchange
 
@@ -272,6 +273,10 @@ class Pool:
                 worker.inline_since = 0.0
                 limit = self._limit
                 reason = limit.count()
+                if job.route.ignores_activity:
+                    self.inactive.discard(job.stream)
+                else:
+                    self.activity += 1
                 self._scoreboard.end(worker.index, limit.ended)
                 self.policy.observe(path, ended - started)
         if reason is not None:

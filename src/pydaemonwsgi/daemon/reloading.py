@@ -1,6 +1,7 @@
 """Whether the code that this process runs is out of date. Shell."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 
 from pydaemonwsgi.daemon.applications import Applications
@@ -48,6 +49,10 @@ class Reloading:
     def has_changed(self) -> bool:
         """Whether newer code than ours is there."""
         return self._module_changed or self._applications.any_outdated()
+
+    def is_overdue(self, startup_timeout: float) -> bool:
+        """Whether requests could load nothing for so many seconds that only a clean interpreter may help."""
+        return self._applications.overdue(time.monotonic(), startup_timeout)
 
     def keep(self, versions: Mapping[str, int]) -> None:
         """Go on with our code: these versions of these scripts do not load."""

@@ -36,8 +36,9 @@ class Timekeeper:
         now = time.perf_counter()
         exchanges = {exchange.stream: exchange for exchange in self._pool.running}
         self._note_cpu(exchanges)
-        running = [Running(stream, exchange.started) for stream, exchange in exchanges.items()]
-        actions, again = self._timers.look(now, running, self._pool.ended, draining=draining)
+        inactive = self._pool.inactive
+        running = [Running(stream, exchange.started, stream not in inactive) for stream, exchange in exchanges.items()]
+        actions, again = self._timers.look(now, running, self._pool.activity, draining=draining)
         for action in actions:
             match action:
                 case Report(stream):

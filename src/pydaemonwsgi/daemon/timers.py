@@ -63,10 +63,17 @@ class Limits:
 
 
 class Running(NamedTuple):
-    """One request that is running: its stream, and since when (monotonic seconds)."""
+    """One request that is running.
+
+    Attributes:
+        stream: its number on the channel.
+        started: since when, monotonic seconds.
+        is_activity: whether it counts for inactivity-timeout (WSGIIgnoreActivity).
+    """
 
     stream: int
     started: float
+    is_activity: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +133,7 @@ class Timers:
         self._limits = limits
         self._started = started
         self._late: dict[int, _Late] = {}
-        self._ended = 0
+        self._active = 0
         self._idle_since = started
         self._draining = False
         self._due: list[float] = []
@@ -138,21 +145,23 @@ class Timers:
             self._drain,
         )
 
-    def look(self, now: float, running: Iterable[Running], ended: int, *, draining: bool) -> tuple[list[Action], float]:
+    def look(
+        self, now: float, running: Iterable[Running], active: int, *, draining: bool
+    ) -> tuple[list[Action], float]:
         """Return what is due, and when to look again.
 
         Args:
             now: monotonic seconds.
             running: the requests that are running.
-            ended: how many requests have ended so far.
+            active: how many requests have ended so far that were activity.
             draining: whether a successor has this process's place, or it must leave.
         """
         requests = sorted(running, key=lambda request: request.started)
         streams = {request.stream for request in requests}
         self._late = {stream: late for stream, late in self._late.items() if stream in streams}
         self._draining = draining
-        if ended != self._ended:
-            self._ended = ended
+        if active != self._active:
+            self._active = active
             self._idle_since = now
         self._due = [now + _LOOK]
         actions = [action for rule in self._rules for action in rule(now, requests)]
@@ -207,10 +216,11 @@ class Timers:
         return []
 
     def _inactivity(self, now: float, requests: Sequence[Running]) -> list[Action]:
-        if any(self.holds_drain(now, request) for request in requests):
+        waited_for = [request for request in requests if self.holds_drain(now, request)]
+        if any(request.is_activity for request in waited_for):
             self._idle_since = now
-        # A process that has had no request has nothing to get rid of.
-        if not self._limits.inactivity or not self._ended:
+        # A process that has had no request has nothing to get rid of; one that runs what is no activity is not idle.
+        if not self._limits.inactivity or not self._active or waited_for:
             return []
         if self._is_due(self._idle_since + self._limits.inactivity, now):
             return [Retire(ShutdownReason.INACTIVITY_TIMEOUT)]

@@ -15,14 +15,19 @@ from pydaemonwsgi.system.control_sockets import (
 
 __all__ = ["make_control_socket"]
 
+# Instead of a name: signals only.
+_OFF = "off"
+
 
 def make_control_socket(options: ServeOptions, addresses: list[ListenAddress]) -> tuple[ControlSocket | None, str]:
-    """Return the listening control socket; None, and why, where no directory for it is to be had.
+    """Return the listening control socket; None where none is wanted; None, and why, where there is no place for it.
 
     Raises:
         StartError: another server has it; or what was asked for cannot be made.
     """
     asked = options.control_socket
+    if asked == _OFF:
+        return None, ""
     if asked is not None and "/" in asked:
         return open_control_socket(os.path.abspath(asked)), ""
     name = asked or _default_name(options, addresses)

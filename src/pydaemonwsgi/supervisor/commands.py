@@ -16,6 +16,7 @@ from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.report import HEALTHY, report_group
+from pydaemonwsgi.supervisor.rollover import LARGEST_GROUP
 from pydaemonwsgi.supervisor.stacks import Stacks
 from pydaemonwsgi.system.memory import create_shared
 from pydaemonwsgi.system.usage import usage_of
@@ -32,8 +33,6 @@ _REPORT_TIME: Final = 3.0
 _DUMP_TIME: Final = 2.0
 # Processes at once; more descriptors do not travel in one message.
 _DUMPS: Final = 64
-# A typing error must not fork until the machine stands still.
-_LARGEST_GROUP: Final = 1024
 
 
 class Commands:
@@ -218,8 +217,8 @@ class Commands:
         if group is None:
             return self._no_such_group(request.group)
         size = request.size
-        if not 1 <= size <= _LARGEST_GROUP:
-            return Reply(Answer(WRONG, {}, f"{size} processes cannot be; give a number from 1 to {_LARGEST_GROUP}"))
+        if not 1 <= size <= LARGEST_GROUP:
+            return Reply(Answer(WRONG, {}, f"{size} processes cannot be; give a number from 1 to {LARGEST_GROUP}"))
         planner = group.planner
         before = planner.size
         planner.on_scale(size)

@@ -30,7 +30,11 @@ from pydaemonwsgi.supervisor.timeouts import Timeouts
 from pydaemonwsgi.supervisor.trouble import Trouble
 from pydaemonwsgi.vocabulary import ShutdownReason
 
-__all__ = ["Group", "Timeouts", "names_of"]
+__all__ = ["LARGEST_GROUP", "Group", "Timeouts", "names_of"]
+
+LARGEST_GROUP: Final = 1024
+"""Processes of a group that may be asked for while it runs: a typing error, or a script that sends SIGTTIN without
+end, must not fork until the machine stands still."""
 
 # A process that dies this soon, in seconds, counts as one that failed to start (supervisord's startsecs).
 _START_SECONDS: Final = 1.0
@@ -307,10 +311,14 @@ class Group:
             self.trouble.succeed()
 
     def on_scale(self, size: int) -> None:
-        """From now on, `size` processes should serve, at least one."""
-        if size != self.size:
-            self._say("info", f"{size} processes instead of {self.size}")
-        self.size = max(1, size)
+        """From now on, `size` processes should serve: at least one, at most `LARGEST_GROUP`."""
+        # Who has been started with more may keep them.
+        bounded = min(max(1, size), max(LARGEST_GROUP, self.size))
+        if bounded != self.size:
+            self._say("info", f"{bounded} processes instead of {self.size}")
+        elif bounded != size:
+            self._say("warning", f"{size} processes cannot be: there are 1 to {LARGEST_GROUP}; it stays at {self.size}")
+        self.size = bounded
 
     def on_front(self) -> None:
         """A front is there to be connected to: give it every process that serves."""

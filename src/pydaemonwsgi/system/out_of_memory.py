@@ -7,6 +7,8 @@ when somebody has died by SIGKILL, never before.
 
 import os
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,10 @@ _KILLED: Final = re.compile(r"(?:O|o)ut of memory: Killed process (\d+) ")
 _RECORD: Final = 8192
 # Records read at once; the log is bounded, this bounds it once more.
 _RECORDS: Final = 20_000
+# Pids remembered that the log has named; most are of processes that are not ours.
+_NAMED: Final = 1000
+# Seconds within which processes that were killed together are asked for.
+_MOMENT: Final = 2.0
 
 
 def counter_path(membership: str, root: Path = _CGROUPS) -> Path | None:
@@ -61,10 +67,18 @@ class OutOfMemoryWatch:
     Args:
         counter: the control group's file; None for none.
         kernel_log: path of the kernel's log.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, counter: Path | None, kernel_log: str = "/dev/kmsg") -> None:
+    def __init__(
+        self, counter: Path | None, kernel_log: str = "/dev/kmsg", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._counter = counter
+        self._named: set[int] = set()
+        self._rise = ""
+        self._unexplained = 0
+        self._rose_at = 0.0
         self._count = None if counter is None else read_counter(counter)
         self._log = -1
         try:
@@ -87,17 +101,34 @@ class OutOfMemoryWatch:
 
         To be asked once for each process that died by SIGKILL, soon afterwards.
         """
-        named = pid in self._killed()
-        before, self._count = self._count, None if self._counter is None else read_counter(self._counter)
-        if named:
+        self._named |= self._killed()
+        risen = self._has_risen()
+        if pid in self._named:
+            self._named.discard(pid)
             return "the kernel's log names it"
+        return self._rise if risen else None
+
+    def _has_risen(self) -> bool:
+        """Whether the counter has a kill that explains a death; each explains one.
+
+        Several processes may be killed before anybody looks. What is left over after a moment was somebody else: the
+        counter also counts processes that the application has started.
+        """
+        now = self._clock()
+        before, self._count = self._count, None if self._counter is None else read_counter(self._counter)
         if before is not None and self._count is not None and self._count > before:
-            return f"oom_kill in {self._counter} went from {before} to {self._count}"
-        return None
+            self._unexplained, self._rose_at = self._count - before, now
+            self._rise = f"oom_kill in {self._counter} went from {before} to {self._count}"
+        if not self._unexplained or now > self._rose_at + _MOMENT:
+            return False
+        self._unexplained -= 1
+        return True
 
     def _killed(self) -> set[int]:
         """Return the pids that the kernel's log names since it was read last."""
         found: set[int] = set()
+        if len(self._named) > _NAMED:
+            self._named.clear()
         for _ in range(_RECORDS if self._log >= 0 else 0):
             try:
                 record = os.read(self._log, _RECORD)
@@ -112,9 +143,7 @@ class OutOfMemoryWatch:
                 break
             # prefix;text: the text alone is the kernel's
             text = record.decode("ascii", "replace").partition(";")[2]
-            match = _KILLED.search(text)
-            if match is not None:
-                found.add(int(match.group(1)))
+            found.update(int(match.group(1)) for match in _KILLED.finditer(text))
         return found
 
     def _close(self) -> None:

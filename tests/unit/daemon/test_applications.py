@@ -48,13 +48,18 @@ class Process:
 
     def __init__(self, front: FrontEnd, applications: Applications) -> None:
         self.front = front
+        self.pool: Pool
         self.applications = applications
         self.retired: list[ShutdownReason] = []
 
     def ask(self, script: object, **more: str) -> Reply:
         """Ask for a script, as the front does that has chosen it."""
         keys = {
-            name.replace("__", ".").replace("x_", "x-").replace("map_head", "map-head"): more[name] for name in more
+            name.replace("__", ".")
+            .replace("x_", "x-")
+            .replace("map_head", "map-head")
+            .replace("ignore_activity", "ignore-activity"): more[name]
+            for name in more
         }
         return self.front.ask("/", method=keys.pop("method", "GET"), **({"SCRIPT_FILENAME": str(script)} | keys))
 
@@ -78,7 +83,7 @@ def process(default: Target | None = None, *, threads: int = 3) -> Iterator[Proc
     )
     with front_end() as front:
         made = Process(front, applications)
-        pool = Pool(
+        pool = made.pool = Pool(
             threads=threads,
             adapter=Adapter(environs, debug=False),
             scoreboard=Scoreboard(memory, threads),
@@ -300,6 +305,43 @@ def test_a_script_that_a_request_had_loaded_is_told(tmp_path: Path) -> None:
         running.ask(path)
         running.ask(path)
     assert told == [Target(str(path), None, "application")]
+
+
+def test_a_request_that_is_no_activity_is_not_counted(tmp_path: Path) -> None:
+    """WSGIIgnoreActivity travels in the head; inactivity-timeout does not see such requests."""
+    path = script(tmp_path, "one")
+    with process() as running:
+        for ignored in ("1", "0", "1", "1"):
+            running.ask(path, mod_wsgi__x_ignore_activity=ignored)
+        wait_for(lambda: not running.pool.busy, "the end of the last request")
+        assert (running.pool.activity, running.pool.inactive) == (1, set())
+
+
+def test_a_process_in_which_nothing_loads_is_overdue(tmp_path: Path) -> None:
+    """Not before the start-up time-out has passed since the first attempt of a request, and never without one."""
+    path = script(tmp_path, "one", "import nowhere_to_be_found")
+    with process() as running:
+        running.ask(path)
+        now = time.monotonic()
+        overdue = running.applications.overdue
+        assert [overdue(at, 60.0) for at in (now + 59.0, now + 60.0)] == [False, True]
+        assert not overdue(now + 60.0, 0.0)
+
+
+def test_a_process_in_which_something_has_loaded_is_never_overdue(tmp_path: Path) -> None:
+    """What has loaded shows that the interpreter is fit to."""
+    with process() as running:
+        running.ask(script(tmp_path, "one", "1/0"))
+        running.ask(script(tmp_path, "two"))
+        assert not running.applications.overdue(time.monotonic() + 60.0, 60.0)
+
+
+def test_what_the_supervisor_knows_makes_no_process_overdue(tmp_path: Path) -> None:
+    """What did not load before the first request is tried again by other processes anyway."""
+    target = Target(str(script(tmp_path, "one", "1/0")), None, "application")
+    applications = Applications(target)
+    assert applications.load([target])
+    assert not applications.overdue(time.monotonic() + 60.0, 60.0)
 
 
 # -- hooks

@@ -28,20 +28,23 @@ class Process:
     def __init__(self, **limits: float) -> None:
         self.timers = Timers(Limits(**limits), 0.0)
         self.running: dict[int, float] = {}
-        self.ended = 0
+        self.inactive: set[int] = set()
+        self.activity = 0
         self.draining = False
         self.again = 0.0
 
-    def begin(self, stream: int, now: float) -> None:
+    def begin(self, stream: int, now: float, *, activity: bool = True) -> None:
         self.running[stream] = now
+        if not activity:
+            self.inactive.add(stream)
 
     def end(self, stream: int) -> None:
         del self.running[stream]
-        self.ended += 1
+        self.activity += stream not in self.inactive
 
     def look(self, now: float) -> list[Action]:
-        running = [Running(stream, started) for stream, started in self.running.items()]
-        actions, self.again = self.timers.look(now, running, self.ended, draining=self.draining)
+        running = [Running(stream, started, stream not in self.inactive) for stream, started in self.running.items()]
+        actions, self.again = self.timers.look(now, running, self.activity, draining=self.draining)
         assert now <= self.again <= now + 1.0
         return actions
 
@@ -57,7 +60,7 @@ def test_without_limits_nothing_is_ever_due() -> None:
     """0 everywhere means never."""
     process = Process()
     process.begin(1, 0.0)
-    process.ended = 7
+    process.activity = 7
     assert [process.look(now) for now in (0.0, 1e6, 1e9)] == [[], [], []]
 
 
@@ -179,9 +182,9 @@ def test_inactivity_timeout() -> None:
 def test_a_request_between_two_looks_counts_as_activity() -> None:
     """However short it was."""
     process = Process(inactivity=30.0)
-    process.ended = 1
+    process.activity = 1
     process.look(0.0)
-    process.ended = 2
+    process.activity = 2
     process.look(29.0)
     assert process.look(58.9) == []
     assert process.look(59.0) == [Retire(ShutdownReason.INACTIVITY_TIMEOUT)]
@@ -197,17 +200,44 @@ def test_a_stuck_request_is_no_activity() -> None:
     """Only requests that may still end well keep the process from counting as idle."""
     process = Process(request=10.0, inactivity=30.0)
     process.begin(1, 0.0)
-    process.ended = 1
+    process.activity = 1
     for now in (0.0, 10.0):
         process.look(now)
     assert Retire(ShutdownReason.INACTIVITY_TIMEOUT) in process.look(40.0)
+
+
+def test_a_request_that_is_no_activity_keeps_nothing_alive() -> None:
+    """WSGIIgnoreActivity: it neither arms the timer nor puts it off."""
+    process = Process(inactivity=30.0)
+    process.begin(1, 0.0, activity=False)
+    process.look(0.0)
+    process.end(1)
+    assert process.look(100.0) == []
+    process.activity = 1
+    process.look(101.0)
+    process.begin(3, 120.0, activity=False)
+    process.look(120.0)
+    process.end(3)
+    assert process.look(130.9) == []
+    assert process.look(131.0) == [Retire(ShutdownReason.INACTIVITY_TIMEOUT)]
+
+
+def test_a_process_that_runs_what_is_no_activity_is_not_idle() -> None:
+    """As under mod_wsgi the timer goes off only when nothing runs; then at once."""
+    process = Process(inactivity=30.0)
+    process.activity = 1
+    process.look(0.0)
+    process.begin(1, 29.0, activity=False)
+    assert process.look(40.0) == []
+    process.end(1)
+    assert process.look(40.1) == [Retire(ShutdownReason.INACTIVITY_TIMEOUT)]
 
 
 def test_reasons_come_in_the_order_of_mod_wsgi() -> None:
     """Request first, then age, then inactivity: the first reason is the one that is given."""
     process = Process(request=10.0, restart=10.0, inactivity=5.0)
     process.begin(1, 0.0)
-    process.ended = 1
+    process.activity = 1
     process.look(0.0)
     found = [action.reason for action in process.look(10.0) if isinstance(action, Retire)]
     assert found == [

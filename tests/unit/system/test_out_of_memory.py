@@ -64,6 +64,30 @@ def test_kernel_log_names_the_pid(tmp_path: Path) -> None:
     assert watch.explain(40) is None
 
 
+def test_processes_that_were_killed_together_are_all_explained(tmp_path: Path) -> None:
+    """By the counter and by the log, in whichever order they are asked for."""
+    path, log = tmp_path / "memory.events", tmp_path / "kmsg"
+    path.write_text("oom_kill 2\n")
+    log.write_text("")
+    counted, told = OutOfMemoryWatch(path, "/nonexistent"), OutOfMemoryWatch(None, str(log))
+    path.write_text("oom_kill 4\n")
+    log.write_text("".join(f"3,2,2,-;Out of memory: Killed process {pid} (python3)\n" for pid in (41, 42)))
+    assert [counted.explain(pid) is not None for pid in (42, 41, 40)] == [True, True, False]
+    assert [told.explain(pid) is not None for pid in (42, 41, 40)] == [True, True, False]
+
+
+def test_a_kill_that_was_somebody_elses_explains_nothing_later(tmp_path: Path) -> None:
+    """The counter counts processes that the application started, too."""
+    now = [0.0]
+    path = tmp_path / "memory.events"
+    path.write_text("oom_kill 2\n")
+    watch = OutOfMemoryWatch(path, "/nonexistent", clock=lambda: now[0])
+    path.write_text("oom_kill 4\n")
+    assert watch.explain(41) is not None
+    now[0] = 60.0
+    assert watch.explain(42) is None
+
+
 def test_watch_leaves_its_descriptor_to_nobody() -> None:
     """The log is for the supervisor only."""
     watch = OutOfMemoryWatch(None, "/dev/null")
