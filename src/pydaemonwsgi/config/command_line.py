@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydaemonwsgi.config.option import Option
-from pydaemonwsgi.config.options import OPTIONS, ServeOptions
+from pydaemonwsgi.config.options import BESIDE_CONFIGURATION, OPTIONS, ServeOptions
 from pydaemonwsgi.config.validation import validate
 from pydaemonwsgi.errors import ConfigurationError
 
@@ -38,16 +38,38 @@ def parse_serve(argv: Sequence[str]) -> ServeOptions:
     given: dict[str, Any] = vars(namespace)
     scripts = [*given.pop("script", ()), *(extra for extra in extras if not extra.startswith("-"))]
     _refuse_unknown_options(arguments, extras + scripts)
-    if not scripts:
-        raise ConfigurationError("SCRIPT is missing; give a file such as app.wsgi, or a module such as package.module")
-    if len(scripts) > 1:
-        raise ConfigurationError(f"more than one SCRIPT: {scripts[0]!r} and {scripts[1]!r}; give one")
     for name, value in given.items():
         if OPTIONS[name].repeatable:
             given[name] = tuple(value)
+    if "config" in given:
+        _refuse_beside_configuration(given, scripts)
+        options = ServeOptions("", **given)
+        validate(options)
+        return options
+    if "define" in given:
+        raise ConfigurationError("--define is for <IfDefine> in a configuration; give --config FILE as well")
+    if not scripts:
+        raise ConfigurationError("SCRIPT is missing; give a file such as app.wsgi, or a module such as package.module, "
+            "or --config FILE")
+    if len(scripts) > 1:
+        raise ConfigurationError(f"more than one SCRIPT: {scripts[0]!r} and {scripts[1]!r}; give one")
     options = ServeOptions(OPTIONS["script"].parse(scripts[0]), **given)
     validate(options)
     return options
+
+
+def _refuse_beside_configuration(given: dict[str, Any], scripts: list[str]) -> None:
+    if scripts:
+        raise ConfigurationError(
+            f"both SCRIPT ({scripts[0]}) and --config; the configuration names the scripts (WSGIScriptAlias): give one"
+        )
+    for name in given:
+        if name not in BESIDE_CONFIGURATION:
+            row = OPTIONS[name]
+            where = f"as {row.daemon_option} of WSGIDaemonProcess" if row.daemon_option else "by its directive"
+            raise ConfigurationError(
+                f"{row.flag} has no place beside --config; write it into {given['config']} {where}, and leave it out here"
+            )
 
 
 def serve_command_line(options: ServeOptions) -> list[str]:
@@ -61,6 +83,8 @@ def serve_command_line(options: ServeOptions) -> list[str]:
             arguments.append(row.flag)
         else:
             arguments += [f"{row.flag}={text}" for text in row.render(value)]
+    if options.config is not None:
+        return arguments
     return [*arguments, "--", options.script] if options.script.startswith("-") else [*arguments, options.script]
 
 
@@ -74,7 +98,7 @@ class _HelpFormatter(argparse.HelpFormatter):
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pydaemonwsgi serve",
-        usage="pydaemonwsgi serve [OPTION ...] SCRIPT",
+        usage="pydaemonwsgi serve [OPTION ...] SCRIPT | --config FILE",
         description=DESCRIPTION,
         epilog=EPILOG,
         argument_default=argparse.SUPPRESS,

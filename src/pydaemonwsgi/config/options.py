@@ -16,7 +16,10 @@ from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.option import Option, Scope, option, rows, timeout
 
-__all__ = ["OPTIONS", "ServeOptions"]
+__all__ = ["BESIDE_CONFIGURATION", "OPTIONS", "ServeOptions"]
+
+BESIDE_CONFIGURATION = frozenset({"config", "define", "control_socket", "front_timeout", "pid_file"})
+"""Options that may be given together with a configuration, because no directive says the same."""
 
 _HEADINGS = (
     "Application",
@@ -50,6 +53,23 @@ class ServeOptions(GroupOptions, ClientOptions):
     )
     _: KW_ONLY
 
+    config: str | None = option(
+        None,
+        "Configuration file that says what to serve and how, in the place of SCRIPT and the other options.",
+        values.file_name("the file of a configuration", standard_stream=False),
+        heading="Application",
+        unset="none: SCRIPT and options say it",
+        scope=Scope.SERVER,
+    )
+    define: tuple[str, ...] = option(
+        (),
+        "Name that <IfDefine> finds in the configuration.",
+        values.defined_names(),
+        heading="Application",
+        unset="none",
+        repeatable=True,
+        scope=Scope.SERVER,
+    )
     callable_object: str = option(
         "application",
         "Name of the application in the script.",
@@ -112,9 +132,14 @@ class ServeOptions(GroupOptions, ClientOptions):
 
     @property
     def group_name(self) -> str:
-        """The process group's name: the given one, or the script's without directory, extension, callable."""
+        """The process group's name: the given one, or the script's without directory, extension, callable.
+
+        With a configuration, which names its process groups itself, it is what the server is called.
+        """
         if self.process_group is not None:
             return self.process_group
+        if self.config is not None:
+            return PurePosixPath(self.config).stem
         script = re.sub(r":[^/:]*$", "", self.script)
         is_path = "/" in script or script.endswith((".py", ".wsgi")) or "." not in script
         return re.sub(r"[^\w.@+-]", "_", PurePosixPath(script).stem if is_path else script) or "wsgi"

@@ -23,6 +23,8 @@ def validate(options: ServeOptions) -> None:
     """
     for row in OPTIONS.values():
         value = getattr(options, row.name)
+        if row.is_positional and options.config is not None:
+            continue  # the configuration is in its place
         if row.kind is not None and (row.default is MISSING or value != row.default):
             for text in row.render(value):
                 row.parse(text)

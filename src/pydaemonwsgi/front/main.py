@@ -48,7 +48,6 @@ def run(
     options: FrontOptions,
     listeners: list[socket.socket],
     control_socket: socket.socket,
-    access_log: int | None,
     identity: Identity | None,
     log_level: str,
     heartbeat: memoryview,
@@ -59,7 +58,6 @@ def run(
         options: of the whole front.
         listeners: where clients come.
         control_socket: connection to the supervisor.
-        access_log: descriptor of the access log, None for none.
         identity: who to become; None to stay who it is.
         log_level: of the error log.
         heartbeat: memory for our signs of life, which the supervisor reads.
@@ -80,7 +78,7 @@ def run(
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    return asyncio.run(_Front(options, listeners, control_socket, access_log, Heartbeat(heartbeat)).run())
+    return asyncio.run(_Front(options, listeners, control_socket, Heartbeat(heartbeat)).run())
 
 
 def _fit(options: FrontOptions) -> FrontOptions:
@@ -111,13 +109,11 @@ class _Front:
         options: FrontOptions,
         listeners: list[socket.socket],
         control_socket: socket.socket,
-        access_log: int | None,
         heartbeat: Heartbeat,
     ) -> None:
         self._options = options
         self._listeners = listeners
         self._control = control_socket
-        self._access_log = access_log
         self._heartbeat = heartbeat
         self._stopped: asyncio.Future[int] | None = None
         self._server: FrontServer | None = None
@@ -131,7 +127,7 @@ class _Front:
         # The supervisor decides when to stop: a signal to the whole process group must not end answers early.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             loop.add_signal_handler(number, self._on_signal, number)
-        self._server = server = FrontServer(self._options, self._listeners, self._access_log)
+        self._server = server = FrontServer(self._options, self._listeners)
         server.on_channel_closed = self._note_channel_closed
         server.on_lost = self._note_lost
         loop.add_reader(self._control.fileno(), self._on_control)
@@ -257,8 +253,9 @@ class _Front:
         else:
             if message.fields["error"]:
                 replace_error_log(received[0])
-            if message.fields["access"] and self._access_log is not None:
-                os.dup2(received[-1], self._access_log, inheritable=False)
+            if message.fields["access"]:
+                log = next(log for host in self._options.logs for log in host)
+                os.dup2(received[-1], log.descriptor, inheritable=False)
         for descriptor in received:
             os.close(descriptor)
 

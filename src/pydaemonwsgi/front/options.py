@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.config.model import Server
 
-__all__ = ["FrontOptions", "GroupOptions", "LogOptions", "SiteOptions"]
+__all__ = ["FrontOptions", "GroupOptions", "LogOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +39,21 @@ class LogOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class SiteOptions:
-    """The hosts of a configuration.
+class FrontOptions:
+    """What the front has to know; durations in seconds, sizes in bytes, as in the option table.
 
     Attributes:
-        server: the configuration.
-        logs: the access logs of each host, in the order of `server.hosts`.
+        groups: the process groups.
+        logs: the access logs of each host, in the order of `site.hosts`; without a configuration of the only one.
+        fallback: whose bounds count for what no process group answers.
+        site: the configuration; None where every request goes to one script.
+        limit_request_body: where no configuration says it.
     """
 
-    server: Server
-    logs: tuple[tuple[LogOptions, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FrontOptions:
-    """What the front has to know; durations in seconds, sizes in bytes, as in the option table."""
-
     groups: tuple[GroupOptions, ...]
+    fallback: GroupOptions
+    logs: tuple[tuple[LogOptions, ...], ...]
     mount_point: str
-    access_log_format: str
     limit_request_body: int
     limit_request_line: int
     limit_request_field_size: int
@@ -73,4 +69,4 @@ class FrontOptions:
     maximum_connections: int
     request_buffer_size: int
     spool_directory: str | None
-    site: SiteOptions | None = None
+    site: Server | None = None

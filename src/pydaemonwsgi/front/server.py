@@ -12,12 +12,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from pydaemonwsgi.config.model import EMBEDDED
 from pydaemonwsgi.front.access_logs import AccessLog, AccessLogs
 from pydaemonwsgi.front.channels import Channel
 from pydaemonwsgi.front.clients import Client, State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
-from pydaemonwsgi.front.options import FrontOptions, SiteOptions
+from pydaemonwsgi.front.options import FrontOptions, LogOptions
 from pydaemonwsgi.front.poller import ClientPoller
 from pydaemonwsgi.front.report import encode_report, report
 from pydaemonwsgi.front.routes import Route
@@ -49,10 +50,9 @@ class FrontServer:
     Args:
         options: see `FrontOptions`.
         listeners: listening sockets, non-blocking.
-        access_log: descriptor to write access records to, or None.
     """
 
-    def __init__(self, options: FrontOptions, listeners: list[socket.socket], access_log: int | None) -> None:
+    def __init__(self, options: FrontOptions, listeners: list[socket.socket]) -> None:
         self.options = options
         self.loop = asyncio.get_running_loop()
         self.head_reader = HeadReader(
@@ -76,10 +76,10 @@ class FrontServer:
         self._accept_again = 0.0
         self._clients: set[Client] = set()
         self._groups = {group.name: ProcessGroup(group) for group in options.groups}
+        opened: dict[LogOptions, AccessLog] = {}
+        logs = [tuple(opened.setdefault(log, AccessLog(log.descriptor, log.format)) for log in host) for host in options.logs]
         self.route = Route(
-            next(iter(self._groups.values())),
-            options.limit_request_body,
-            () if access_log is None else (AccessLog(access_log, options.access_log_format),),
+            next(iter(self._groups.values()), ProcessGroup(options.fallback)), options.limit_request_body, logs[0]
         )
         self._to_write: dict[Client, None] = {}
         # Request ids begin anywhere, so that those of two runs differ.
@@ -90,7 +90,10 @@ class FrontServer:
         # Threads that wait for disks.
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.static_files = StaticFiles(self.loop, self._disk)
-        self.sites = None if options.site is None else self._make_sites(options.site)
+        self.sites = None
+        if options.site is not None:
+            fallback = ProcessGroup(options.fallback)
+            self.sites = Sites(options.site, self._find_group, fallback, logs, dict(os.environ))
         self.on_idle: Callable[[], None] | None = None
         self.on_channel_closed: Callable[[int], None] | None = None
         self.on_lost: Callable[[int, str], None] | None = None
@@ -100,15 +103,9 @@ class FrontServer:
         """Return what an operator would ask for."""
         return f"<FrontServer {len(self._clients)} clients, {list(self._groups.values())}>"
 
-    def _make_sites(self, site: SiteOptions) -> Sites:
-        opened: dict[tuple[int, str], AccessLog] = {}
-        logs = [
-            tuple(
-                opened.setdefault((log.descriptor, log.format), AccessLog(log.descriptor, log.format)) for log in host
-            )
-            for host in site.logs
-        ]
-        return Sites(site.server, lambda group, _: self._groups[group], self.route.group, logs, dict(os.environ))
+    def _find_group(self, process_group: str, application_group: str) -> ProcessGroup:
+        del application_group
+        return self._groups[process_group or EMBEDDED]
 
     def start(self) -> None:
         """Begin to accept clients and to keep the time."""

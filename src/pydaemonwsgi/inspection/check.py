@@ -2,33 +2,18 @@
 
 import argparse
 import json
-import os
-import socket
 from collections.abc import Sequence
 
 from pydaemonwsgi.config.checking.application_groups import ApplicationGroup, application_groups
 from pydaemonwsgi.config.checking.table import check
-from pydaemonwsgi.config.load import Loaded, load
 from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.inspection.machine import LocalMachine
-from pydaemonwsgi.routing.router import check_routing
-from pydaemonwsgi.system.files import LocalFiles
 
-__all__ = ["load_file", "run"]
+__all__ = ["run"]
 
 _CLEAN, _WARNINGS, _ERRORS = 0, 1, 2
-
-
-def load_file(path: str, defined: Sequence[str] = ()) -> Loaded:
-    """Read a configuration of this machine, with its environment and its names of hosts."""
-    return load(
-        os.path.abspath(path),
-        LocalFiles(),
-        defined=defined,
-        environment=os.environ,
-        lookup=_lookup,
-    )
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -41,14 +26,11 @@ def run(arguments: Sequence[str]) -> int:
         ConfigurationError: the arguments cannot be meant.
     """
     given = _parse(arguments)
-    loaded = load_file(given.file, given.define)
+    loaded = read_configuration(given.file, given.define)
     problems = list(loaded.problems)
     groups: list[ApplicationGroup] = []
     if loaded.server is not None:
         machine = LocalMachine()
-        problems += [
-            Problem(Severity.ERROR, mistake.position, "", mistake.text) for mistake in check_routing(loaded.server)
-        ]
         problems += check(loaded.server, machine)
         groups = application_groups(loaded.server, machine)
     print(_as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet))
@@ -127,11 +109,3 @@ def _as_json(problems: list[Problem], groups: list[ApplicationGroup]) -> str:
         ],
     }
     return json.dumps(content, indent=2)
-
-
-def _lookup(name: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise OSError(f"there is no address for the host name {name!r} ({error.strerror})") from error
-    return [str(entry[4][0]) for entry in found]

@@ -11,10 +11,10 @@ from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.http.targets import read_target, split_host
-from pydaemonwsgi.inspection.check import load_file
+from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script, Static
 from pydaemonwsgi.routing.request import Facts
-from pydaemonwsgi.routing.router import Router, check_routing
+from pydaemonwsgi.routing.router import Router
 from pydaemonwsgi.routing.trace import Step, Trace
 
 __all__ = ["run"]
@@ -30,10 +30,7 @@ def run(arguments: Sequence[str]) -> int:
         ConfigurationError: the arguments cannot be meant, or the configuration has errors.
     """
     given = _parse(arguments)
-    server = load_file(given.file, given.define).required()
-    mistakes = check_routing(server)
-    if mistakes:
-        raise ConfigurationError("\n".join(["the configuration has errors", *map(str, mistakes)]))
+    server = read_configuration(given.file, given.define).required()
     facts = _facts(given, server)
     trace = Trace()
     decision = Router(server, LocalFiles(), os.environ).explain(facts, trace)

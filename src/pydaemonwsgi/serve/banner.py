@@ -2,35 +2,75 @@
 
 import os
 import shlex
+from typing import Final
 
 from pydaemonwsgi import __version__
-from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.config.model import AccessLog, LogTarget, LogTargetKind
 from pydaemonwsgi.config.values import ListenAddress
-from pydaemonwsgi.system.identities import Identity
+from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 
 __all__ = ["banner"]
 
+# Process groups and logs that are named one by one.
+_MOST: Final = 8
 
-def banner(
-    options: ServeOptions, addresses: list[ListenAddress], identity: Identity | None, control_socket: str | None
-) -> str:
+
+def banner(blueprint: Blueprint, addresses: list[ListenAddress], control_socket: str | None) -> str:
     """Return what the user wants to know first."""
-    lines = [f"pydaemonwsgi {__version__} serves {shlex.quote(options.script)}"]
-    for address in addresses:
-        if address.path is not None:
-            lines.append(f"  listening on  unix:{address.path}")
-        else:
-            host = address.host or "localhost"
-            host = f"[{host}]" if ":" in host else host
-            mount = "/" if options.mount_point == "/" else f"{options.mount_point}/"
-            lines.append(f"  listening on  http://{host}:{address.port}{mount}")
-    kind = f"{options.threads} threads" if options.threads else "a service script"
+    lines = [f"pydaemonwsgi {__version__} serves {shlex.quote(blueprint.subject)}"]
+    lines += [f"  listening on  {_url(address, blueprint.mount_point)}" for address in addresses]
+    user = blueprint.identity.user_name if blueprint.identity is not None else "root"
+    groups = blueprint.groups
+    for number, group in enumerate(groups[:_MOST]):
+        lines.append(f"  {'' if number else 'processes':<13} {_size(group)}{_user(group, user)}")
+    if len(groups) > _MOST:
+        lines.append(f"  {'':<13} and {len(groups) - _MOST} more groups")
     lines += [
-        f"  processes     {options.process_count} × {kind}, group {options.group_name}",
-        f"  user          {identity.user_name if identity is not None else 'root'}",
+        f"  user          {user}",
         f"  supervisor    pid {os.getpid()} (Ctrl-C or SIGTERM stops, SIGHUP reloads)",
         f"  control       {control_socket or 'none'}",
-        f"  error log     {options.error_log or 'standard error'}",
-        f"  access log    {'standard output' if options.access_log == '-' else options.access_log or 'off'}",
+        f"  error log     {'standard error' if blueprint.error_log is None else _target(blueprint.error_log)}",
+        f"  access log    {_access_logs(blueprint)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _url(address: ListenAddress, mount_point: str) -> str:
+    if address.path is not None:
+        return f"unix:{address.path}"
+    host = address.host or "localhost"
+    host = f"[{host}]" if ":" in host else host
+    mount = "/" if mount_point == "/" else f"{mount_point}/"
+    return f"http://{host}:{address.port}{mount}"
+
+
+def _size(group: GroupBlueprint) -> str:
+    options = group.options
+    kind = f"{options.threads} threads" if options.threads else "a service script"
+    return f"{options.process_count} × {kind}, group {group.name}"
+
+
+def _user(group: GroupBlueprint, front: str) -> str:
+    """Return who runs it, where that is somebody else than the front."""
+    identity = group.settings.identity
+    user = "root" if identity is None else identity.user_name
+    return "" if user == front else f", user {user}"
+
+
+def _target(target: LogTarget) -> str:
+    match target.kind:
+        case LogTargetKind.STREAM:
+            return "standard output" if target.value == "stdout" else "standard error"
+        case LogTargetKind.PIPE:
+            return f"|{target.value}"
+        case LogTargetKind.SYSLOG:
+            return f"syslog:{target.value}" if target.value else "syslog"
+        case LogTargetKind.FILE:
+            return target.value
+
+
+def _access_logs(blueprint: Blueprint) -> str:
+    logs: dict[str, AccessLog] = {_target(log.target): log for host in blueprint.access_logs for log in host}
+    names = list(logs)
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more if names else "off"

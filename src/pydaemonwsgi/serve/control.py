@@ -2,7 +2,6 @@
 
 import os
 
-from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import StartError
 from pydaemonwsgi.system.control_sockets import (
@@ -19,18 +18,24 @@ __all__ = ["make_control_socket"]
 _OFF = "off"
 
 
-def make_control_socket(options: ServeOptions, addresses: list[ListenAddress]) -> tuple[ControlSocket | None, str]:
+def make_control_socket(
+    asked: str | None, server: str, addresses: list[ListenAddress]
+) -> tuple[ControlSocket | None, str]:
     """Return the listening control socket; None where none is wanted; None, and why, where there is no place for it.
+
+    Args:
+        asked: its name or path, if somebody has asked for one.
+        server: what the server is called.
+        addresses: where it listens.
 
     Raises:
         StartError: another server has it; or what was asked for cannot be made.
     """
-    asked = options.control_socket
     if asked == _OFF:
         return None, ""
     if asked is not None and "/" in asked:
         return open_control_socket(os.path.abspath(asked)), ""
-    name = asked or _default_name(options, addresses)
+    name = asked or _default_name(server, addresses)
     problems = []
     for directory in directories(os.environ, os.geteuid()):
         try:
@@ -48,7 +53,7 @@ def make_control_socket(options: ServeOptions, addresses: list[ListenAddress]) -
     return None, problem
 
 
-def _default_name(options: ServeOptions, addresses: list[ListenAddress]) -> str:
+def _default_name(server: str, addresses: list[ListenAddress]) -> str:
     """Return a name that no other server of this machine has: no two have the same port."""
     port = next((address.port for address in addresses if address.path is None), None)
-    return f"{options.group_name}-{port if port is not None else f'pid{os.getpid()}'}"
+    return f"{server}-{port if port is not None else f'pid{os.getpid()}'}"

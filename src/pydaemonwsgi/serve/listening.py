@@ -5,9 +5,9 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import StartError
+from pydaemonwsgi.serve.blueprint import Blueprint
 from pydaemonwsgi.serve.heritage import Heirloom
 from pydaemonwsgi.system import sockets
 from pydaemonwsgi.system.identities import Identity, user_id
@@ -32,7 +32,7 @@ class Listener:
     ours: bool
 
 
-def listen(options: ServeOptions, identity: Identity | None, inherited: Sequence[Heirloom] = ()) -> list[Listener]:
+def listen(blueprint: Blueprint, inherited: Sequence[Heirloom] = ()) -> list[Listener]:
     """Return a listening socket for each address.
 
     Sockets of a `.socket` unit are taken where the options name them, and all of them if the options name nothing.
@@ -42,13 +42,14 @@ def listen(options: ServeOptions, identity: Identity | None, inherited: Sequence
         StartError: an address cannot be listened on; or a `.socket` unit listens where the options do not.
     """
     remaining = list(inherited)
+    nothing = "no --listen" if blueprint.site is None else "no Listen"
     listeners = []
     foreign = [heirloom for heirloom in inherited if not heirloom.ours]
-    wanted = [] if foreign and _says_nothing(options) else options.listeners
+    wanted = () if foreign and blueprint.listens_by_default else blueprint.listen
     for address in wanted:
         heirloom = next((one for one in remaining if _is_at(address, one.sock)), None)
         if heirloom is None:
-            listeners.append(_bind(options, identity, address))
+            listeners.append(_bind(blueprint, address))
         else:
             remaining.remove(heirloom)
             listeners.append(Listener(_address(heirloom.sock), heirloom.sock, heirloom.ours))
@@ -57,17 +58,12 @@ def listen(options: ServeOptions, identity: Identity | None, inherited: Sequence
             heirloom.sock.close()  # it was listened on before the options were changed
         elif wanted:
             raise StartError(
-                f"the service manager listens on {_address(heirloom.sock)}, which no --listen names; "
-                "leave --listen out, or name it"
+                f"the service manager listens on {_address(heirloom.sock)}, which {nothing} names; "
+                "name it, or leave it out of the .socket unit"
             )
         else:
             listeners.append(Listener(_address(heirloom.sock), heirloom.sock, ours=False))
     return listeners
-
-
-def _says_nothing(options: ServeOptions) -> bool:
-    defaults = all(getattr(options, name) == OPTIONS[name].default for name in ("host", "port"))
-    return not options.listen and defaults
 
 
 def _address(sock: socket.socket) -> ListenAddress:
@@ -94,13 +90,14 @@ def _is_at(address: ListenAddress, sock: socket.socket) -> bool:
     return here.host in {str(entry[4][0]) for entry in found}
 
 
-def _bind(options: ServeOptions, identity: Identity | None, address: ListenAddress) -> Listener:
+def _bind(blueprint: Blueprint, address: ListenAddress) -> Listener:
+    clients = blueprint.clients
     if address.path is not None:
         path = os.path.abspath(address.path)
-        sock = sockets.bind_unix(path, options.listen_backlog)
-        _give_away(path, options.socket_user, identity)
+        sock = sockets.bind_unix(path, clients.listen_backlog)
+        _give_away(path, clients.socket_user, blueprint.identity)
         return Listener(ListenAddress("", 0, path), sock, ours=True)
-    sock = sockets.bind_tcp(address.host, address.port, options.listen_backlog)
+    sock = sockets.bind_tcp(address.host, address.port, clients.listen_backlog)
     return Listener(ListenAddress(address.host, sock.getsockname()[1], None), sock, ours=True)
 
 

@@ -1,81 +1,168 @@
-"""What the front and the daemon processes have to know, taken from the options. Sans-I/O.
+"""What the front and the daemon processes have to know, taken from the blueprint and the options. Sans-I/O.
 
 A field there that has the name of an option is that option; the rest is said here.
 """
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydaemonwsgi.config.chroot import seen_from_inside
+from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.model import LogTarget, ProcessGroup, Server
 from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import GROUP_TITLE
+from pydaemonwsgi.serve.blueprint import Blueprint
 from pydaemonwsgi.serve.preflight import Checked
-from pydaemonwsgi.system.identities import group_id, user_id
+from pydaemonwsgi.system.identities import Identity, group_id, user_id
 
 # Imported where it is used otherwise: the supervisor holds no HTTP code.
 if TYPE_CHECKING:
     from pydaemonwsgi.daemon.settings import DaemonSettings
     from pydaemonwsgi.front.options import FrontOptions
 
-__all__ = ["daemon_settings", "front_options"]
+__all__ = ["daemon_settings", "front_options", "settings_of_group"]
 
 
-def front_options(options: ServeOptions) -> "FrontOptions":
-    """Return what the front has to know."""
-    from pydaemonwsgi.front.options import FrontOptions, GroupOptions  # noqa: PLC0415
+def front_options(blueprint: Blueprint, logs: Mapping[LogTarget, int]) -> "FrontOptions":
+    """Return what the front has to know.
+
+    Args:
+        blueprint: the server.
+        logs: the descriptors of the access logs.
+    """
+    from pydaemonwsgi.front.options import FrontOptions, LogOptions  # noqa: PLC0415
+    from pydaemonwsgi.front.options import GroupOptions as FrontGroup  # noqa: PLC0415
     from pydaemonwsgi.http.response import LONGEST_LINE  # noqa: PLC0415
 
-    taken = _same_named(FrontOptions, options)
-    if options.spool_directory is not None:
-        taken["spool_directory"] = os.path.abspath(options.spool_directory)  # the front leaves this directory
-    group = GroupOptions(
-        **_same_named(GroupOptions, options)
-        | {
-            "name": options.group_name,
+    clients = blueprint.clients
+    taken = _same_named(FrontOptions, clients)
+    if clients.spool_directory is not None:
+        taken["spool_directory"] = os.path.abspath(clients.spool_directory)  # the front leaves this directory
+
+    def bounds(name: str, options: GroupOptions) -> FrontGroup:
+        own = {
+            "name": name,
             "header_buffer_size": options.header_buffer_size or LONGEST_LINE,
             "response_socket_timeout": options.response_socket_timeout or options.socket_timeout,
         }
+        return FrontGroup(**_same_named(FrontGroup, options) | own)
+
+    return FrontOptions(
+        groups=tuple(bounds(group.name, group.options) for group in blueprint.groups),
+        fallback=bounds("", blueprint.fallback),
+        mount_point=blueprint.mount_point,
+        logs=tuple(
+            tuple(LogOptions(logs[log.target], log.format) for log in host) for host in blueprint.access_logs
+        ),
+        site=blueprint.site,
+        **taken,
     )
-    return FrontOptions(groups=(group,), **taken)
 
 
 def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings":
-    """Return what a daemon process has to know; its paths are as it will see them.
+    """Return what a daemon process of a single script has to know; its paths are as it will see them.
 
     Raises:
         ConfigurationError: a path is outside of the chroot, or there is no such user or group.
     """
-    from pydaemonwsgi.daemon.settings import DaemonSettings, PythonSettings  # noqa: PLC0415
-
-    def inside(path: str, what: str) -> str:
-        return seen_from_inside(os.path.abspath(path), options.chroot, what)
+    from pydaemonwsgi.daemon.settings import PythonSettings  # noqa: PLC0415
 
     script = checked.script
-    own: dict[str, Any] = {
-        "group": options.group_name,
-        "script": script.path and inside(script.path, "the script"),
-        "module": script.module,
-        "callable_object": script.callable_object,
+    return _settings(
+        options.group_name,
+        options,
+        checked.directory,
+        checked.identity,
+        script=script.path and seen_from_inside(os.path.abspath(script.path), options.chroot, "the script"),
+        module=script.module,
+        callable_object=script.callable_object,
+        python=PythonSettings(home=_inside(options.python_home, options, "--python-home")),
+        log_level=options.log_level,
+    )
+
+
+def settings_of_group(
+    group: ProcessGroup, server: Server, directory: str, identity: Identity | None
+) -> "DaemonSettings":
+    """Return what a daemon process of a configured group has to know; its paths are as it will see them.
+
+    Args:
+        group: the group.
+        server: the configuration.
+        directory: where the processes run.
+        identity: who they become.
+
+    Raises:
+        ConfigurationError: a path is outside of the chroot, or there is no such user or group.
+    """
+    from pydaemonwsgi.daemon.settings import PythonSettings  # noqa: PLC0415
+
+    options = group.options
+    python = server.python
+    scripts = [script.path for script in server.import_scripts if script.process_group == group.name]
+    blocks = [
+        block
+        for block in server.interpreters
+        if block.process_group in {None, group.name} and block.application_group in {None, ""}
+    ]
+    for block in blocks:
+        options = dataclasses.replace(
+            options,
+            python_path=(*options.python_path, *block.python_path),
+            switch_interval=options.switch_interval if block.switch_interval is None else block.switch_interval,
+        )
+    levels = dict(server.main.log_levels)
+    return _settings(
+        group.title,
+        options,
+        directory,
+        identity,
+        script=None,
+        module=None,
+        callable_object="application",
+        python=PythonSettings(
+            home=_inside(options.python_home, options, "python-home"),
+            optimize=python.optimize,
+            dont_write_bytecode=python.dont_write_bytecode,
+            warnings=python.warnings,
+            hash_seed=python.hash_seed,
+        ),
+        log_level=group.log_level or levels.get("wsgi") or levels.get("") or "info",
+        # Whatever the process may not see is found out when it is loaded, and is a problem of that script alone.
+        import_scripts=tuple(
+            path if path.startswith("module:") else seen_from_inside(path, options.chroot, "WSGIImportScript")
+            for path in dict.fromkeys(scripts)
+        ),
+    )
+
+
+def _settings(
+    name: str, options: GroupOptions, directory: str, identity: Identity | None, **own: Any
+) -> "DaemonSettings":
+    from pydaemonwsgi.daemon.settings import DaemonSettings  # noqa: PLC0415
+
+    own |= {
+        "group": name,
         "processes": options.process_count,
         "multiprocess": options.processes is not None,
-        "python_path": tuple(inside(entry, "--python-path") for entry in options.python_path),
-        "python_eggs": options.python_eggs and inside(options.python_eggs, "--python-eggs"),
-        "working_directory": inside(checked.directory, "the working directory"),
-        "identity": checked.identity,
+        "python_path": tuple(str(_inside(entry, options, "python-path")) for entry in options.python_path),
+        "python_eggs": _inside(options.python_eggs, options, "python-eggs"),
+        "working_directory": _inside(directory, options, "the working directory"),
+        "identity": identity,
         "script_user": None if options.script_user is None else user_id(options.script_user),
         "script_group": None if options.script_group is None else group_id(options.script_group),
         "reloading": not options.disable_reloading,
-        "display_name": _title(options),
-        "python": PythonSettings(home=options.python_home and inside(options.python_home, "--python-home")),
+        "display_name": f"(wsgi:{name})" if options.display_name == GROUP_TITLE else options.display_name,
     }
     return DaemonSettings(**_same_named(DaemonSettings, options) | own)
 
 
-def _title(options: ServeOptions) -> str:
-    return f"(wsgi:{options.group_name})" if options.display_name == GROUP_TITLE else options.display_name
+def _inside(path: str | None, options: GroupOptions, what: str) -> str | None:
+    return path and seen_from_inside(os.path.abspath(path), options.chroot, what)
 
 
-def _same_named(kind: type[Any], options: ServeOptions) -> dict[str, Any]:
+def _same_named(kind: type[Any], options: object) -> dict[str, Any]:
     names = [field.name for field in dataclasses.fields(kind)]
-    return {name: getattr(options, name) for name in names if name in OPTIONS}
+    return {name: getattr(options, name) for name in names if name in OPTIONS and hasattr(options, name)}

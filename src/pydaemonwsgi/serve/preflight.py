@@ -3,11 +3,13 @@
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from typing import Final
 
 from pydaemonwsgi.config.chroot import seen_from_inside
+from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.script import ScriptSpec, resolve_script
 from pydaemonwsgi.errors import ConfigurationError, StartError
@@ -16,10 +18,18 @@ from pydaemonwsgi.system.identities import Identity, resolve_identity
 from pydaemonwsgi.system.interpreters import Environment, examine
 from pydaemonwsgi.system.readability import check_readable_as
 
-__all__ = ["USEFUL_PACKAGES", "Checked", "check"]
+__all__ = [
+    "Checked",
+    "check",
+    "check_reach",
+    "check_root",
+    "current_directory",
+    "describe",
+    "environment_of",
+]
 
 # Daemon processes use these where their environment has them.
-USEFUL_PACKAGES: Final = ("psutil", "setproctitle", "watchdog")
+_USEFUL_PACKAGES: Final = ("psutil", "setproctitle", "watchdog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ def check(options: ServeOptions) -> Checked:
         ConfigurationError: something is not there, or the run-as user cannot reach it.
         StartError: the current directory has been removed.
     """
-    cwd = _current_directory()
+    cwd = current_directory()
     script = _script(options, cwd)
     compile_format(options.access_log_format)
     directory = _working_directory(options, cwd)
@@ -56,13 +66,19 @@ def check(options: ServeOptions) -> Checked:
     if script.module is not None and (options.script_user or options.script_group):
         flag = "--script-user" if options.script_user else "--script-group"
         raise ConfigurationError(f"{flag} is about a script's file, and SCRIPT is a module; give the path of a file")
-    _check_root(options.chroot, identity)
-    _check_paths(script, identity, directory, options.chroot)
+    check_root(options.chroot, identity)
+    scripts = [] if script.path is None else [script.path]
+    check_reach(scripts, identity, directory, options.chroot)
     environment = _check_module(script, options, identity, directory)
     return Checked(script, directory, identity, environment)
 
 
-def _current_directory() -> str:
+def current_directory() -> str:
+    """Return where this command was given.
+
+    Raises:
+        StartError: that directory has been removed.
+    """
     try:
         return os.getcwd()
     except OSError as error:
@@ -101,7 +117,12 @@ def _working_directory(options: ServeOptions, cwd: str) -> str:
     return directory
 
 
-def _check_root(root: str | None, identity: Identity | None) -> None:
+def check_root(root: str | None, identity: Identity | None) -> None:
+    """Look at a directory that is to become the root of processes.
+
+    Raises:
+        ConfigurationError: it is not there, or cannot become it.
+    """
     if root is None:
         return
     if not os.path.isdir(root):
@@ -126,15 +147,23 @@ def _identity(options: ServeOptions) -> Identity | None:
     return resolve_identity(None, None, None)
 
 
-def _check_paths(script: ScriptSpec, identity: Identity | None, directory: str, root: str | None) -> None:
-    """Say what the run-as user cannot read, before anything is started."""
+def check_reach(scripts: Sequence[str], identity: Identity | None, directory: str, root: str | None) -> None:
+    """Say what the run-as user cannot read, before anything is started.
+
+    Args:
+        scripts: absolute paths, as seen from outside.
+        identity: who the processes become; None to stay root.
+        directory: where they run, as seen from outside.
+        root: what becomes their root; None for no such thing.
+
+    Raises:
+        ConfigurationError: something is out of reach.
+    """
     if identity is None:
         return
     inside = "" if root is None else f" inside --chroot {root}"
-    paths: list[tuple[str, str]] = []
     executables: list[tuple[str, str]] = []
-    if script.path is not None:
-        paths.insert(0, (seen_from_inside(script.path, root, "the script"), f"the script{inside}"))
+    paths = [(seen_from_inside(script, root, "the script"), f"the script{inside}") for script in scripts]
     if root is not None:
         # Modules that are imported later are looked for there, under the path that they have here.
         paths.append((os.path.realpath(os.__file__), f"the Python library{inside}"))
@@ -170,7 +199,7 @@ def _check_module(
         module = None  # those may add any directory
     environment = None
     if options.python_home is not None:
-        environment = _environment(options, identity, module, [directory, *extra])
+        environment = environment_of(options, identity, module, [directory, *extra])
         found = environment.has_module
     else:
         found = module is None or module in sys.builtin_module_names
@@ -184,17 +213,33 @@ def _check_module(
     return environment
 
 
-def _environment(
-    options: ServeOptions, identity: Identity | None, module: str | None, directories: list[str]
+def environment_of(
+    options: GroupOptions, identity: Identity | None, module: str | None = None, directories: Sequence[str] = ()
 ) -> Environment:
-    """Have the interpreter of --python-home say what it is."""
+    """Have the interpreter of --python-home say what it is.
+
+    Raises:
+        ConfigurationError: there is none, or it cannot be used.
+    """
     root = options.chroot
     return examine(
         seen_from_inside(os.path.abspath(options.python_home or ""), root, "--python-home"),
         identity,
         os.environ,
-        packages=USEFUL_PACKAGES,
+        packages=_USEFUL_PACKAGES,
         module=module,
         directories=[seen_from_inside(directory, root, "a directory of modules") for directory in directories],
         root=root,
     )
+
+
+def describe(environment: Environment, options: GroupOptions) -> list[str]:
+    """Return what is worth knowing about what --python-home holds."""
+    home = options.python_home
+    texts = [f"python-home {home}: Python {environment.version_text}"]
+    missing = [name for name in _USEFUL_PACKAGES if name not in environment.packages]
+    if "setproctitle" in missing:
+        texts.append(f"python-home {home} has no setproctitle: long titles are cut")
+    if "watchdog" in missing and options.reload_on_changes:
+        texts.append(f"python-home {home} has no watchdog: modules are looked at once a second")
+    return texts

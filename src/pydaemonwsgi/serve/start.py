@@ -6,15 +6,17 @@ import os
 import socket
 from typing import Final
 
+from pydaemonwsgi.config.model import LogTarget, LogTargetKind
 from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.logs import setup_error_log
+from pydaemonwsgi.serve import single_script, site
 from pydaemonwsgi.serve.banner import banner
+from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.control import make_control_socket
 from pydaemonwsgi.serve.heritage import take_heritage
 from pydaemonwsgi.serve.listening import listen
-from pydaemonwsgi.serve.orders import daemon_settings, front_options
-from pydaemonwsgi.serve.preflight import check
-from pydaemonwsgi.serve.warnings import warn
+from pydaemonwsgi.serve.orders import front_options
 from pydaemonwsgi.supervisor.logs import LogFiles
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
@@ -39,23 +41,23 @@ def serve(options: ServeOptions) -> int:
     """Serve until told to stop; return the exit status.
 
     Raises:
-        ConfigurationError: the options cannot be obeyed.
+        ConfigurationError: the options or the configuration cannot be obeyed.
         StartError: the machine refuses something.
     """
     heritage = take_heritage(os.environ)
-    checked = check(options)
-    identity = checked.identity
-    pid_file = PidFile(options.pid_file, heir=heritage.predecessor is not None)
+    blueprint = single_script.draw(options) if options.config is None else site.draw(options)
+    pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
-    error_log = descriptors.open_log(options.error_log) if options.error_log else None
-    access_log = _open_access_log(options)
+    error_log = None if blueprint.error_log is None else _open_log(blueprint.error_log)
+    targets = dict.fromkeys(log.target for host in blueprint.access_logs for log in host)
+    access_logs = {target: _open_log(target) for target in targets}
     descriptors.raise_descriptor_limit()
-    listening = listen(options, identity, heritage.listeners)
+    listening = listen(blueprint, heritage.listeners)
     addresses = [listener.address for listener in listening]
     listeners = [listener.sock for listener in listening]
     control_socket, control_problem = heritage.control_socket, ""
     if heritage.predecessor is None:
-        control_socket, control_problem = make_control_socket(options, addresses)
+        control_socket, control_problem = make_control_socket(options.control_socket, blueprint.name, addresses)
     if error_log is not None:
         banner_to = os.dup(2)
         descriptors.redirect_standard_streams(error_log)
@@ -63,87 +65,50 @@ def serve(options: ServeOptions) -> int:
     else:
         banner_to = 2
         descriptors.redirect_standard_streams(2)
-    setup_error_log(options.log_level, label="supervisor")
-    warn(options, checked)
+    setup_error_log(blueprint.log_level, label="supervisor")
+    for text in blueprint.notes:
+        logger.info("%s", text)
+    for text in (*blueprint.warnings, *_backlog_warnings(blueprint)):
+        logger.warning("%s", text)
     if control_problem:
         logger.warning("%s; pydaemonwsgi status, reload and the other commands do not work", control_problem)
-    for_front = front_options(options)
-    for_daemons = daemon_settings(options, checked)
-    planner = ServiceGroup if not options.threads else PreloadedGroup if options.preload else Group
-    group = planner(
-        options.group_name,
-        options.process_count,
-        Timeouts(
-            startup=options.startup_timeout,
-            graceful=options.graceful_timeout,
-            shutdown=options.shutdown_timeout,
-            eviction=options.eviction_timeout,
-            deadlock=options.deadlock_timeout,
-        ),
-        debug=options.debug,
-    )
+    for_front = front_options(blueprint, access_logs)
 
     def announce() -> None:
         pid_file.write()
         path = control_socket.path if control_socket is not None else None
-        text = banner(options, addresses, identity, path)
+        text = banner(blueprint, addresses, path)
         with contextlib.suppress(OSError):  # nobody reads it: no reason not to serve
             os.write(banner_to, text.encode("utf-8", "replace"))
-
-    def script_version() -> int:
-        try:
-            return 0 if checked.script.path is None else os.stat(checked.script.path).st_mtime_ns
-        except OSError:
-            return 0
 
     def run_front(control: socket.socket, heartbeat: memoryview) -> int:
         # Imported in the child only: the supervisor holds no HTTP code.
         from pydaemonwsgi.front import main as front_main  # noqa: PLC0415
 
-        return front_main.run(for_front, listeners, control, access_log, identity, options.log_level, heartbeat)
-
-    def run_daemon(control: socket.socket, board: int) -> int:
-        from pydaemonwsgi.daemon import main as daemon_main  # noqa: PLC0415
-
-        return daemon_main.run(for_daemons, control, board)
-
-    def run_parent(control: socket.socket) -> int:
-        from pydaemonwsgi.daemon import preload  # noqa: PLC0415
-
-        return preload.run(for_daemons, control)
+        return front_main.run(for_front, listeners, control, blueprint.identity, blueprint.log_level, heartbeat)
 
     stored = tuple(one.sock.fileno() for one in listening if one.ours) if heritage.notifier else ()
+    startup_timeouts = [group.options.startup_timeout for group in blueprint.groups]
     supervisor = Supervisor(
         Plan(
-            groups=(
-                GroupPlan(
-                    group,
-                    options.threads,
-                    run_daemon,
-                    script_version,
-                    channel_buffers=(options.send_buffer_size, options.receive_buffer_size),
-                    maximum_memory=options.maximum_memory,
-                    run_parent=run_parent,
-                ),
-            ),
+            groups=tuple(_group_plan(group) for group in blueprint.groups),
             listeners=listeners,
             addresses=tuple(map(str, addresses)),
-            logs=LogFiles(
-                error_log=_absolute(options.error_log),
-                access_log=_absolute(options.access_log) if options.access_log != "-" else None,
-                access_descriptor=-1 if access_log is None else access_log,
-            ),
+            logs=_log_files(blueprint, access_logs),
+            access_logs=tuple(access_logs.values()),
             control_socket=control_socket,
             run_front=run_front,
             front_timeout=options.front_timeout,
-            graceful_timeout=options.graceful_timeout,
+            graceful_timeout=_longest([group.options.graceful_timeout for group in blueprint.groups], 15.0),
             on_ready=announce,
             notifier=heritage.notifier,
             predecessor=heritage.predecessor,
             stored=stored,
             heirlooms=tuple((LISTENER if one.ours else FOREIGN, one.sock.fileno()) for one in listening),
             directory=directory_as_called(),
-            upgrade_timeout=options.startup_timeout + _UPGRADE_MARGIN if options.startup_timeout else _UPGRADE_TIMEOUT,
+            upgrade_timeout=_longest(startup_timeouts, 0.0) + _UPGRADE_MARGIN
+            if all(startup_timeouts)
+            else _UPGRADE_TIMEOUT,
         )
     )
     try:
@@ -159,11 +124,79 @@ def serve(options: ServeOptions) -> int:
                     logger.debug("cannot remove %s: %s", listener.address.path, error)
 
 
-def _absolute(path: str | None) -> str | None:
-    return None if path is None else os.path.abspath(path)
+def _group_plan(group: GroupBlueprint) -> GroupPlan:
+    options, settings = group.options, group.settings
+    planner = ServiceGroup if not options.threads else PreloadedGroup if options.preload else Group
+    timeouts = Timeouts(
+        startup=options.startup_timeout,
+        graceful=options.graceful_timeout,
+        shutdown=options.shutdown_timeout,
+        eviction=options.eviction_timeout,
+        deadlock=options.deadlock_timeout,
+    )
+
+    def script_version() -> int:
+        return max((_version(script) for script in group.scripts), default=0)
+
+    def run_daemon(control: socket.socket, board: int) -> int:
+        from pydaemonwsgi.daemon import main as daemon_main  # noqa: PLC0415
+
+        return daemon_main.run(settings, control, board)
+
+    def run_parent(control: socket.socket) -> int:
+        from pydaemonwsgi.daemon import preload  # noqa: PLC0415
+
+        return preload.run(settings, control)
+
+    return GroupPlan(
+        planner(group.name, options.process_count, timeouts, debug=options.debug),
+        options.threads,
+        run_daemon,
+        script_version,
+        channel_buffers=(options.send_buffer_size, options.receive_buffer_size),
+        maximum_memory=options.maximum_memory,
+        run_parent=run_parent,
+    )
 
 
-def _open_access_log(options: ServeOptions) -> int | None:
-    if options.access_log is None:
-        return None
-    return os.dup(1) if options.access_log == "-" else descriptors.open_log(options.access_log)
+def _longest(timeouts: list[float], default: float) -> float:
+    """Return the longest of them, of which 0 is none at all."""
+    return 0.0 if 0.0 in timeouts else max(timeouts, default=default)
+
+
+def _version(script: str) -> int:
+    try:
+        return os.stat(script).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _open_log(target: LogTarget) -> int:
+    if target.kind is LogTargetKind.STREAM:
+        return os.dup(1 if target.value == "stdout" else 2)
+    if target.kind is LogTargetKind.FILE:
+        return descriptors.open_log(target.value)
+    raise ConfigurationError(f"logs to {target.kind.value} are not possible yet: {target.value}")
+
+
+def _log_files(blueprint: Blueprint, access_logs: dict[LogTarget, int]) -> LogFiles:
+    files = [(target, number) for target, number in access_logs.items() if target.kind is LogTargetKind.FILE]
+    error_log = blueprint.error_log
+    is_file = error_log is not None and error_log.kind is LogTargetKind.FILE
+    return LogFiles(
+        error_log=error_log.value if error_log is not None and is_file else None,
+        access_log=files[0][0].value if files else None,
+        access_descriptor=next(iter(access_logs.values()), -1),
+    )
+
+
+def _backlog_warnings(blueprint: Blueprint) -> list[str]:
+    try:
+        with open("/proc/sys/net/core/somaxconn", encoding="ascii") as file:
+            largest = int(file.read())
+    except (OSError, ValueError):
+        return []
+    wanted = blueprint.clients.listen_backlog
+    if wanted <= largest:
+        return []
+    return [f"--listen-backlog {wanted} is cut to {largest} by the kernel; raise net.core.somaxconn"]

@@ -60,9 +60,7 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._selector = selectors.DefaultSelector()
-        keep = [sock.fileno() for sock in plan.listeners]
-        if plan.logs.access_descriptor >= 0:
-            keep.append(plan.logs.access_descriptor)
+        keep = [*(sock.fileno() for sock in plan.listeners), *plan.access_logs]
         self._front = Front(
             self._selector, plan.run_front, plan.front_timeout, keep, self._obey_front, self._on_front_ready
         )

@@ -49,6 +49,7 @@ class Plan:
         listeners: listening sockets, for the front.
         addresses: what they listen on, in words.
         logs: the log files.
+        access_logs: descriptors that the front keeps.
         control_socket: where commands come from; None for none.
         run_front: be the front, in the child; the memory is for its signs of life.
         front_timeout: seconds that it may give none before it is replaced; 0 for any time.
@@ -66,6 +67,7 @@ class Plan:
     listeners: list[socket.socket]
     addresses: tuple[str, ...]
     logs: LogFiles
+    access_logs: tuple[int, ...]
     control_socket: ControlSocket | None
     run_front: Callable[[socket.socket, memoryview], int]
     front_timeout: float

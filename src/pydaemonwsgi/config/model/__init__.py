@@ -28,7 +28,15 @@ from pydaemonwsgi.config.model.hosts import (
 )
 from pydaemonwsgi.config.model.position import NOWHERE, Position
 from pydaemonwsgi.config.model.rewriting import Rewrite, RewriteCondition, RewriteFlag, RewriteRule
-from pydaemonwsgi.config.model.server import ImportScript, InterpreterOptions, Listener, ProcessGroup, Python, Server
+from pydaemonwsgi.config.model.server import (
+    EMBEDDED,
+    ImportScript,
+    InterpreterOptions,
+    Listener,
+    ProcessGroup,
+    Python,
+    Server,
+)
 from pydaemonwsgi.config.model.settings import (
     DEFAULT_SETTINGS,
     EnvironmentCondition,
@@ -46,6 +54,7 @@ from pydaemonwsgi.config.model.settings import (
 
 __all__ = [
     "DEFAULT_SETTINGS",
+    "EMBEDDED",
     "NOWHERE",
     "AccessList",
     "AccessLog",

@@ -8,7 +8,10 @@ from pydaemonwsgi.config.model.hosts import Host, LogTarget
 from pydaemonwsgi.config.model.position import NOWHERE, Position
 from pydaemonwsgi.config.values import ListenAddress
 
-__all__ = ["ImportScript", "InterpreterOptions", "Listener", "ProcessGroup", "Python", "Server"]
+__all__ = ["EMBEDDED", "ImportScript", "InterpreterOptions", "Listener", "ProcessGroup", "Python", "Server"]
+
+EMBEDDED = "embedded"
+"""What the group is called that stands in for mod_wsgi's embedded mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class ProcessGroup:
     @property
     def title(self) -> str:
         """How messages call it."""
-        return self.name or "embedded"
+        return self.name or EMBEDDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ __all__ = [
     "account_names",
     "callable_name",
     "choice",
+    "defined_names",
     "group_title",
     "is_callable_name",
     "locale_name",
@@ -48,6 +49,17 @@ def group_title() -> ValueKind[str]:
         return text
 
     return ValueKind("NAME", "letters, digits and . : @ + - _", parse, str)
+
+
+def defined_names() -> ValueKind[tuple[str, ...]]:
+    """A name for `<IfDefine>`."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        if not re.fullmatch(r"\w+", text):
+            raise BadValueError("is not a name")
+        return (text,)
+
+    return ValueKind("NAME", "letters, digits and _", parse, ",".join)
 
 
 def callable_name() -> ValueKind[str]:

@@ -1,0 +1,40 @@
+"""Reading a configuration of this machine, and everything that is wrong with it. Shell."""
+
+import os
+import socket
+from collections.abc import Sequence
+
+from pydaemonwsgi.config.load import Loaded, load
+from pydaemonwsgi.config.problems import Problem, Severity
+from pydaemonwsgi.routing.router import check_routing
+from pydaemonwsgi.system.files import LocalFiles
+
+__all__ = ["read_configuration"]
+
+
+def read_configuration(path: str, defined: Sequence[str] = ()) -> Loaded:
+    """Read a configuration of this machine, with its environment and its names of hosts.
+
+    Args:
+        path: of the file; relative to the current directory.
+        defined: names for `<IfDefine>`.
+    """
+    loaded = load(
+        os.path.abspath(path),
+        LocalFiles(),
+        defined=defined,
+        environment=os.environ,
+        lookup=_lookup,
+    )
+    if loaded.server is None:
+        return loaded
+    mistakes = [Problem(Severity.ERROR, one.position, "", one.text) for one in check_routing(loaded.server)]
+    return Loaded(None, (*loaded.problems, *mistakes)) if mistakes else loaded
+
+
+def _lookup(name: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise OSError(f"there is no address for the host name {name!r} ({error.strerror})") from error
+    return [str(entry[4][0]) for entry in found]

@@ -1,0 +1,77 @@
+"""What is to be served, looked at and found possible; nothing of it has been started. Sans-I/O."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydaemonwsgi.config.client_options import ClientOptions
+from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.model import AccessLog, LogTarget, Server
+from pydaemonwsgi.config.values import ListenAddress
+from pydaemonwsgi.system.identities import Identity
+
+# Imported where it is used otherwise: the supervisor holds no HTTP code.
+if TYPE_CHECKING:
+    from pydaemonwsgi.daemon.settings import DaemonSettings
+
+__all__ = ["Blueprint", "GroupBlueprint"]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBlueprint:
+    """One process group. Two that are equal have the same processes.
+
+    Attributes:
+        name: no two of a server have the same.
+        options: what was asked for.
+        settings: the orders of its daemon processes.
+        scripts: files whose change is looked at while no process can be started.
+        error_log: its own, if it is not the server's.
+    """
+
+    name: str
+    options: GroupOptions
+    settings: "DaemonSettings"
+    scripts: tuple[str, ...]
+    error_log: LogTarget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A server.
+
+    Attributes:
+        subject: what is served, for people.
+        name: what the server is called, where nothing else says it.
+        listen: where to listen.
+        listens_by_default: nobody has said where, so a `.socket` unit may.
+        clients: what the front allows clients.
+        mount_point: where the one application is; "/" with a configuration.
+        identity: who the front becomes; None to stay who started it.
+        groups: the process groups, in their order.
+        fallback: whose bounds count for what no process group answers.
+        error_log: None is standard error.
+        log_level: of the supervisor and the front.
+        pid_file: where the supervisor's pid is written; None for nowhere.
+        access_logs: of each host, in the order of `site.hosts`; of the only host without a configuration.
+        site: the configuration; None where every request goes to one script.
+        notes: what the operator may want to know.
+        warnings: what the operator should read.
+    """
+
+    subject: str
+    name: str
+    listen: tuple[ListenAddress, ...]
+    listens_by_default: bool
+    clients: ClientOptions
+    mount_point: str
+    identity: Identity | None
+    groups: tuple[GroupBlueprint, ...]
+    fallback: GroupOptions
+    error_log: LogTarget | None
+    log_level: str
+    pid_file: str | None
+    access_logs: tuple[tuple[AccessLog, ...], ...]
+    site: Server | None = None
+    notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()

@@ -1,0 +1,182 @@
+"""The blueprint of `pydaemonwsgi serve --config FILE`: the hosts and process groups of a configuration. Shell."""
+
+import dataclasses
+import os
+
+from pydaemonwsgi.config.client_options import ClientOptions
+from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.model import EMBEDDED, ProcessGroup, Server
+from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.config.problems import Severity
+from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.inspection.configuration import read_configuration
+from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
+from pydaemonwsgi.serve.orders import settings_of_group
+from pydaemonwsgi.serve.preflight import check_reach, check_root, describe, environment_of
+from pydaemonwsgi.system.identities import Identity, resolve_identity
+
+__all__ = ["draw"]
+
+# Who the front becomes where the configuration names nobody.
+_NOBODY = "nobody"
+
+
+def draw(options: ServeOptions) -> Blueprint:
+    """Read the configuration, look at everything that it names, and return what is to be served.
+
+    Raises:
+        ConfigurationError: with a line for everything that is wrong with the configuration.
+        StartError: the machine refuses something.
+    """
+    assert options.config is not None
+    path = os.path.abspath(options.config)
+    loaded = read_configuration(path, options.define)
+    server = loaded.required()
+    drawing = _Drawing(server)
+    groups = drawing.groups()
+    identity = drawing.front_identity()
+    if drawing.problems:
+        count = len(drawing.problems)
+        raise ConfigurationError(
+            "\n".join([f"the configuration has {count} error{'s' if count > 1 else ''}", *drawing.problems])
+        )
+    return Blueprint(
+        subject=path,
+        name=options.group_name,
+        listen=tuple(listener.address for listener in server.listeners),
+        listens_by_default=False,
+        clients=_clients(server),
+        mount_point="/",
+        identity=identity,
+        groups=groups,
+        fallback=_fallback(server),
+        error_log=server.main.error_log,
+        log_level=dict(server.main.log_levels).get("", "info"),
+        pid_file=options.pid_file or server.pid_file,
+        access_logs=tuple(host.access_logs for host in server.hosts),
+        site=server,
+        notes=(*(str(problem) for problem in loaded.of(Severity.INFO)), *drawing.notes),
+        warnings=(*(str(problem) for problem in loaded.of(Severity.WARNING)), *drawing.warnings),
+    )
+
+
+def _clients(server: Server) -> ClientOptions:
+    """The options of the front; those of the main server's connections are written elsewhere in the model."""
+    connection = server.main.connection
+    written = {
+        "keep_alive_timeout": 0.0 if connection.keep_alive is False else connection.keep_alive_timeout,
+        "limit_request_line": connection.limit_request_line,
+        "limit_request_field_size": connection.limit_request_field_size,
+        "limit_request_fields": connection.limit_request_fields,
+    }
+    return dataclasses.replace(server.clients, **{name: value for name, value in written.items() if value is not None})
+
+
+def _fallback(server: Server) -> GroupOptions:
+    timeout = server.main.connection.timeout
+    return GroupOptions() if timeout is None else GroupOptions(socket_timeout=timeout)
+
+
+class _Drawing:
+    """Goes through the process groups; one that is wrong does not keep the others from being looked at.
+
+    Attributes:
+        problems: what is wrong, a line each.
+        notes: what is worth knowing.
+        warnings: what works, but hardly as it was meant.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._is_root = os.geteuid() == 0
+        self._examined: set[tuple[object, ...]] = set()
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def groups(self) -> tuple[GroupBlueprint, ...]:
+        """Return the process groups, as far as they are possible."""
+        drawn = []
+        names: set[str] = set()
+        for group in self._server.groups:
+            try:
+                if group.title in names:
+                    raise ConfigurationError(
+                        f"the name {EMBEDDED!r} is taken by the group for scripts that name none; choose another one"
+                    )
+                names.add(group.title)
+                drawn.append(self._group(group))
+            except ConfigurationError as error:
+                self.problems.append(f"{group.position}: process group {group.title!r}: {error}")
+        return tuple(drawn)
+
+    def front_identity(self) -> Identity | None:
+        """Return who the front becomes."""
+        server = self._server
+        if not self._is_root:
+            if server.user is not None:
+                self.warnings.append(f"User {server.user} has no effect: only root can become another user")
+            return resolve_identity(None, None, None)
+        try:
+            return resolve_identity(server.user or _NOBODY, server.group, None)
+        except ConfigurationError as error:
+            self.problems.append(f"User: {error}")
+            return None
+
+    def _group(self, group: ProcessGroup) -> GroupBlueprint:
+        options = group.options
+        identity = self._identity(group)
+        check_root(options.chroot, identity)
+        directory = self._directory(group, identity)
+        self._examine(options, identity, directory)
+        settings = settings_of_group(group, self._server, directory, identity)
+        scripts = tuple(path for path in settings.import_scripts if not path.startswith("module:"))
+        return GroupBlueprint(group.title, options, settings, scripts, group.error_log)
+
+    def _identity(self, group: ProcessGroup) -> Identity | None:
+        options = group.options
+        if self._is_root:
+            if options.user is None:
+                self.warnings.append(
+                    f"{group.position}: process group {group.title!r} runs as root, for neither User nor user= names "
+                    "anybody; write User for anything but a test"
+                )
+                return None
+            return resolve_identity(options.user, options.group, options.supplementary_groups)
+        own = resolve_identity(None, None, None)
+        if options.user not in {None, own.user_name, f"#{own.uid}", self._server.user}:
+            resolve_identity(options.user, options.group, options.supplementary_groups)
+            self.warnings.append(
+                f"{group.position}: process group {group.title!r}: user={options.user} has no effect: "
+                f"only root can become another user; running as {own.user_name}"
+            )
+        return own
+
+    def _directory(self, group: ProcessGroup, identity: Identity | None) -> str:
+        """Return where the processes run, as seen from outside: `home`, the user's own home, or the root."""
+        options = group.options
+        if options.home is not None:
+            if not os.path.isdir(options.home):
+                raise ConfigurationError(f"home: {options.home} is not a directory")
+            return options.home
+        if options.chroot is not None:
+            return options.chroot
+        if identity is None or identity.uid == os.geteuid():
+            return "/"
+        if os.path.isdir(identity.home):
+            return identity.home
+        self.warnings.append(
+            f"{group.position}: process group {group.title!r}: the home of {identity.user_name}, {identity.home}, "
+            "is not a directory; its processes run in /, unless home= says where"
+        )
+        return "/"
+
+    def _examine(self, options: GroupOptions, identity: Identity | None, directory: str) -> None:
+        """Refuse an interpreter that the user cannot have; scripts out of reach are their requests' trouble."""
+        key = (options.python_home, options.chroot, identity, directory)
+        if key in self._examined:
+            return
+        check_reach((), identity, directory, options.chroot)
+        if options.python_home is not None:
+            self.notes += describe(environment_of(options, identity), options)
+        self._examined.add(key)
