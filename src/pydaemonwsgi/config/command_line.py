@@ -49,8 +49,9 @@ def parse_serve(argv: Sequence[str]) -> ServeOptions:
     if "define" in given:
         raise ConfigurationError("--define is for <IfDefine> in a configuration; give --config FILE as well")
     if not scripts:
-        raise ConfigurationError("SCRIPT is missing; give a file such as app.wsgi, or a module such as package.module, "
-            "or --config FILE")
+        raise ConfigurationError(
+            "SCRIPT is missing; give a file such as app.wsgi, or a module such as package.module, or --config FILE"
+        )
     if len(scripts) > 1:
         raise ConfigurationError(f"more than one SCRIPT: {scripts[0]!r} and {scripts[1]!r}; give one")
     options = ServeOptions(OPTIONS["script"].parse(scripts[0]), **given)
@@ -68,7 +69,7 @@ def _refuse_beside_configuration(given: dict[str, Any], scripts: list[str]) -> N
             row = OPTIONS[name]
             where = f"as {row.daemon_option} of WSGIDaemonProcess" if row.daemon_option else "by its directive"
             raise ConfigurationError(
-                f"{row.flag} has no place beside --config; write it into {given['config']} {where}, and leave it out here"
+                f"{row.flag} has no place beside --config; write it into {given['config']} {where}, not here"
             )
 
 

@@ -77,7 +77,10 @@ class FrontServer:
         self._clients: set[Client] = set()
         self._groups = {group.name: ProcessGroup(group) for group in options.groups}
         opened: dict[LogOptions, AccessLog] = {}
-        logs = [tuple(opened.setdefault(log, AccessLog(log.descriptor, log.format)) for log in host) for host in options.logs]
+        logs = [
+            tuple(opened.setdefault(log, AccessLog(log.descriptor, log.format)) for log in host)
+            for host in options.logs
+        ]
         self.route = Route(
             next(iter(self._groups.values()), ProcessGroup(options.fallback)), options.limit_request_body, logs[0]
         )

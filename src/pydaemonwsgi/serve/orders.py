@@ -37,9 +37,6 @@ def front_options(blueprint: Blueprint, logs: Mapping[LogTarget, int]) -> "Front
     from pydaemonwsgi.http.response import LONGEST_LINE  # noqa: PLC0415
 
     clients = blueprint.clients
-    taken = _same_named(FrontOptions, clients)
-    if clients.spool_directory is not None:
-        taken["spool_directory"] = os.path.abspath(clients.spool_directory)  # the front leaves this directory
 
     def bounds(name: str, options: GroupOptions) -> FrontGroup:
         own = {
@@ -49,16 +46,18 @@ def front_options(blueprint: Blueprint, logs: Mapping[LogTarget, int]) -> "Front
         }
         return FrontGroup(**_same_named(FrontGroup, options) | own)
 
-    return FrontOptions(
-        groups=tuple(bounds(group.name, group.options) for group in blueprint.groups),
-        fallback=bounds("", blueprint.fallback),
-        mount_point=blueprint.mount_point,
-        logs=tuple(
+    own: dict[str, Any] = {
+        "groups": tuple(bounds(group.name, group.options) for group in blueprint.groups),
+        "fallback": bounds("", blueprint.fallback),
+        "mount_point": blueprint.mount_point,
+        "logs": tuple(
             tuple(LogOptions(logs[log.target], log.format) for log in host) for host in blueprint.access_logs
         ),
-        site=blueprint.site,
-        **taken,
-    )
+        "site": blueprint.site,
+    }
+    if clients.spool_directory is not None:
+        own["spool_directory"] = os.path.abspath(clients.spool_directory)  # the front leaves this directory
+    return FrontOptions(**_same_named(FrontOptions, clients) | own)
 
 
 def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings":

@@ -60,7 +60,5 @@ def _warnings(options: ServeOptions, checked: Checked) -> list[str]:
         )
     if options.socket_user is not None and os.geteuid() != 0:
         texts.append(f"--socket-user {options.socket_user} has no effect: only root can give a file away")
-    texts += [
-        f"--python-path {entry} is not a directory" for entry in options.python_path if not os.path.isdir(entry)
-    ]
+    texts += [f"--python-path {entry} is not a directory" for entry in options.python_path if not os.path.isdir(entry)]
     return texts

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Any
 
 from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
@@ -63,7 +64,7 @@ def draw(options: ServeOptions) -> Blueprint:
 def _clients(server: Server) -> ClientOptions:
     """The options of the front; those of the main server's connections are written elsewhere in the model."""
     connection = server.main.connection
-    written = {
+    written: dict[str, Any] = {
         "keep_alive_timeout": 0.0 if connection.keep_alive is False else connection.keep_alive_timeout,
         "limit_request_line": connection.limit_request_line,
         "limit_request_field_size": connection.limit_request_field_size,
