@@ -23,6 +23,7 @@ import time
 from pydaemonwsgi.errors import ConfigurationError
 
 __all__ = [
+    "ERROR_LOG",
     "NOTICE",
     "error_line",
     "level_word",
@@ -32,6 +33,7 @@ __all__ = [
     "write_record",
 ]
 
+ERROR_LOG = 2  # the descriptor, in every process
 NOTICE = 25  # httpd's level between info and warn: what an operator should see in normal life
 
 _TREE = "pydaemonwsgi"

@@ -5,7 +5,7 @@ names. A child that runs user code may send anything, so every message is checke
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -56,7 +56,7 @@ class Word(Enum):
     DUMPED = "dumped"  # the stacks are written
     RETIRE = "retire"  # I should be replaced, for this reason
     # supervisor -> front and daemon process
-    LOGS = "logs"  # the logs have been opened anew: here they are, as descriptors, the error log first
+    LOGS = "logs"  # opened anew, as descriptors: put each in the place of the descriptor of this number
     # supervisor -> preload parent, beside KEEP
     FORK = "fork"  # fork a daemon process: its control connection and scoreboard travel as descriptors
     # preload parent -> supervisor, beside LOADED and RETIRE
@@ -71,6 +71,7 @@ class Word(Enum):
 # Names and what belongs to each.
 _NUMBERS: Final = dict[str, int]
 _TEXTS: Final = dict[str, str]
+_LIST: Final = list[int]
 
 _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.ATTACH: {"process": int, "pid": int, "threads": int, "group": str},
@@ -97,7 +98,7 @@ _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.KEPT: {},
     Word.DUMPED: {"token": int},
     Word.RETIRE: {"reason": str},
-    Word.LOGS: {"error": bool, "access": bool},
+    Word.LOGS: {"logs": _LIST},
     Word.FORK: {"process": int},
     Word.UNFORKED: {"process": int, "error": str},
     Word.BORN: {},
@@ -135,6 +136,12 @@ class Message:
         """Return the field `name`, a text for each of some names."""
         value = self.fields[name]
         assert isinstance(value, dict)
+        return value
+
+    def list(self, name: str) -> Sequence[int]:
+        """Return the field `name`, some numbers in their order."""
+        value = self.fields[name]
+        assert isinstance(value, list)
         return value
 
     def seconds(self, name: str) -> float:
@@ -196,6 +203,9 @@ def decode(data: bytes) -> Message:
             raise ChannelError(f"control message {word.value} whose {name} is no duration")
         elif kind in {_NUMBERS, _TEXTS}:
             _check_table(value, kind, f"control message {word.value} whose {name}")
+        elif kind is _LIST:
+            if type(value) is not list or not all(type(one) is int and 0 <= one <= _LARGEST for one in value):
+                raise ChannelError(f"control message {word.value} whose {name} is no list of numbers")
         elif type(value) is not kind:
             raise ChannelError(f"control message {word.value} whose {name} is no {kind.__name__}")
     return Message(word, content)

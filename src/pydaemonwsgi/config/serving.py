@@ -6,6 +6,7 @@ from typing import Any
 
 from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.log_targets import read_log_target
 from pydaemonwsgi.config.model import (
     AccessLog,
     Host,
@@ -20,7 +21,8 @@ from pydaemonwsgi.config.model import (
 )
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.script import ScriptSpec
-from pydaemonwsgi.config.values import ListenAddress
+from pydaemonwsgi.config.values import BadValueError, ListenAddress
+from pydaemonwsgi.errors import ConfigurationError
 
 __all__ = ["model_of"]
 
@@ -48,11 +50,11 @@ def model_of(options: ServeOptions, script: ScriptSpec, *, cwd: str) -> Server:
         callable_object=script.callable_object,
     )
     host = Host(
-        error_log=None if options.error_log is None else _log(options.error_log, cwd),
+        error_log=None if options.error_log is None else _log("error-log", options.error_log, cwd),
         log_levels=(("", options.log_level),),
         access_logs=()
         if options.access_log is None
-        else (AccessLog(_log(options.access_log, cwd), options.access_log_format),),
+        else (AccessLog(_log("access-log", options.access_log, cwd), options.access_log_format),),
         script_aliases=(alias,),
         settings=Settings(limit_request_body=options.limit_request_body),
     )
@@ -97,7 +99,15 @@ def _absolute_address(address: ListenAddress, cwd: str) -> ListenAddress:
     return address if address.path is None else ListenAddress("", 0, _absolute(address.path, cwd))
 
 
-def _log(name: str, cwd: str) -> LogTarget:
+def _log(option: str, name: str, cwd: str) -> LogTarget:
+    """What `--access-log` or `--error-log` names; `-` is standard output.
+
+    Raises:
+        ConfigurationError: it means nothing.
+    """
     if name == "-":
         return LogTarget(LogTargetKind.STREAM, "stdout")
-    return LogTarget(LogTargetKind.FILE, _absolute(name, cwd))
+    try:
+        return read_log_target(name, lambda path: _absolute(path, cwd))
+    except BadValueError as error:
+        raise ConfigurationError(f"--{option}: {error}") from None

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pydaemonwsgi.config.apache.words import quote
 from pydaemonwsgi.config.directives.connections import CLIENT_DIRECTIVES, SERVE_OPTIONS
 from pydaemonwsgi.config.directives.processes import DAEMON_OPTIONS
-from pydaemonwsgi.config.model import Host, LogTarget, LogTargetKind, ProcessGroup, ScriptAlias, Server, Settings
+from pydaemonwsgi.config.log_targets import write_log_target
+from pydaemonwsgi.config.model import Host, ProcessGroup, ScriptAlias, Server, Settings
 from pydaemonwsgi.config.option import Option
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import ConfigurationError
@@ -63,16 +64,12 @@ def _address(address: ListenAddress) -> str:
 
 def _logs(host: Host) -> Iterator[str]:
     if host.error_log is not None:
-        yield _line("ErrorLog", _target(host.error_log))
+        yield _line("ErrorLog", write_log_target(host.error_log))
     levels = [_LEVELS.get(level, level) for _, level in host.log_levels]
     if levels:
         yield _line("LogLevel", *levels)
     for log in host.access_logs:
-        yield _line("CustomLog", _target(log.target), log.format)
-
-
-def _target(target: LogTarget) -> str:
-    return f"/dev/{target.value}" if target.kind is LogTargetKind.STREAM else target.value
+        yield _line("CustomLog", write_log_target(log.target), log.format)
 
 
 def _clients(server: Server) -> Iterator[str]:

@@ -17,8 +17,9 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.decisions import Decision
 
-__all__ = ["FORMATS", "AccessRecord", "compile_format"]
+__all__ = ["FORMATS", "AccessRecord", "compile_condition", "compile_format"]
 
 FORMATS: Final = {
     "common": '%h %l %u %t "%r" %>s %b',
@@ -48,6 +49,8 @@ class AccessRecord:
         queue_time: seconds in the front's queue.
         host: the virtual host's name, with or without a port.
         process_group: of the daemon process; empty if none took part.
+        decision: of the configuration; None where there is none, or the request never got so far.
+        document_of: the status of the error that is shown so; 0 for what the client asked for.
     """
 
     remote_addr: str
@@ -72,6 +75,13 @@ class AccessRecord:
     queue_time: float = 0.0
     host: str = ""
     process_group: str = ""
+    decision: Decision | None = None
+    document_of: int = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The request's variables, as the configuration has set them."""
+        return {} if self.decision is None else dict(self.decision.common.environment)
 
 
 _Getter = Callable[[AccessRecord], object]
@@ -90,6 +100,14 @@ def compile_format(text: str) -> Callable[[AccessRecord], bytes]:
         return (template % tuple([getter(record) for getter in getters])).encode("utf-8", "backslashreplace")
 
     return render
+
+
+def compile_condition(text: str) -> Callable[[AccessRecord], bool]:
+    """Return whether a record is to be written, by the `NAME` or `!NAME` of `env=`: whether that variable is set."""
+    name = text.removeprefix("!")
+    if text.startswith("!"):
+        return lambda record: name not in record.environment
+    return lambda record: name in record.environment
 
 
 # -- the format

@@ -1,73 +1,84 @@
 """Access logs: records of finished requests, written together at the end of a turn of the loop. Shell."""
 
 import asyncio
-import logging
-import os
 import time
 from collections.abc import Iterable
 from typing import Final
 
-from pydaemonwsgi.front.access_log import AccessRecord, compile_format
+from pydaemonwsgi.front.access_log import AccessRecord, compile_condition, compile_format
 from pydaemonwsgi.front.exchange import Exchange
+from pydaemonwsgi.front.log_writer import LogWriter
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.response import ResponseHead
+from pydaemonwsgi.routing.decisions import Decision
 
 __all__ = ["AccessLog", "AccessLogs", "access_record"]
 
-logger = logging.getLogger(__name__)
-
 # What the access log says of a request whose client went away before there was an answer; nginx's number.
 _CLIENT_GONE: Final = 499
+# Seconds that all logs together get for what waits, when the front ends.
+_PATIENCE: Final = 2.0
 
 
 class AccessLog:
     """One log.
 
     Args:
-        descriptor: to write to; it may be made to lead to another file at any time.
+        descriptor: to write to.
         format_text: see `access_log.compile_format`.
+        condition: of `env=NAME`, with a `!` before it; None for every request.
     """
 
-    __slots__ = ("_descriptor", "_lines", "render")
+    __slots__ = ("descriptor", "render", "wants")
 
-    def __init__(self, descriptor: int, format_text: str) -> None:
-        self._descriptor = descriptor
-        self._lines: list[bytes] = []
+    def __init__(self, descriptor: int, format_text: str, condition: str | None = None) -> None:
+        self.descriptor = descriptor
         self.render = compile_format(format_text)
-
-    def add(self, record: AccessRecord) -> None:
-        """Keep a record until `write`."""
-        self._lines.append(self.render(record))
-
-    def write(self) -> None:
-        """Write what was added."""
-        lines, self._lines = self._lines, []
-        try:
-            os.write(self._descriptor, b"".join(lines))
-        except OSError as error:
-            # A full disk must not stop the service; the error log, perhaps elsewhere, says what is missing.
-            logger.error("%d access records are lost: %s", len(lines), error.strerror)
+        self.wants = None if condition is None else compile_condition(condition)
 
 
 class AccessLogs:
-    """The logs that have something to write."""
+    """All logs: what they have to write waits for the end of a turn of the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: dict[AccessLog, None] = {}
+        self._writers: dict[int, LogWriter] = {}
+        self._waiting: dict[int, list[bytes]] = {}
 
     def add(self, logs: Iterable[AccessLog], record: AccessRecord) -> None:
-        """Have a record written to each of `logs` at the end of this turn of the loop."""
-        if not self._waiting:
+        """Have a record written to each of `logs` that wants it."""
+        waiting = self._waiting
+        if not waiting:
             self._loop.call_soon(self._write)
         for log in logs:
-            log.add(record)
-            self._waiting[log] = None
+            if log.wants is None or log.wants(record):
+                lines = waiting.get(log.descriptor)
+                if lines is None:
+                    waiting[log.descriptor] = [log.render(record)]
+                else:
+                    lines.append(log.render(record))
 
     def _write(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        for log in waiting:
-            log.write()
+        for descriptor, lines in waiting.items():
+            self._writer(descriptor).write(lines)
+
+    def _writer(self, descriptor: int) -> LogWriter:
+        writer = self._writers.get(descriptor)
+        if writer is None:
+            writer = self._writers[descriptor] = LogWriter(self._loop, descriptor)
+        return writer
+
+    def replace(self, number: int, descriptor: int) -> None:
+        """A log has been opened anew: its number leads to where `descriptor` does from here on."""
+        self._writer(number).replace(descriptor)
+
+    def finish(self) -> None:
+        """Write what there is, and wait a little for readers that are slow: the process ends."""
+        self._write()
+        deadline = time.monotonic() + _PATIENCE
+        for writer in self._writers.values():
+            writer.finish(deadline)
 
 
 def access_record(
@@ -80,6 +91,8 @@ def access_record(
     body_bytes: int,
     requests: int,
     connection_status: str,
+    decision: Decision | None = None,
+    document_of: int = 0,
 ) -> AccessRecord:
     """Return what there is to say about a request.
 
@@ -92,6 +105,8 @@ def access_record(
         body_bytes: of the response.
         requests: of this connection.
         connection_status: "X" aborted, "+" kept alive, "-" closed.
+        decision: of the configuration, if there is one.
+        document_of: the status of the error that is shown so, 0 for what the client asked for.
     """
     now = time.time()
     started = exchange.request_start if exchange is not None else now
@@ -121,4 +136,6 @@ def access_record(
         queue_time=exchange.queue_time if exchange is not None else 0.0,
         host=head.host.decode("latin-1") if head is not None else "",
         process_group=exchange.route.group.name if exchange is not None else "",
+        decision=decision,
+        document_of=document_of,
     )

@@ -856,5 +856,7 @@ class Client:
             body_bytes=self._body_bytes if self._answer is None else self._answer.body_bytes,
             requests=self._requests,
             connection_status=connection_status,
+            decision=self._route.decision,
+            document_of=self._route.document_of,
         )
         self._front.access_logs.add(self._route.logs, record)

@@ -20,7 +20,7 @@ from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.server import FrontServer
-from pydaemonwsgi.logs import setup_error_log
+from pydaemonwsgi.logs import ERROR_LOG, setup_error_log
 from pydaemonwsgi.metrics.heartbeat import Heartbeat
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
@@ -227,7 +227,7 @@ class _Front:
         elif word is Word.REPORT:
             self._report(message, descriptors, server)
         elif word is Word.LOGS:
-            self._take_logs(message, descriptors)
+            _take_logs(message, descriptors, server)
         elif word is Word.PING:
             self._say(Word.PONG, queued=server.queued, clients=server.connected)
         elif word is Word.HAND_OVER:
@@ -244,20 +244,6 @@ class _Front:
         finally:
             os.close(memory)
         self._say(Word.REPORTED, token=message.number("token"))
-
-    def _take_logs(self, message: Message, descriptors: list[int]) -> None:
-        """Put logs that have been opened anew in the place of those we have."""
-        received = [descriptor for descriptor in descriptors if descriptor != LOST_DESCRIPTOR]
-        if len(received) != bool(message.fields["error"]) + bool(message.fields["access"]):
-            logger.error("out of descriptors: the logs go on in the old files")
-        else:
-            if message.fields["error"]:
-                replace_error_log(received[0])
-            if message.fields["access"]:
-                log = next(log for host in self._options.logs for log in host)
-                os.dup2(received[-1], log.descriptor, inheritable=False)
-        for descriptor in received:
-            os.close(descriptor)
 
     def _stop(self, timeout: float) -> None:
         server = self._server
@@ -279,8 +265,26 @@ class _Front:
         asyncio.get_running_loop().call_later(0.05, self._finish)
 
     def _finish(self) -> None:
+        if self._server is not None:
+            self._server.access_logs.finish()
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(0)
+
+
+def _take_logs(message: Message, descriptors: list[int], server: FrontServer) -> None:
+    """Put logs that have been opened anew in the place of those we have."""
+    numbers = message.list("logs")
+    received = [descriptor for descriptor in descriptors if descriptor != LOST_DESCRIPTOR]
+    if len(received) != len(numbers):
+        logger.error("out of descriptors: %d logs go on in the old files", len(numbers))
+    else:
+        for number, descriptor in zip(numbers, received, strict=True):
+            if number == ERROR_LOG:
+                replace_error_log(descriptor)
+            else:
+                server.access_logs.replace(number, descriptor)
+    for descriptor in received:
+        os.close(descriptor)
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

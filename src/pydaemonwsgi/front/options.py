@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.config.model import Server
 
-__all__ = ["FrontOptions", "GroupOptions", "LogOptions"]
+__all__ = ["ErrorLogOptions", "FrontOptions", "GroupOptions", "LogOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,19 @@ class GroupOptions:
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """One access log: the descriptor that it is written to, and httpd's format."""
+    """One access log: the descriptor that it is written to, httpd's format, and the `NAME` or `!NAME` of `env=`."""
 
     descriptor: int
     format: str
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLogOptions:
+    """A host's error log: its descriptor, and the level from which on it is written."""
+
+    descriptor: int
+    level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class FrontOptions:
     Attributes:
         groups: the process groups.
         logs: the access logs of each host, in the order of `site.hosts`; without a configuration of the only one.
+        error_logs: of each host, in the order of `site.hosts`.
         fallback: whose bounds count for what no process group answers.
         site: the configuration; None where every request goes to one script.
         limit_request_body: where no configuration says it.
@@ -70,3 +80,4 @@ class FrontOptions:
     request_buffer_size: int
     spool_directory: str | None
     site: Server | None = None
+    error_logs: tuple[ErrorLogOptions, ...] = ()

@@ -78,7 +78,7 @@ class FrontServer:
         self._groups = {group.name: ProcessGroup(group) for group in options.groups}
         opened: dict[LogOptions, AccessLog] = {}
         logs = [
-            tuple(opened.setdefault(log, AccessLog(log.descriptor, log.format)) for log in host)
+            tuple(opened.setdefault(log, AccessLog(log.descriptor, log.format, log.condition)) for log in host)
             for host in options.logs
         ]
         self.route = Route(

@@ -5,6 +5,7 @@ import shlex
 from typing import Final
 
 from pydaemonwsgi import __version__
+from pydaemonwsgi.config.log_targets import write_log_target
 from pydaemonwsgi.config.model import AccessLog, LogTarget, LogTargetKind
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
@@ -58,15 +59,9 @@ def _user(group: GroupBlueprint, front: str) -> str:
 
 
 def _target(target: LogTarget) -> str:
-    match target.kind:
-        case LogTargetKind.STREAM:
-            return "standard output" if target.value == "stdout" else "standard error"
-        case LogTargetKind.PIPE:
-            return f"|{target.value}"
-        case LogTargetKind.SYSLOG:
-            return f"syslog:{target.value}" if target.value else "syslog"
-        case LogTargetKind.FILE:
-            return target.value
+    if target.kind is LogTargetKind.STREAM:
+        return "standard output" if target.value == "stdout" else "standard error"
+    return write_log_target(target)
 
 
 def _access_logs(blueprint: Blueprint) -> str:

@@ -5,15 +5,15 @@ A field there that has the name of an option is that option; the rest is said he
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydaemonwsgi.config.chroot import seen_from_inside
 from pydaemonwsgi.config.group_options import GroupOptions
-from pydaemonwsgi.config.model import LogTarget, ProcessGroup, Server
+from pydaemonwsgi.config.model import ProcessGroup, Server
 from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import GROUP_TITLE
 from pydaemonwsgi.serve.blueprint import Blueprint
+from pydaemonwsgi.serve.logs import OpenedLogs
 from pydaemonwsgi.serve.preflight import Checked
 from pydaemonwsgi.system.identities import Identity, group_id, user_id
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["daemon_settings", "front_options", "settings_of_group"]
 
 
-def front_options(blueprint: Blueprint, logs: Mapping[LogTarget, int]) -> "FrontOptions":
+def front_options(blueprint: Blueprint, logs: OpenedLogs) -> "FrontOptions":
     """Return what the front has to know.
 
     Args:
         blueprint: the server.
-        logs: the descriptors of the access logs.
+        logs: its logs.
     """
-    from pydaemonwsgi.front.options import FrontOptions, LogOptions  # noqa: PLC0415
+    from pydaemonwsgi.front.options import ErrorLogOptions, FrontOptions, LogOptions  # noqa: PLC0415
     from pydaemonwsgi.front.options import GroupOptions as FrontGroup  # noqa: PLC0415
     from pydaemonwsgi.http.response import LONGEST_LINE  # noqa: PLC0415
 
@@ -51,7 +51,12 @@ def front_options(blueprint: Blueprint, logs: Mapping[LogTarget, int]) -> "Front
         "fallback": bounds("", blueprint.fallback),
         "mount_point": blueprint.mount_point,
         "logs": tuple(
-            tuple(LogOptions(logs[log.target], log.format) for log in host) for host in blueprint.access_logs
+            tuple(LogOptions(logs.access[log.target], log.format, log.condition) for log in host)
+            for host in blueprint.access_logs
+        ),
+        "error_logs": tuple(
+            ErrorLogOptions(logs.of_host(host), dict(host.log_levels).get("", blueprint.log_level))
+            for host in (blueprint.site.hosts if blueprint.site is not None else ())
         ),
         "site": blueprint.site,
     }

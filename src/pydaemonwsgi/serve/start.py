@@ -6,9 +6,7 @@ import os
 import socket
 from typing import Final
 
-from pydaemonwsgi.config.model import LogTarget, LogTargetKind
 from pydaemonwsgi.config.options import ServeOptions
-from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.serve import single_script, site
 from pydaemonwsgi.serve.banner import banner
@@ -16,8 +14,8 @@ from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.control import make_control_socket
 from pydaemonwsgi.serve.heritage import take_heritage
 from pydaemonwsgi.serve.listening import listen
+from pydaemonwsgi.serve.logs import open_logs
 from pydaemonwsgi.serve.orders import front_options
-from pydaemonwsgi.supervisor.logs import LogFiles
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
@@ -48,23 +46,16 @@ def serve(options: ServeOptions) -> int:
     blueprint = single_script.draw(options) if options.config is None else site.draw(options)
     pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
-    error_log = None if blueprint.error_log is None else _open_log(blueprint.error_log)
-    targets = dict.fromkeys(log.target for host in blueprint.access_logs for log in host)
-    access_logs = {target: _open_log(target) for target in targets}
     descriptors.raise_descriptor_limit()
+    opened = open_logs(blueprint, os.getcwd())
+    logs = opened.logs
     listening = listen(blueprint, heritage.listeners)
     addresses = [listener.address for listener in listening]
     listeners = [listener.sock for listener in listening]
     control_socket, control_problem = heritage.control_socket, ""
     if heritage.predecessor is None:
         control_socket, control_problem = make_control_socket(options.control_socket, blueprint.name, addresses)
-    if error_log is not None:
-        banner_to = os.dup(2)
-        descriptors.redirect_standard_streams(error_log)
-        os.close(error_log)
-    else:
-        banner_to = 2
-        descriptors.redirect_standard_streams(2)
+    logs.redirect()
     setup_error_log(blueprint.log_level, label="supervisor")
     for text in blueprint.notes:
         logger.info("%s", text)
@@ -72,14 +63,14 @@ def serve(options: ServeOptions) -> int:
         logger.warning("%s", text)
     if control_problem:
         logger.warning("%s; pydaemonwsgi status, reload and the other commands do not work", control_problem)
-    for_front = front_options(blueprint, access_logs)
+    for_front = front_options(blueprint, opened)
 
     def announce() -> None:
         pid_file.write()
         path = control_socket.path if control_socket is not None else None
         text = banner(blueprint, addresses, path)
         with contextlib.suppress(OSError):  # nobody reads it: no reason not to serve
-            os.write(banner_to, text.encode("utf-8", "replace"))
+            os.write(logs.console, text.encode("utf-8", "replace"))
 
     def run_front(control: socket.socket, heartbeat: memoryview) -> int:
         # Imported in the child only: the supervisor holds no HTTP code.
@@ -91,11 +82,10 @@ def serve(options: ServeOptions) -> int:
     startup_timeouts = [group.options.startup_timeout for group in blueprint.groups]
     supervisor = Supervisor(
         Plan(
-            groups=tuple(_group_plan(group) for group in blueprint.groups),
+            groups=tuple(_group_plan(group, opened.of_group(group)) for group in blueprint.groups),
             listeners=listeners,
             addresses=tuple(map(str, addresses)),
-            logs=_log_files(blueprint, access_logs),
-            access_logs=tuple(access_logs.values()),
+            logs=logs,
             control_socket=control_socket,
             run_front=run_front,
             front_timeout=options.front_timeout,
@@ -124,7 +114,7 @@ def serve(options: ServeOptions) -> int:
                     logger.debug("cannot remove %s: %s", listener.address.path, error)
 
 
-def _group_plan(group: GroupBlueprint) -> GroupPlan:
+def _group_plan(group: GroupBlueprint, error_log: int) -> GroupPlan:
     options, settings = group.options, group.settings
     planner = ServiceGroup if not options.threads else PreloadedGroup if options.preload else Group
     timeouts = Timeouts(
@@ -156,6 +146,7 @@ def _group_plan(group: GroupBlueprint) -> GroupPlan:
         channel_buffers=(options.send_buffer_size, options.receive_buffer_size),
         maximum_memory=options.maximum_memory,
         run_parent=run_parent,
+        error_log=error_log,
     )
 
 
@@ -169,25 +160,6 @@ def _version(script: str) -> int:
         return os.stat(script).st_mtime_ns
     except OSError:
         return 0
-
-
-def _open_log(target: LogTarget) -> int:
-    if target.kind is LogTargetKind.STREAM:
-        return os.dup(1 if target.value == "stdout" else 2)
-    if target.kind is LogTargetKind.FILE:
-        return descriptors.open_log(target.value)
-    raise ConfigurationError(f"logs to {target.kind.value} are not possible yet: {target.value}")
-
-
-def _log_files(blueprint: Blueprint, access_logs: dict[LogTarget, int]) -> LogFiles:
-    files = [(target, number) for target, number in access_logs.items() if target.kind is LogTargetKind.FILE]
-    error_log = blueprint.error_log
-    is_file = error_log is not None and error_log.kind is LogTargetKind.FILE
-    return LogFiles(
-        error_log=error_log.value if error_log is not None and is_file else None,
-        access_log=files[0][0].value if files else None,
-        access_descriptor=next(iter(access_logs.values()), -1),
-    )
 
 
 def _backlog_warnings(blueprint: Blueprint) -> list[str]:

@@ -13,7 +13,7 @@ from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.supervisor.crash_report import Death
-from pydaemonwsgi.system.descriptors import close_all_except
+from pydaemonwsgi.system.descriptors import close_all_except, replace_error_log
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 from pydaemonwsgi.system.processes import resident_bytes
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_with_descriptors, send_with_descriptors
@@ -21,7 +21,7 @@ from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_w
 if TYPE_CHECKING:
     from resource import struct_rusage
 
-__all__ = ["Child", "describe_exit", "fork_child", "hear_all"]
+__all__ = ["Child", "describe_exit", "drop_inheritance", "fork_child", "hear_all"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,17 @@ logger = logging.getLogger(__name__)
 _MESSAGES: Final = 64
 # Seconds between two looks at a child's memory.
 _LOOK: Final = 5.0
+_ERROR_LOG: Final = 2
+_HANDLED: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGCHLD,
+)
 
 
 class Child:
@@ -133,12 +144,25 @@ def hear_all(child: Child, obey: Callable[[Message], None]) -> None:
         child.kill(signal.SIGKILL)
 
 
-def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int]) -> Child:
+def drop_inheritance(keep: set[int]) -> None:
+    """Drop what a fresh child has of the supervisor: signal handling, session, all descriptors but `keep`."""
+    signal.set_wakeup_fd(-1)
+    for number in _HANDLED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # A session of its own: Ctrl-C in the terminal is for the supervisor, which stops its children in order; and
+    # who has lost the terminal cannot type into it (TIOCSTI), as whoever started us.
+    os.setsid()
+    close_all_except(keep)
+
+
+def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_log: int = _ERROR_LOG) -> Child:
     """Fork; the child runs `run` with its end of a control connection and exits with what it returns.
 
     Args:
         run: what the child does; everything it imports late must be readable by whom it becomes.
         keep: descriptors that stay open in the child, besides 0, 1, 2 and the control connection.
+        error_log: what is its descriptor 2.
 
     Raises:
         OSError: no process or no descriptors are to be had.
@@ -158,24 +182,9 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int]) -> Chil
         return Child(pid, ours)
     status = 1
     try:
-        # What a child drops: the supervisor's signal handling, its process group, its descriptors.
-        signal.set_wakeup_fd(-1)
-        for number in (
-            signal.SIGTERM,
-            signal.SIGINT,
-            signal.SIGHUP,
-            signal.SIGUSR1,
-            signal.SIGUSR2,
-            signal.SIGTTIN,
-            signal.SIGTTOU,
-            signal.SIGCHLD,
-        ):
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        # A session of its own: Ctrl-C in the terminal is for the supervisor, which stops its children in order; and
-        # who has lost the terminal cannot type into it (TIOCSTI), as whoever started us.
-        os.setsid()
-        close_all_except({0, 1, 2, theirs.fileno(), *keep})
+        if error_log != _ERROR_LOG:
+            replace_error_log(error_log)
+        drop_inheritance({0, 1, 2, theirs.fileno(), *keep})
         # The supervisor's objects belong to the supervisor: their finalisers must not close our descriptors.
         ours.detach()
         status = run(theirs)

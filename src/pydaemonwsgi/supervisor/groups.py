@@ -132,6 +132,11 @@ class ProcessGroup:
         return self._plan.name
 
     @property
+    def error_log(self) -> int:
+        """Descriptor of its error log."""
+        return self._plan.error_log
+
+    @property
     def threads(self) -> int:
         """Worker threads of each process."""
         return self._plan.threads
@@ -261,7 +266,7 @@ class ProcessGroup:
             OSError: there is none.
         """
         del process
-        return fork_child(lambda control: self._plan.run_daemon(control, board), (board,))
+        return fork_child(lambda control: self._plan.run_daemon(control, board), (board,), self._plan.error_log)
 
     def _note_unstarted(self, process: Process, error: OSError) -> None:
         self.planner.on_exit(process.number, time.monotonic(), f"could not be started ({error.strerror})")

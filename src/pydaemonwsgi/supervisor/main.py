@@ -21,6 +21,7 @@ from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.herald import Figures, Herald
+from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.preloaded import PreloadedProcessGroup
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
@@ -60,7 +61,7 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._selector = selectors.DefaultSelector()
-        keep = [*(sock.fileno() for sock in plan.listeners), *plan.access_logs]
+        keep = [*(sock.fileno() for sock in plan.listeners), *plan.logs.for_front]
         self._front = Front(
             self._selector, plan.run_front, plan.front_timeout, keep, self._obey_front, self._on_front_ready
         )
@@ -112,12 +113,26 @@ class Supervisor:
                 for group in self._groups:
                     group.end()
                 self._close_control()
+                self._end_logs(signals)
                 return self._exit_status
             for key, _ in self._selector.select(self._wait()):
                 key.data()
             if not self._handle(signals.take()):
                 self._close_control()
                 return 130
+
+    def _end_logs(self, signals: SignalInbox) -> None:
+        """Wait until what was logged has been written; an impatient user need not."""
+        while not self._plan.logs.stop(time.monotonic()):
+            self._plan.logs.carry_out(time.monotonic())
+            deadline = self._plan.logs.next_deadline()
+            for key, _ in self._selector.select(max(0.0, (deadline or 0.0) - time.monotonic())):
+                key.data()
+            for number in signals.take():
+                if number == signal.SIGCHLD:
+                    self._reap()
+                elif number == signal.SIGINT:
+                    return
 
     def _wait(self) -> float:
         now = time.monotonic()
@@ -126,10 +141,11 @@ class Supervisor:
             times.append(self._control.next_deadline())
         if self._successor is not None:
             times.append(self._successor.next_deadline())
-        times.append(self._herald.next_deadline())
+        times += [self._herald.next_deadline(), self._plan.logs.next_deadline()]
         return max(0.0, min([now + _LONGEST_WAIT, *(at for at in times if at is not None)]) - now)
 
     def _carry_out(self) -> None:
+        self._plan.logs.carry_out(time.monotonic())
         self._front.carry_out(time.monotonic())
         for group in self._groups:
             group.carry_out()
@@ -183,17 +199,17 @@ class Supervisor:
     def _reopen_logs(self) -> str:
         """Open the logs anew and hand them to every child; return what went wrong, "" if nothing did."""
         logs = self._plan.logs.reopen()
-        descriptors = [descriptor for descriptor in (logs.error_log, logs.access_log) if descriptor >= 0]
-        if descriptors:
-            self._front.say(Word.LOGS, descriptors, error=logs.error_log >= 0, access=logs.access_log >= 0)
-        if logs.error_log >= 0:
-            for group in self._groups:
+        for numbers, descriptors in logs.batches():
+            self._front.say(Word.LOGS, descriptors, logs=numbers)
+        for group in self._groups:
+            if group.error_log in logs.descriptors:
                 for child in group.children:
-                    child.say(Word.LOGS, (logs.error_log,), error=True, access=False)
+                    child.say(Word.LOGS, (logs.descriptors[group.error_log],), logs=[SERVER_ERROR_LOG])
         logs.close()
         for problem in logs.problems:
-            logger.error("the logs are not opened anew: %s; it goes on as it is", problem)
-        logger.info("the logs have been opened anew" if descriptors else "no log is a file that could be opened anew")
+            logger.error("a log is not opened anew: %s; it goes on as it is", problem)
+        opened = bool(logs.descriptors)
+        logger.info("the logs have been opened anew" if opened else "no log is one that could be opened anew")
         return "; ".join(logs.problems)
 
     # -- children
@@ -209,6 +225,8 @@ class Supervisor:
             if self._successor is not None and pid == self._successor.pid:
                 self._successor.bury(status)
                 self._successor = None
+                continue
+            if self._plan.logs.bury(pid, status, time.monotonic()):
                 continue
             if self._front.child is not None and pid == self._front.child.pid:
                 self._bury_front(status, self._front.child.death(status, usage, self._watch))
@@ -312,6 +330,7 @@ class Supervisor:
                 patience=plan.upgrade_timeout,
                 selector=self._selector,
                 on_ready=self._hand_over,
+                stderr=plan.logs.console,
             )
         except OSError as error:
             logger.error("SIGUSR2: the new supervisor cannot be started: %s; this one goes on", error.strerror)

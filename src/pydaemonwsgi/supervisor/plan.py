@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pydaemonwsgi.supervisor.logs import LogFiles
+from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG, Logs
 from pydaemonwsgi.supervisor.rollover import Group
 from pydaemonwsgi.system.control_sockets import ControlSocket
 from pydaemonwsgi.system.notify import Notifier
@@ -24,6 +24,7 @@ class GroupPlan:
         channel_buffers: bytes of the kernel's buffers of a channel, sending and receiving; 0 for roomy ones.
         maximum_memory: bytes of resident memory beyond which a process is replaced; 0 for no such limit.
         run_parent: be a preload parent, in the child: control connection; for a `PreloadedGroup`, which needs it.
+        error_log: descriptor of the group's error log, which its processes have as descriptor 2.
     """
 
     planner: Group
@@ -33,6 +34,7 @@ class GroupPlan:
     channel_buffers: tuple[int, int] = (0, 0)
     maximum_memory: int = 0
     run_parent: Callable[[socket.socket], int] | None = None
+    error_log: int = SERVER_ERROR_LOG
 
     @property
     def name(self) -> str:
@@ -48,8 +50,7 @@ class Plan:
         groups: the process groups; their names differ.
         listeners: listening sockets, for the front.
         addresses: what they listen on, in words.
-        logs: the log files.
-        access_logs: descriptors that the front keeps.
+        logs: the logs, all open.
         control_socket: where commands come from; None for none.
         run_front: be the front, in the child; the memory is for its signs of life.
         front_timeout: seconds that it may give none before it is replaced; 0 for any time.
@@ -66,8 +67,7 @@ class Plan:
     groups: tuple[GroupPlan, ...]
     listeners: list[socket.socket]
     addresses: tuple[str, ...]
-    logs: LogFiles
-    access_logs: tuple[int, ...]
+    logs: Logs
     control_socket: ControlSocket | None
     run_front: Callable[[socket.socket, memoryview], int]
     front_timeout: float

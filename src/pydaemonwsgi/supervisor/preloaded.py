@@ -98,7 +98,7 @@ class PreloadedProcessGroup(ProcessGroup):
         now = time.monotonic()
         process = self.planner.on_parent_spawned(next(self._numbers), now, self._plan.script_version())
         try:
-            child = fork_child(run, ())
+            child = fork_child(run, (), self._plan.error_log)
         except OSError as error:
             self.planner.on_parent_exit(process.number, now, f"could not be started ({error.strerror})")
             return

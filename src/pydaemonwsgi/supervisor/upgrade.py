@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from pydaemonwsgi.supervisor.children import describe_exit
+from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
 from pydaemonwsgi.system.inheritance import hand_down
 
 __all__ = [
@@ -218,6 +219,7 @@ def start_successor(
     patience: float,
     selector: selectors.BaseSelector,
     on_ready: Callable[[], None],
+    stderr: int,
 ) -> Successor:
     """Start this very command again, as it is installed now, and give it our descriptors.
 
@@ -228,6 +230,7 @@ def start_successor(
         patience: seconds that it has to become ready.
         selector: the loop's.
         on_ready: called when it is.
+        stderr: its standard error, as this command was given it.
 
     Raises:
         OSError: no process or no descriptors are to be had.
@@ -252,6 +255,8 @@ def start_successor(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.chdir(directory)
         variables = hand_down([*descriptors, (PREDECESSOR, theirs.fileno())])
+        if stderr != SERVER_ERROR_LOG:
+            os.dup2(stderr, SERVER_ERROR_LOG)
         os.execve(  # noqa: S606 - the command that the user gave, unchanged
             sys.executable,
             [sys.executable, *sys.orig_argv[1:]],

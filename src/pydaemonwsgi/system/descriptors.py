@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import struct
+import termios
 from collections.abc import Iterable
 
 from pydaemonwsgi.errors import ConfigurationError, StartError
 
 __all__ = [
     "close_all_except",
+    "log_pipe",
     "memfd",
     "open_descriptors",
     "open_log",
@@ -18,8 +21,12 @@ __all__ = [
     "redirect_standard_streams",
     "replace_error_log",
     "set_nonblocking",
+    "unread_bytes",
 ]
 
+# Bytes that the kernel keeps of a log for its reader. More would take more memory for each log, and what exceeds the
+# kernel's allowance for one user (64 MiB) makes each further pipe of his as small as a page or two.
+_LOG_PIPE = 256 * 1024
 # Opening these anew fails for a socket (a journal: ENXIO) and for another user's pipe (a container: EACCES).
 _STANDARD_PATHS = {"/dev/stdout": 1, "/dev/stderr": 2}
 
@@ -70,6 +77,30 @@ def open_log(path: str) -> int:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(f"cannot open the log {path}: {reason}") from error
+
+
+def log_pipe() -> tuple[int, int]:
+    """A pipe for a log: the end to read, and the end to write, which never waits; neither is descriptor 0, 1 or 2.
+
+    Raises:
+        OSError: there are no descriptors left.
+    """
+    ends = []
+    for descriptor in os.pipe2(os.O_CLOEXEC):
+        ends.append(descriptor if descriptor >= 3 else fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3))
+        if descriptor < 3:
+            os.close(descriptor)
+    os.set_blocking(ends[1], False)
+    try:
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, _LOG_PIPE)
+    except OSError:  # EPERM: this user has as many pages in pipes as he may
+        pass
+    return ends[0], ends[1]
+
+
+def unread_bytes(descriptor: int) -> int:
+    """How many bytes of a pipe wait to be read."""
+    return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0\0\0\0"))[0])
 
 
 def redirect_standard_streams(error_fd: int) -> None:

@@ -23,7 +23,7 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.LOST: {"process": 3, "requests": "request 1: GET / for 0.5 s in thread 1"},
     Word.REPORT: {"token": 3, "requests": True},
     Word.REPORTED: {"token": 3},
-    Word.LOGS: {"error": True, "access": False},
+    Word.LOGS: {"logs": [2, 7]},
     Word.DETACHED: {"process": 3},
     Word.CHANNEL: {},
     Word.DRAIN: {},
@@ -48,6 +48,7 @@ WRONG: dict[type, list[Any]] = {
     str: [True, 1, 1.0, None, [], {}, ["a"]],
     bool: [0, 1, 1.0, "true", None, []],
     float: [True, "1.0", None, [], {}],
+    list: [True, 1, "a", None, {}, ["a"], [1.0], [True], [-1], [2**63]],
     dict: [True, 1, 1.0, "a", None, [], {"a": None}, {"a": 1.0}, {"a": True}, {"a": []}, {"a": {}}],
 }
 

@@ -3,7 +3,7 @@
 from pydaemonwsgi.config import values
 from pydaemonwsgi.config.directives.drafts import LogDraft
 from pydaemonwsgi.config.directives.row import HOSTS, Line, Row, parsed
-from pydaemonwsgi.config.model import LogTarget, LogTargetKind
+from pydaemonwsgi.config.log_targets import read_log_target
 from pydaemonwsgi.config.values import BadValueError
 
 __all__ = ["BUILT_IN_FORMATS", "ROWS"]
@@ -11,33 +11,9 @@ __all__ = ["BUILT_IN_FORMATS", "ROWS"]
 BUILT_IN_FORMATS = ("common", "combined", "vhost_combined")
 """Nicknames that count although no LogFormat defines them; most httpd.conf files do."""
 
-_STREAMS = {
-    "/dev/stdout": "stdout",
-    "/proc/self/fd/1": "stdout",
-    "/dev/stderr": "stderr",
-    "/proc/self/fd/2": "stderr",
-}
-
-
-def log_target(line: Line, word: str) -> LogTarget:
-    """What the first argument of ErrorLog and CustomLog means."""
-    if word.startswith("|"):
-        shell = word.startswith("|$")
-        command = (word[2:] if shell else word.lstrip("|")).strip()
-        if not command:
-            raise BadValueError("there is no command behind the |")
-        return LogTarget(LogTargetKind.PIPE, command, shell)
-    if word == "syslog" or word.startswith("syslog:"):
-        return LogTarget(LogTargetKind.SYSLOG, word.partition(":")[2])
-    if word in _STREAMS:
-        return LogTarget(LogTargetKind.STREAM, _STREAMS[word])
-    if not word:
-        raise BadValueError("the file name is empty")
-    return LogTarget(LogTargetKind.FILE, line.path(word))
-
 
 def _error_log(line: Line) -> None:
-    line.place.host.single["error_log"] = log_target(line, line.words[0])
+    line.place.host.single["error_log"] = read_log_target(line.words[0], line.path)
 
 
 def _condition(word: str | None) -> str | None:
@@ -50,12 +26,12 @@ def _condition(word: str | None) -> str | None:
 
 
 def _custom_log(line: Line) -> None:
-    target = log_target(line, line.words[0])
+    target = read_log_target(line.words[0], line.path)
     line.place.host.logs.append(LogDraft(target, line.words[1], _condition(line.word(2)), line.position))
 
 
 def _transfer_log(line: Line) -> None:
-    line.place.host.logs.append(LogDraft(log_target(line, line.words[0]), None, None, line.position))
+    line.place.host.logs.append(LogDraft(read_log_target(line.words[0], line.path), None, None, line.position))
 
 
 def _log_format(line: Line) -> None:

@@ -1,0 +1,59 @@
+"""Opening every log that a server writes to. Shell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydaemonwsgi.config.model import Host, LogTarget
+from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
+from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG, Logs, Use
+
+__all__ = ["OpenedLogs", "open_logs"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLogs:
+    """The logs of a blueprint.
+
+    Attributes:
+        logs: all of them, for the supervisor.
+        access: descriptors of the access logs.
+        errors: descriptors of the error logs that are not the server's.
+    """
+
+    logs: Logs
+    access: Mapping[LogTarget, int]
+    errors: Mapping[LogTarget, int]
+
+    def of_group(self, group: GroupBlueprint) -> int:
+        """Return the descriptor of a process group's error log."""
+        return SERVER_ERROR_LOG if group.error_log is None else self.errors.get(group.error_log, SERVER_ERROR_LOG)
+
+    def of_host(self, host: Host) -> int:
+        """Return the descriptor of a virtual host's error log."""
+        return SERVER_ERROR_LOG if host.error_log is None else self.errors.get(host.error_log, SERVER_ERROR_LOG)
+
+
+def open_logs(blueprint: Blueprint, directory: str) -> OpenedLogs:
+    """Open them all; the server's error log is not yet descriptor 2.
+
+    Args:
+        blueprint: the server.
+        directory: where a command whose name has a slash is looked for, if no ServerRoot says it.
+
+    Raises:
+        ConfigurationError: one cannot be opened.
+    """
+    site = blueprint.site
+    root = site.server_root if site is not None else None
+    logs = Logs(root or directory, blueprint.identity)
+    if blueprint.error_log is not None:
+        logs.open(blueprint.error_log, Use.SERVER_ERROR)
+    errors = {}
+    for host in site.hosts if site is not None else ():
+        if host.error_log is not None and host.error_log != blueprint.error_log:
+            errors[host.error_log] = logs.open(host.error_log, Use.HOST_ERROR)
+    for group in blueprint.groups:
+        if group.error_log is not None and group.error_log != blueprint.error_log:
+            errors[group.error_log] = logs.open(group.error_log, Use.GROUP_ERROR)
+    targets = dict.fromkeys(log.target for host in blueprint.access_logs for log in host)
+    return OpenedLogs(logs, {target: logs.open(target, Use.ACCESS) for target in targets}, errors)
