@@ -1,0 +1,95 @@
+"""A site for a test: its files, its configuration, and a server that serves it."""
+
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.helpers.command import CommandServer, started
+
+__all__ = ["SiteServer", "free_port", "public_directory", "serving_site", "site_files"]
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def public_directory() -> Iterator[Path]:
+    """A directory that everybody may enter, for a front that has given up being root; pytest's are not."""
+    directory = Path(os.path.realpath(tempfile.mkdtemp(prefix="pydaemonwsgi-site-")))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+def site_files(directory: Path, files: Mapping[str, "str | bytes | Path | None"]) -> None:
+    """Write files below `directory`: text, bytes, the copy of a file, or None for a directory."""
+    for name, content in files.items():
+        path = directory / name
+        (path if content is None else path.parent).mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copy(content, path)
+        elif content is not None:
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+    for path in (directory, *directory.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+class SiteServer:
+    """A running site.
+
+    Attributes:
+        directory: where its files are; `{site}` in the configuration.
+        configuration: the file.
+        server: the running command.
+    """
+
+    def __init__(self, directory: Path, configuration: Path, server: CommandServer) -> None:
+        self.directory = directory
+        self.configuration = configuration
+        self.server = server
+        self.port = server.port
+        self.get = server.get
+        self.exchange = server.exchange
+        self.connect = server.connect
+        self.log = server.log
+
+
+@contextlib.contextmanager
+def serving_site(
+    text: str,
+    files: Mapping[str, "str | bytes | Path | None"],
+    *,
+    python: str = sys.executable,
+    env: dict[str, str] | None = None,
+) -> Iterator[SiteServer]:
+    """Serve a configuration for the length of a `with` block.
+
+    Args:
+        text: the configuration; `{site}` in it becomes the site's directory and `{port}` a free port, which is
+            listened on unless the configuration says where.
+        files: of the site, see `site_files`.
+        python: the interpreter.
+        env: what is added to the environment.
+    """
+    with public_directory() as directory:
+        site_files(directory, files)
+        port = free_port()
+        text = text.replace("{site}", str(directory)).replace("{port}", str(port))
+        if "Listen " not in text and "VirtualHost *:" not in text:
+            text = f"Listen 127.0.0.1:{port}\n{text}"
+        configuration = directory / "site.conf"
+        configuration.write_text(text, encoding="utf-8")
+        command = (python, "-m", "pydaemonwsgi", "serve", "--config", str(configuration), "--control-socket", "off")
+        with started(*command, env=env, cwd=directory) as server:
+            yield SiteServer(directory, configuration, server)
