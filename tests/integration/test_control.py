@@ -329,6 +329,14 @@ def test_two_servers_cannot_have_one_control_socket(script: Path, tmp_path: Path
         assert order(server, "status").returncode == 0
 
 
+def test_clients_and_commands_cannot_have_one_socket(script: Path, tmp_path: Path) -> None:
+    """Both are called app.sock easily; the message says that it is not another server."""
+    path = tmp_path / "app.sock"
+    result = run("serve", str(script), "--listen", f"unix:{path}", "--control-socket", str(path))
+    assert result.returncode == 2
+    assert f"--control-socket: {path} is where clients are listened for" in result.stderr
+
+
 def test_a_killed_servers_control_socket_is_replaced(script: Path, tmp_path: Path) -> None:
     """What SIGKILL leaves behind is in nobody's way."""
     path = str(tmp_path / "control")

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydaemonwsgi.channel.commands import LONGEST_ANSWER, Answer, Request, decode_answer, encode_request
 from pydaemonwsgi.errors import ChannelError, ConfigurationError, ControlError
-from pydaemonwsgi.system.control_sockets import SUFFIX, directories
+from pydaemonwsgi.system.control_sockets import SUFFIX, directories, in_directory
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_with_descriptors
 
 __all__ = ["Asked", "ask", "find_server"]
@@ -48,7 +48,7 @@ def find_server(asked: str | None) -> str:
             path = os.path.join(place, asked + SUFFIX)
             if os.path.exists(path):
                 return path
-    running = sorted(path for place in places for path in _sockets_in(place) if _is_listening(path))
+    running = sorted(path for place in places for path in in_directory(place) if _is_listening(path))
     names = [os.path.basename(path).removesuffix(SUFFIX) for path in running]
     if asked is not None:
         others = f"; there is {', '.join(names)}" if names else ""
@@ -58,13 +58,6 @@ def find_server(asked: str | None) -> str:
     if len(running) > 1:
         raise ConfigurationError(f"several servers are running: give --control-socket {' or '.join(names)}")
     return running[0]
-
-
-def _sockets_in(directory: str) -> list[str]:
-    try:
-        return [os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(SUFFIX)]
-    except OSError:
-        return []
 
 
 def _is_listening(path: str) -> bool:

@@ -3,7 +3,7 @@
 import os
 
 from pydaemonwsgi.config.values import ListenAddress
-from pydaemonwsgi.errors import StartError
+from pydaemonwsgi.errors import ConfigurationError, StartError
 from pydaemonwsgi.system.control_sockets import (
     SUFFIX,
     ControlSocket,
@@ -29,12 +29,13 @@ def make_control_socket(
         addresses: where it listens.
 
     Raises:
+        ConfigurationError: clients are listened for at the same path.
         StartError: another server has it; or what was asked for cannot be made.
     """
     if asked == _OFF:
         return None, ""
     if asked is not None and "/" in asked:
-        return open_control_socket(os.path.abspath(asked)), ""
+        return _open(os.path.abspath(asked), addresses), ""
     name = asked or _default_name(server, addresses)
     problems = []
     for directory in directories(os.environ, os.geteuid()):
@@ -46,11 +47,19 @@ def make_control_socket(
         except OSError as error:
             problems.append(f"{directory} {(error.strerror or str(error)).lower()}")
             continue
-        return open_control_socket(os.path.join(directory, name + SUFFIX)), ""
+        return _open(os.path.join(directory, name + SUFFIX), addresses), ""
     problem = f"no directory for the control socket: {'; '.join(problems)}"
     if asked is not None:
         raise StartError(f"{problem}; give --control-socket PATH")
     return None, problem
+
+
+def _open(path: str, addresses: list[ListenAddress]) -> ControlSocket:
+    if any(address.path == path for address in addresses):
+        raise ConfigurationError(
+            f"--control-socket: {path} is where clients are listened for; give one of them another name"
+        )
+    return open_control_socket(path)
 
 
 def _default_name(server: str, addresses: list[ListenAddress]) -> str:

@@ -1,5 +1,6 @@
 """Control sockets: the directories in which they are, their locks, who is at the other end. *Shell.*"""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -12,7 +13,7 @@ from typing import Final
 from pydaemonwsgi.errors import StartError
 from pydaemonwsgi.system.sockets import bind_unix
 
-__all__ = ["SUFFIX", "ControlSocket", "directories", "make_private", "open_control_socket", "peer_of"]
+__all__ = ["SUFFIX", "ControlSocket", "directories", "in_directory", "make_private", "open_control_socket", "peer_of"]
 
 SUFFIX: Final = ".sock"
 _LOCK_SUFFIX: Final = ".lock"
@@ -87,6 +88,18 @@ def directories(environ: Mapping[str, str], uid: int) -> list[str]:
     return [path for path in dict.fromkeys(found) if os.path.isabs(path)]
 
 
+def in_directory(path: str) -> list[str]:
+    """Return the paths of the control sockets in a directory: those beside which there is a lock.
+
+    Listeners for clients may be there as well, and have none.
+    """
+    try:
+        names = set(os.listdir(path))
+    except OSError:
+        return []
+    return sorted(os.path.join(path, name) for name in names if name.endswith(SUFFIX) and name + _LOCK_SUFFIX in names)
+
+
 def make_private(path: str) -> None:
     """Make sure that `path` is a directory of ours, with mode 0700 if it is new.
 
@@ -117,6 +130,8 @@ def open_control_socket(path: str) -> ControlSocket:
     try:
         listener = bind_unix(path, _BACKLOG, mode=0o600)
     except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path + _LOCK_SUFFIX)
         os.close(lock)
         raise
     finally:

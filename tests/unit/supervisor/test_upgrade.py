@@ -99,7 +99,7 @@ def test_successor_that_never_becomes_ready_is_ended(caplog: pytest.LogCaptureFi
 
 
 def test_successor_that_does_not_obey_is_killed() -> None:
-    """It gets ten seconds to clear up after SIGTERM, as a stopped or deaf one never does; then nothing is left to do."""
+    """It gets ten seconds after SIGTERM, in vain if it is stopped or deaf; then nothing is left to do."""
     with attempt(DEAF) as one:
         one.successor.carry_out(deadline(one))
         assert one.lives()

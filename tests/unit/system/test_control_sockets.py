@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pydaemonwsgi.errors import StartError
-from pydaemonwsgi.system.control_sockets import directories, make_private, open_control_socket, peer_of
+from pydaemonwsgi.system.control_sockets import directories, in_directory, make_private, open_control_socket, peer_of
 
 
 def test_directories_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +93,18 @@ def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
         with pytest.raises(StartError, match="the file exists and is no socket"):
             open_control_socket(str(path))
     assert path.read_text() == "precious"
+    assert os.listdir(tmp_path) == ["control"]
+
+
+def test_a_listener_for_clients_is_no_control_socket(tmp_path: Path) -> None:
+    """It may be in the same directory, with the same ending; /run/pydaemonwsgi/app.sock of a systemd unit is."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "app.sock"))
+        control = open_control_socket(str(tmp_path / "control.sock"))
+        assert in_directory(str(tmp_path)) == [str(tmp_path / "control.sock")]
+        control.close()
+    assert in_directory(str(tmp_path)) == []
+    assert in_directory(str(tmp_path / "missing")) == []
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
