@@ -100,9 +100,13 @@ def test_a_response_beyond_its_buffer_goes_to_a_file(size: str, files: int) -> N
         assert len(spool_files(server)) == files
 
 
-def test_a_client_that_reads_nothing_is_cut_off() -> None:
+@pytest.mark.parametrize(
+    "options",
+    [("--response-socket-timeout", "300ms", "--socket-timeout", "1h"), ("--socket-timeout", "300ms")],
+    ids=["its own", "socket-timeout"],
+)
+def test_a_client_that_reads_nothing_is_cut_off(options: tuple[str, ...]) -> None:
     """--response-socket-timeout goes before --socket-timeout."""
-    options = ("--response-socket-timeout", "300ms", "--socket-timeout", "1h")
     with serving(SCRIPT, *options) as server, request_without_reading(server, f"/stream/{16 * MIB}"):
         wait_for(lambda: "read nothing of its answer for 0.3 s (response-socket-timeout)" in server.log(), "the cut")
 
