@@ -218,7 +218,7 @@ def test_dump_says_which_process_does_not_answer(script: Path) -> None:
             os.kill(stopped, signal.SIGCONT)
         assert finished.returncode == 1
         assert f"daemon process {other} " in finished.stdout
-        assert f"pid {stopped} does not answer" in finished.stderr
+        assert f"pid {stopped} does not answer: it is stopped by a signal (SIGSTOP); kill -CONT" in finished.stderr
         # Once it is continued, a handler in C does what it was told.
         wait_for(lambda: "Thread 0x" in server.log(), "the stacks in the error log")
 
@@ -374,6 +374,15 @@ def test_servers_are_found_by_name(script: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("command", [["status"], ["ps"], ["stop", "--wait"], ["scale", "app", "2"], ["dump"]])
+def test_a_program_gets_json_whatever_happens(tmp_path: Path, command: list[str]) -> None:
+    """With --json also who asks a server that is not there; the status says the same."""
+    path = tmp_path / "nobody.sock"
+    finished = run(*command, "--json", "--control-socket", str(path))
+    said = {"exit": 1, "error": f"no server is running at {path}", "result": {}}
+    assert (finished.returncode, json.loads(finished.stdout), finished.stderr) == (1, said, "")
+
+
 def test_another_user_is_not_obeyed(script: Path, tmp_path: Path) -> None:
     """Even where files would let him: the kernel says who asks."""
     with serving(script, "--control-socket", str(tmp_path / "control")) as server:

@@ -169,6 +169,7 @@ def test_a_process_that_holds_the_interpreter_lock_is_killed() -> None:
         assert pid(server) != before
         wait_for(lambda: "was killed by SIGKILL after 1 requests: deadlock_timeout" in server.log(), "the reason")
         log = server.log()
+        assert "lack of memory" not in log  # it was the supervisor
     assert f"(pid {before}) has given no sign of life for" in log
     assert re.search(r'fault_stuck.wsgi", line \d+ in hold', log)
 
@@ -189,7 +190,10 @@ def test_a_front_that_is_stopped_is_replaced() -> None:
         os.kill(front, signal.SIGSTOP)
         assert server.get().status == 200
         assert server.front().pid != front
-        assert f"the front (pid {front}) has given no sign of life for" in server.log()
+        log = server.log()
+        assert f"the front (pid {front}) has given no sign of life for" in log
+        assert f"the front (pid {front}) was killed by SIGKILL: front-timeout; it is replaced at once" in log
+        assert "lack of memory" not in log  # we know who killed it
 
 
 def test_cpu_time_limit_is_a_reason_of_its_own() -> None:

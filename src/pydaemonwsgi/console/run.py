@@ -8,10 +8,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pydaemonwsgi.channel.commands import DONE, FAILED
+from pydaemonwsgi.channel.commands import DONE, FAILED, WRONG
 from pydaemonwsgi.console.client import Asked, ask, find_server
 from pydaemonwsgi.console.command_line import Order
 from pydaemonwsgi.console.pages import dump_page, ps_page, status_page
+from pydaemonwsgi.errors import ConfigurationError, ControlError
 
 __all__ = ["run"]
 
@@ -21,8 +22,20 @@ def run(order: Order) -> int:
 
     Raises:
         ConfigurationError: several servers are running and none was named.
-        ControlError: there is no server, or it does not answer.
+        ControlError: there is no server, or it does not answer. Neither is raised to a program (`--json`): it gets
+            the same object whatever happens.
     """
+    try:
+        return _run(order)
+    except (ConfigurationError, ControlError) as error:
+        if not order.json:
+            raise
+        status = WRONG if isinstance(error, ConfigurationError) else FAILED
+        _print_json(status, str(error), {})
+        return status
+
+
+def _run(order: Order) -> int:
     path = find_server(order.control_socket)
     asked = ask(path, order.request)
     answer = asked.answer
@@ -30,7 +43,7 @@ def run(order: Order) -> int:
         _wait_for_end(answer.result)
     result = _with_attachment(order, asked)
     if order.json:
-        _print(json.dumps({"exit": answer.exit, "error": answer.error, "result": result}, indent=2) + "\n")
+        _print_json(answer.exit, answer.error, result)
     else:
         if answer.exit == DONE or order.request.command == "dump":
             _print(_text(order, result, path))
@@ -88,6 +101,10 @@ def _wait_for_end(result: Mapping[str, Any]) -> None:
         return  # it has ended already
     with contextlib.closing(os.fdopen(descriptor, "rb", buffering=0)) as process:
         select.select([process], [], [])
+
+
+def _print_json(status: int, error: str, result: Mapping[str, Any]) -> None:
+    _print(json.dumps({"exit": status, "error": error, "result": result}, indent=2) + "\n")
 
 
 def _print(text: str) -> None:

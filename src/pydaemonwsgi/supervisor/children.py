@@ -15,7 +15,7 @@ from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.system.descriptors import close_all_except, replace_error_log
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
-from pydaemonwsgi.system.processes import resident_bytes
+from pydaemonwsgi.system.processes import process_state, resident_bytes
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_with_descriptors, send_with_descriptors
 
 if TYPE_CHECKING:
@@ -49,13 +49,15 @@ class Child:
         pid: its pid; 0 for one that another child forks, before it has said a first word.
         control: our end of the control connection, non-blocking.
         started: when it was forked, monotonic.
+        killed: whether we have sent it SIGKILL.
     """
 
-    __slots__ = ("_looked", "_rss", "control", "pid", "started")
+    __slots__ = ("_looked", "_rss", "control", "killed", "pid", "started")
 
     def __init__(self, pid: int, control_socket: socket.socket) -> None:
         self.pid = pid
         self.control = control_socket
+        self.killed = False
         self.started = time.monotonic()
         self._rss: int | None = None
         self._looked = self.started
@@ -69,11 +71,12 @@ class Child:
     def death(self, status: int, usage: "struct_rusage", watch: OutOfMemoryWatch) -> Death:
         """Return what is known of its death; it has been reaped with `status` and `usage`."""
         now = time.monotonic()
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and not self.killed
         return Death(
             now - self.started,
             usage.ru_utime + usage.ru_stime,
-            usage.ru_maxrss * 1024,
+            # The kernel counts both a little late, each in its own way.
+            max(usage.ru_maxrss * 1024, self._rss or 0),
             self._rss,
             now - self._looked,
             killed,
@@ -117,6 +120,8 @@ class Child:
         """Send it a signal; without effect when it has gone, or is not known to have been forked."""
         if not self.pid:
             return  # 0 would mean our own process group
+        if number is signal.SIGKILL and process_state(self.pid) != "Z":
+            self.killed = True  # else it has died already, of something else
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:

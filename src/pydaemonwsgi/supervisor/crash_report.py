@@ -24,7 +24,7 @@ class Death:
         peak: bytes of resident memory at most.
         rss: bytes of resident memory when it was looked at last; None if it never was.
         looked: seconds before its end that this was.
-        killed: whether it died by SIGKILL.
+        killed: whether it died by SIGKILL that was not ours.
         out_of_memory: how it is known that the kernel did that for lack of memory; None if nothing says so.
     """
 

@@ -21,8 +21,11 @@ _STATES: Final = {
 }
 
 
-def dump(pid: int) -> None:
+def dump(pid: int) -> str:
     """Have a child write the stacks of its threads to the error log, after a record that says whose they are.
+
+    Returns:
+        Its state, the letter of /proc/PID/stat.
 
     A handler in C does it (faulthandler), which needs neither the interpreter lock nor the main thread.
     """
@@ -32,3 +35,4 @@ def dump(pid: int) -> None:
         os.kill(pid, DUMP_SIGNAL)
     except ProcessLookupError:
         pass
+    return state

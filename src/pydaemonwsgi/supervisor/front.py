@@ -69,6 +69,7 @@ class Front:
         self._backoff = Backoff()
         self.started = 0.0
         self._kill_at: float | None = None
+        self._late = False
         self.child: Child | None = None
         self.ready = False
         self.stopping = False
@@ -114,6 +115,7 @@ class Front:
             self._pulse.silence,
         )
         dump(child.pid)
+        self._late = True
         self._pulse = Pulse(0.0, now)
         self._kill_at = now + _DUMP
 
@@ -150,6 +152,7 @@ class Front:
         self.child = None
         self.ready = False
         self._kill_at = None
+        late, self._late = self._late, False
         if self.stopping:
             return
         facts = "".join(f"\n  {fact}" for fact in describe_death(death))
@@ -157,7 +160,8 @@ class Front:
         if now - self.started >= _START_SECONDS:
             self._backoff.succeed()
             self._backoff.until = now
-            logger.error("the front (pid %d) %s, unasked; it is replaced at once%s", pid, describe_exit(status), facts)
+            why = "front-timeout" if late else "unasked"
+            logger.error("the front (pid %d) %s: %s; it is replaced at once%s", pid, describe_exit(status), why, facts)
         else:
             delay = self._backoff.fail(now)
             logger.error("the front (pid %d) %s; starting again in %.1f s%s", pid, describe_exit(status), delay, facts)

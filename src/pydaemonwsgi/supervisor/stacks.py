@@ -58,7 +58,8 @@ class Stacks:
             return "it has ended"
         if process.state is State.STARTING:
             return "it is starting"  # what it would do with the signal is not settled yet
-        dump(self.pid)
+        if dump(self.pid) == "T":
+            return f"it is stopped by a signal (SIGSTOP); kill -CONT {self.pid} has it go on"
         return "no thread of it gets on; it was made to write its stacks to the error log"
 
     def forget(self) -> None:
