@@ -185,7 +185,7 @@ def test_passed_socket_that_listen_does_not_name_is_an_error() -> None:
         command = passing([listener.fileno()], "http", "-m", "pydaemonwsgi", "serve", str(SCRIPT), "--port", "1")
         result = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[listener.fileno()])
         assert result.returncode == 1
-        assert "which no --listen names; leave --listen out, or name it" in result.stderr
+        assert "which no --listen names; name it, or leave it out of the .socket unit" in result.stderr
 
 
 def test_passed_unix_socket_is_not_removed(tmp_path: Path) -> None:

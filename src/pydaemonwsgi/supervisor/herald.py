@@ -3,7 +3,7 @@
     READY=1       once the front accepts clients and every process group has loaded its script, or has failed to
     RELOADING=1   at SIGHUP; READY=1 again when what was replaced by it has been, or cannot be
     STOPPING=1    when the server begins to stop
-    STATUS=       how busy it is, whenever that has changed
+    STATUS=       how busy it is, whenever that has changed, and why the last reload has failed, if it has
     WATCHDOG=1    twice within each interval, as long as the front answers: the front's loop answers the supervisor's
                   PING, and the supervisor's loop tells the manager; so each of the two is watched
     FDSTORE=1     the listeners that we have bound ourselves: they outlive a restart, and with them who waits in them
@@ -18,12 +18,13 @@ from typing import Final
 
 from pydaemonwsgi.system.notify import Notifier
 
-__all__ = ["STORED", "Figures", "Herald"]
+__all__ = ["STORED", "Figures", "Herald", "in_short"]
 
 # What our listeners are called in the descriptor store.
 STORED: Final = "pydaemonwsgi"
 # Seconds between two looks at how busy the server is.
 _STATUS_EVERY: Final = 5.0
+_TRACEBACK: Final = ": Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Herald:
         self._answered = clock()
         self._next = clock()
         self._status = ""
+        self._problem = ""
         self._stopping = False
         self.ready = False
         self.reloading = False
@@ -106,8 +108,9 @@ class Herald:
         """They have been replaced, or cannot be because of `problem`."""
         if self.reloading:
             self.reloading = False
-            self._status = f"reload failed: {problem}" if problem else ""
-            self._notifier.send("READY=1", f"STATUS={self._status or 'reloaded'}")
+            self._problem = problem
+            self._status = f"reload failed: {problem}" if problem else "reloaded"
+            self._notifier.send("READY=1", f"STATUS={self._status}")
 
     def on_stop(self, why: str) -> None:
         """The server stops."""
@@ -140,7 +143,14 @@ class Herald:
             # A server that stops has no front to ask after a while; TimeoutStopSec watches over that.
             self._notifier.send("WATCHDOG=1")
         if self.ready and not self._stopping and not self.reloading:
-            status = str(figures())
+            # Whoever looks later would not know otherwise that the old code runs.
+            status = f"last reload failed: {self._problem}; {figures()}" if self._problem else str(figures())
             if status != self._status:
                 self._status = status
                 self._notifier.send(f"STATUS={status}")
+
+
+def in_short(problem: str) -> str:
+    """Return a traceback's introduction and its last line, which is the error; anything else as it is."""
+    first, *more = problem.strip().splitlines() or [""]
+    return f"{first.removesuffix(_TRACEBACK)}: {more[-1].strip()}" if more else first

@@ -20,7 +20,7 @@ from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
-from pydaemonwsgi.supervisor.herald import Figures, Herald
+from pydaemonwsgi.supervisor.herald import Figures, Herald, in_short
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.preloaded import PreloadedProcessGroup
@@ -299,7 +299,7 @@ class Supervisor:
             return
         replacements = [group.planner.replacement for group in self._groups if group.planner.replacement is not None]
         if all(replacement.progress is not Progress.UNDERWAY for replacement in replacements):
-            self._herald.on_reloaded("; ".join(one.error.partition("\n")[0] for one in replacements if one.error))
+            self._herald.on_reloaded("; ".join(in_short(one.error) for one in replacements if one.error))
 
     def _figures(self) -> Figures:
         boards = [daemon.scoreboard for group in self._groups for daemon in group.daemons.values()]
