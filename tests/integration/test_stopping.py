@@ -106,6 +106,7 @@ def test_the_graceful_timeout_cuts_what_still_runs(tmp_path: Path) -> None:
         assert server.stop() == 0
         assert request.answer().status == 0
         assert_all_gone(processes)
+        assert "requests in flight get 0.5 s" in server.log()
         assert "1 requests were not answered in time; their clients are cut off" in server.log()
 
 

@@ -149,6 +149,16 @@ def test_sigusr1_evicts_within_its_own_time(tmp_path: Path) -> None:
         assert "still has requests after 0.3 s (eviction-timeout)" in server.log()
 
 
+def test_a_drain_ends_with_the_graceful_timeout(tmp_path: Path) -> None:
+    """What still runs in a process that is to be replaced has --graceful-timeout from when its successor serves."""
+    with serving(GATED, "--graceful-timeout", "300ms", "--shutdown-timeout", "300ms") as server:
+        asking = Asking(server, f"/gate?{tmp_path / 'never'}")
+        wait_for(lambda: list(tmp_path.glob("never.entered-*")), "the request to have entered")
+        os.kill(server.pid, signal.SIGHUP)
+        assert asking.wait().status == 502
+        assert "still has requests after 0.3 s (graceful-timeout)" in server.log()
+
+
 def test_a_stuck_request_does_not_hold_up_the_end_of_the_server() -> None:
     """SIGTERM to the server answers it with 504 and goes on, whatever --graceful-timeout is."""
     options = ("--request-timeout", "0.5", "--interrupt-timeout", "1", "--graceful-timeout", "0", "--threads", "2")

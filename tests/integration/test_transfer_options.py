@@ -80,6 +80,16 @@ def spool_files(server: Server) -> list[str]:
     return [target for target in links if target.endswith("(deleted)") and "memfd" not in target]
 
 
+def test_a_body_beyond_its_buffer_goes_to_a_file(tmp_path: Path) -> None:
+    """--request-buffer-size: what has come of a larger body is in a file without a name, in --spool-directory."""
+    options = ("--request-buffer-size", "1k", "--spool-directory", str(tmp_path))
+    with serving(SCRIPT, *options) as server, server.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5000\r\n\r\n" + b"x" * 2000)
+        wait_for(lambda: spool_files(server), "the file")
+        [file] = spool_files(server)
+        assert file.startswith(f"{tmp_path}/")
+
+
 def request_without_reading(server: Server, path: str) -> socket.socket:
     """Send a request and read nothing of what comes back; the kernel takes little of it for us."""
     sock = socket.socket()

@@ -25,7 +25,7 @@ from pydaemonwsgi.daemon.stacks import dump_threads
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.errors import ChannelError
-from pydaemonwsgi.metrics.heartbeat import Heartbeat
+from pydaemonwsgi.metrics.heartbeat import Heartbeat, beat_interval
 from pydaemonwsgi.system.descriptors import replace_error_log
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -96,6 +96,7 @@ class Monitor:
         self._poller.register(supervisor.fileno(), select.POLLIN)
         self._poller.register(self._waker.source, select.POLLIN)
         next_look = time.monotonic() + _LOOK
+        beat = beat_interval(self._settings.deadlock_timeout)
         while True:
             now = time.monotonic()
             if now >= next_look:
@@ -107,7 +108,7 @@ class Monitor:
             wait = self._watch.tick(ticked)
             if ticked >= self._look_at_timers:
                 self._look_at_timers = self._timekeeper.look(draining=self._draining)
-            wait = min(wait, self._look_at_timers - ticked)
+            wait = min(wait, self._look_at_timers - ticked, beat)
             if supervisor.unsent or self._stop_at is not None:
                 wait = min(wait, _LEAVING_TICK)
             for descriptor, _ in self._poller.poll(max(1.0, min(wait, next_look - now) * 1000)):

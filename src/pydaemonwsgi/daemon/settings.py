@@ -54,6 +54,7 @@ class DaemonSettings:
         request_timeout: seconds that a request may run; 0 for any time.
         compat_request_timeout: `log` to scale it by 1 + ln(threads), as mod_wsgi does; else `exact`.
         interrupt_timeout: seconds that a request may go on after it has been interrupted; 0: none is interrupted.
+        deadlock_timeout: seconds without a sign of life after which the supervisor kills the process; 0 for never.
         inactivity_timeout: seconds without a request after which the process is replaced; 0 for never.
         restart_interval: seconds of life after which it is replaced; 0 for never.
         eviction_timeout: seconds that requests get once the process was told by SIGUSR1 to go; 0: graceful_timeout.
@@ -100,6 +101,7 @@ class DaemonSettings:
     request_timeout: float = 0.0
     compat_request_timeout: str = "exact"
     interrupt_timeout: float = 0.0
+    deadlock_timeout: float = 0.0
     inactivity_timeout: float = 0.0
     restart_interval: float = 0.0
     eviction_timeout: float = 0.0

@@ -1,13 +1,23 @@
 """A sign of life in shared memory. Sans-I/O.
 
-Eight bytes: a double, monotonic seconds, that a process writes every second and its supervisor reads.
+Eight bytes: a double, monotonic seconds, that a process writes every second or oftener and its supervisor reads.
 """
 
 from typing import Final
 
-__all__ = ["HEARTBEAT_SIZE", "Heartbeat"]
+__all__ = ["HEARTBEAT_SIZE", "Heartbeat", "beat_interval"]
 
 HEARTBEAT_SIZE: Final = 8
+
+# Seconds between two signs of life at most, and how many of them should fall into a time-out: on a busy machine one
+# may be late.
+_LONGEST: Final = 1.0
+_BEATS: Final = 5
+
+
+def beat_interval(timeout: float) -> float:
+    """Return how often to give a sign of life, in seconds, to somebody who waits `timeout` seconds; 0 for ever."""
+    return min(_LONGEST, timeout / _BEATS) if timeout else _LONGEST
 
 
 class Heartbeat:
