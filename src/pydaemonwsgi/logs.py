@@ -8,7 +8,8 @@ one write. Descriptor 2 is looked up by number at each write: whoever re-opens t
 Control characters are escaped, so what a client or an application sends cannot forge a line or drive a
 terminal.
 
-A log that cannot be written (disk full, reader gone) never stops a request: the record is counted and lost.
+A log that cannot be written (disk full, reader gone or too slow) never stops a request: the record is counted and
+lost, and the next one that can be written is preceded by one that says how many those were.
 
 Standard library of Python 3.9 only: daemon processes of any Python import this.
 """
@@ -19,12 +20,14 @@ import logging
 import os
 import re
 import time
+from dataclasses import dataclass
 
 from pydaemonwsgi.errors import ConfigurationError
 
 __all__ = [
     "ERROR_LOG",
     "NOTICE",
+    "HostLog",
     "error_line",
     "level_word",
     "lost_records",
@@ -61,6 +64,16 @@ _UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 _second: tuple[int, str] = (-1, "")  # the second last formatted; swapped whole, so threads need no lock
 _lost = 0
+_missing = 0  # of those, how many the log has not been told of
+_cut = False  # the record last written has lost its end, so that the next one must begin a line
+
+
+@dataclass(frozen=True)
+class HostLog:
+    """A virtual host's error log: a record with it as `extra={"log": ...}` goes there, from `level` on."""
+
+    descriptor: int
+    level: int
 
 
 def parse_level(word: str) -> int:
@@ -110,16 +123,34 @@ def error_line(level: str, text: str, *, label: str, request_id: str | None, now
     return whole.encode("utf-8", "backslashreplace")
 
 
-def write_record(record: bytes) -> bool:
-    """Write a record with one write to descriptor 2; False if it or its end was lost, which is counted."""
-    global _lost
+def write_record(record: bytes, descriptor: int = ERROR_LOG) -> bool:
+    """Write a record with one write; False if it or its end was lost, which is counted."""
+    global _lost, _missing, _cut
+    before = b""
+    if descriptor == ERROR_LOG and (_missing or _cut):
+        before = _amends(time.time())
     try:
-        if os.write(2, record) == len(record):
-            return True
+        lacking = len(before) + len(record) - os.write(descriptor, before + record)
     except OSError:  # ENOSPC, EPIPE, EAGAIN, EBADF: the log is gone, the requests are not
-        pass
+        lacking = -1
+    if before and 0 <= lacking <= len(record):
+        _missing, _cut = 0, False
+    if not lacking:
+        return True
     _lost += 1
+    _missing += 1
+    if lacking > 0 and descriptor == ERROR_LOG:
+        _cut = True
     return False
+
+
+def _amends(now: float) -> bytes:
+    """What goes before the first record after others were lost: a line's end, and how many they were."""
+    count = f"{_missing} record{'s' if _missing != 1 else ''}"
+    text = f"{count} of this process are missing before this one: the log did not take them"
+    return b"\n" * _cut + (
+        error_line("error", text, label=_HANDLER.label, request_id=None, now=now) if _missing else b""
+    )
 
 
 def lost_records() -> int:
@@ -127,7 +158,7 @@ def lost_records() -> int:
     return _lost
 
 
-def setup_error_log(level: str, *, label: str, root: bool = True) -> None:
+def setup_error_log(level: str, *, label: str, root: bool = True, lowest: str | None = None) -> None:
     """Send all logging of this process to the error log; call it again after fork with the new label.
 
     Our own loggers have the handler themselves and do not propagate, so an application that configures the
@@ -138,16 +169,20 @@ def setup_error_log(level: str, *, label: str, root: bool = True) -> None:
         label: shown in each line: the process's role or its process group.
         root: also take what others log. False leaves the root logger to the application, whose
             logging.basicConfig() does nothing if it finds a handler there.
+        lowest: the lowest level of any `HostLog`, if it is below `level`.
 
     Raises:
         ConfigurationError: there is no such level.
     """
+    global _missing, _cut
     number = parse_level(level)
+    _missing, _cut = 0, False  # what the process lost that this one was forked from, that one tells
     logging.addLevelName(NOTICE, "NOTICE")
     _HANDLER.label = label
+    _HANDLER.least = 0 if lowest is None else number  # the tree lets more through for the sake of a host
     tree = logging.getLogger(_TREE)
     tree.propagate = False
-    tree.setLevel(number)
+    tree.setLevel(number if lowest is None else min(number, parse_level(lowest)))
     tree.addHandler(_HANDLER)  # adding it twice is adding it once
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if isinstance(logger, logging.Logger) and (name == _TREE or name.startswith(f"{_TREE}.")):
@@ -165,9 +200,15 @@ class _ErrorLogHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.label = ""
+        self.least = 0
         self.formatter = logging.Formatter("%(message)s")
 
     def emit(self, record: logging.LogRecord) -> None:
+        log = getattr(record, "log", None)
+        if not isinstance(log, HostLog):
+            log = None
+        if record.levelno < (self.least if log is None else log.level):
+            return
         try:
             text = self.format(record)
         except Exception:  # arguments that do not fit, or whose __str__ raises: a log never stops a request
@@ -181,7 +222,7 @@ class _ErrorLogHandler(logging.Handler):
             request_id=None if request_id is None else str(request_id),
             now=record.created,
         )
-        write_record(line)
+        write_record(line, ERROR_LOG if log is None else log.descriptor)
 
 
 _HANDLER = _ErrorLogHandler()

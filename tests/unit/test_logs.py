@@ -15,6 +15,7 @@ from pydaemonwsgi import logs
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.logs import (
     NOTICE,
+    HostLog,
     error_line,
     level_word,
     lost_records,
@@ -28,10 +29,12 @@ MOMENT = 1795413600.123456  # 2026-11-23 06:00:00.123 UTC
 
 @pytest.fixture(autouse=True)
 def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is UTC, and the second that was formatted last is forgotten."""
+    """Local time is UTC, and the second that was formatted last is forgotten, as what has been lost."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC")
         patch.setattr(logs, "_second", (-1, ""))
+        patch.setattr(logs, "_missing", 0)
+        patch.setattr(logs, "_cut", False)
         time.tzset()
         yield
     time.tzset()
@@ -236,6 +239,45 @@ def test_write_record_counts_a_cut_record(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert not write_record(b"hello\n")
     assert lost_records() == before + 1
+
+
+def test_losses_are_told_before_the_next_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is full, and then is not, says how many records are missing; what was cut has its line ended."""
+    sizes = iter([3, None, None])
+    log = b""
+
+    def write(descriptor: int, data: bytes) -> int:
+        nonlocal log
+        size = next(sizes, len(data))
+        if size is None:
+            raise BlockingIOError(errno.EAGAIN, "full")
+        log += data[:size]
+        return size
+
+    monkeypatch.setattr(os, "write", write)
+
+    outcomes = [write_record(record) for record in (b"cut\n", b"lost\n", b"lost\n", b"one\n", b"two\n")]
+
+    assert outcomes == [False, False, False, True, True]
+    beginning, told, *rest = log.splitlines()
+    assert beginning == b"cut"
+    assert told.endswith(b"] 3 records of this process are missing before this one: the log did not take them")
+    assert rest == [b"one", b"two"]
+
+
+def test_a_host_s_record_has_the_level_of_the_host(written: list[bytes]) -> None:
+    """A record with a HostLog is written as that says, however loud the server's log is; others are as loud as ever."""
+    quiet, loud = HostLog(2, logging.ERROR), HostLog(2, logging.DEBUG)
+    setup_error_log("info", label="front", lowest="debug")
+    logger = logging.getLogger("pydaemonwsgi.front")
+
+    logger.info("server")
+    logger.debug("server debug")
+    logger.info("quiet", extra={"log": quiet})
+    logger.error("quiet error", extra={"log": quiet})
+    logger.debug("loud", extra={"log": loud})
+
+    assert [line.split(b"] ")[-1] for line in written] == [b"server\n", b"quiet error\n", b"loud\n"]
 
 
 def test_records_of_many_processes_do_not_mix(tmp_path: Path) -> None:

@@ -5,14 +5,13 @@ What a request's thread prints carries the request's id; what other threads prin
 
 import io
 import logging
-import os
 import sys
 import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from pydaemonwsgi.logs import error_line
+from pydaemonwsgi.logs import error_line, write_record
 
 __all__ = [
     "ErrorStream",
@@ -89,10 +88,7 @@ class ErrorStream:
                 request_id=self.request_id,
                 now=now,
             )
-            try:
-                os.write(2, record)
-            except OSError:  # a full disk must not fail a request
-                pass
+            write_record(record)
 
     def writelines(self, lines: Iterable[str], /) -> None:
         """Write each of `lines`."""

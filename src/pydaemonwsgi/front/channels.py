@@ -315,7 +315,7 @@ class Channel:
             "the answer of pid %d cannot be passed on: %s",
             self.pid,
             error,
-            extra={"request_id": f"{exchange.request_id:016x}"},
+            extra=self._front.log_of(exchange.route, exchange),
         )
         # Its body may be waiting for credit that nobody gives any more.
         self.cancel(exchange)
@@ -348,7 +348,7 @@ class Channel:
         logger.error(
             "out of descriptors: an answer of pid %d cannot be received; raise LimitNOFILE or ulimit -n",
             self.pid,
-            extra={"request_id": f"{exchange.request_id:016x}"},
+            extra=self._front.log_of(exchange.route, exchange),
         )
         if exchange.client is not None and exchange.phase is Phase.SENT:
             raise ChannelError("a FILE frame before its head")

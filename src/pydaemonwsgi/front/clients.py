@@ -41,6 +41,10 @@ _READ_AHEAD: Final = 64 * 1024
 # How long, in seconds, we read and drop what a client still sends after its last answer, so that the answer is
 # not destroyed by a reset (RFC 9112 section 9.6).
 _LINGER: Final = 2.0
+_FORBIDDEN: Final = 403
+_SERVER_ERROR: Final = 500
+# Bytes of a URL that the error log has.
+_TOLD: Final = 500
 # One answer's bytes on disk at most; beyond it the daemon process's thread waits for the client.
 _SPOOL_BOUND: Final = 1024 * 1024 * 1024
 
@@ -295,7 +299,7 @@ class Client:
             case Listing():
                 self._front.static_files.list(self, route.decision)
             case Refusal(status=status, reason=reason, allow=allow):
-                logger.info("%d: %s", status, reason)
+                self._tell_refusal(status, reason)
                 self._answer_error(status, allow=allow)
             case Redirection() | MethodList():
                 self.respond(*local_answer(route.decision))
@@ -374,7 +378,8 @@ class Client:
             self.deadline = self._front.body_timeout.deadline(body.started, body.received)
 
     def _fail_spool(self, error: SpoolError) -> None:
-        logger.error("a request's body cannot be kept: %s; answered with 503", error)
+        extra = self._front.log_of(self._route)
+        logger.error("a request's body cannot be kept: %s; answered with 503", error, extra=extra)
         self._keep = False
         self._lingers = True
         self._drop_body()
@@ -699,8 +704,30 @@ class Client:
 
     def refuse_file(self, status: int, reason: str) -> None:
         """Answer that a file cannot be had."""
-        logger.info("%d: %s", status, reason)
+        self._tell_refusal(status, reason)
         self._answer_error(status)
+
+    def _tell_refusal(self, status: int, reason: str) -> None:
+        """Say in the host's error log why a request is answered so."""
+        head = self._head
+        assert head is not None, "what has no head is refused by _refuse"
+        # As httpd: that somebody may not see something should be looked at; that something is not there is daily life.
+        level = logging.ERROR if status == _FORBIDDEN or status >= _SERVER_ERROR else logging.INFO
+        logger.log(
+            level,
+            "%d to %s for %s %s: %s",
+            status,
+            self._peer,
+            head.method.decode("latin-1"),
+            head.target[:_TOLD].decode("latin-1"),
+            reason,
+            extra=self._front.log_of(self._route),
+        )
+
+    @property
+    def _peer(self) -> str:
+        """The client, in words."""
+        return self._addresses[0] or "a Unix socket"
 
     def wait_for_file(self) -> None:
         """Have the request wait for a thread that asks the disk."""
@@ -729,7 +756,8 @@ class Client:
 
     def _refuse(self, error: HttpError) -> None:
         """Answer a request that is not acceptable; nothing after it is read as a request."""
-        logger.info("refused a request from %s with %s", self._addresses[0] or "a Unix socket", error)
+        extra = self._front.log_of(self._route)
+        logger.info("refused a request from %s with %s", self._peer, error, extra=extra)
         self._keep = False
         self._lingers = True
         self._buffer = b""
@@ -764,7 +792,10 @@ class Client:
             self._refuse(HttpError(408, "the request body did not arrive in time"))
         elif self.state is _ANSWER:
             timeout = self._route.group.options.response_socket_timeout
-            logger.info("a client has read nothing of its answer for %g s (response-socket-timeout)", timeout)
+            extra = self._front.log_of(self._route)
+            logger.info(
+                "a client has read nothing of its answer for %g s (response-socket-timeout)", timeout, extra=extra
+            )
             self.lose()
         else:
             self.close()

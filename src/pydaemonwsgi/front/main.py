@@ -20,7 +20,7 @@ from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.server import FrontServer
-from pydaemonwsgi.logs import ERROR_LOG, setup_error_log
+from pydaemonwsgi.logs import ERROR_LOG, parse_level, setup_error_log
 from pydaemonwsgi.metrics.heartbeat import Heartbeat
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.system.credentials import PRIVILEGE_EXIT_STATUS, drop_privileges
@@ -63,7 +63,8 @@ def run(
         heartbeat: memory for our signs of life, which the supervisor reads.
     """
     setproctitle.setproctitle("pydaemonwsgi: front")
-    setup_error_log(log_level, label="front")
+    lowest = min((log.level for log in options.error_logs), key=parse_level, default=None)
+    setup_error_log(log_level, label="front", lowest=lowest)
     faulthandler.register(DUMP_SIGNAL, file=2, chain=False)
     _import_late_modules()
     try:

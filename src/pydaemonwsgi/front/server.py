@@ -27,6 +27,7 @@ from pydaemonwsgi.front.static_files import StaticFiles
 from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
 from pydaemonwsgi.http.head import HeadReader, Limits
 from pydaemonwsgi.http.response import server_lines
+from pydaemonwsgi.logs import HostLog, parse_level
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system import page_cache
 
@@ -71,6 +72,7 @@ class FrontServer:
         self.deadlines = DeadlineBuckets()
         self.poller = ClientPoller(self.loop)
         self.access_logs = AccessLogs(self.loop)
+        self._error_logs = [HostLog(log.descriptor, parse_level(log.level)) for log in options.error_logs]
         self._listeners = listeners
         self._accepting = False
         self._accept_again = 0.0
@@ -109,6 +111,15 @@ class FrontServer:
     def _find_group(self, process_group: str, application_group: str) -> ProcessGroup:
         del application_group
         return self._groups[process_group or EMBEDDED]
+
+    def log_of(self, route: Route, exchange: Exchange | None = None) -> dict[str, object]:
+        """Return the `extra` of a log record about a request: whose error log it is for, and the request's id."""
+        extra: dict[str, object] = {}
+        if route.decision is not None and self._error_logs:
+            extra["log"] = self._error_logs[route.decision.common.site.number]
+        if exchange is not None:
+            extra["request_id"] = f"{exchange.request_id:016x}"
+        return extra
 
     def start(self) -> None:
         """Begin to accept clients and to keep the time."""
@@ -310,7 +321,7 @@ class FrontServer:
                     "process group %s: a request waited %g s and no daemon process took it; answered with 504",
                     group.name,
                     group.queue_timeout,
-                    extra={"request_id": f"{exchange.request_id:016x}"},
+                    extra=self.log_of(exchange.route, exchange),
                 )
                 exchange.queue_time = time.time() - exchange.queue_start
                 self.settle(exchange, exchange.fail(Failure.QUEUE_TIMEOUT))

@@ -1,7 +1,6 @@
 """Static files: what of a file a client gets, and how. Shell over `http.conditional` and `http.ranges`."""
 
 import asyncio
-import logging
 import os
 import random
 import stat
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from pydaemonwsgi.front.clients import Client
 
 __all__ = ["StaticFiles"]
-
-logger = logging.getLogger(__name__)
 
 # Files up to this length are read, and go out in one piece with their head.
 _SMALL: Final = 64 * 1024
@@ -52,7 +49,6 @@ class StaticFiles:
             client.refuse_file(_NO_FILE, f"{decision.filename} has gone")
             return
         except OSError as error:
-            logger.error("cannot open %s: %s", decision.filename, error.strerror)
             client.refuse_file(_NO_ACCESS, f"{decision.filename}: {error.strerror}")
             return
         try:
@@ -126,8 +122,7 @@ class StaticFiles:
             try:
                 return 200, _page(decision)
             except OSError as error:
-                logger.error("cannot list %s: %s", decision.directory, error.strerror)
-                return _NO_ACCESS, b""
+                return _NO_ACCESS, (error.strerror or "").encode()
 
         def done(future: "asyncio.Future[tuple[int, bytes]]") -> None:
             status, page = future.result()
@@ -138,7 +133,7 @@ class StaticFiles:
                     )
                 )
             else:
-                client.resume_file(lambda: client.refuse_file(status, f"{decision.directory} cannot be read"))
+                client.resume_file(lambda: client.refuse_file(status, f"{decision.directory}: {page.decode()}"))
 
         client.wait_for_file()
         self._loop.run_in_executor(self._disk, look).add_done_callback(done)

@@ -5,7 +5,10 @@ import socket
 from collections.abc import Sequence
 
 from pydaemonwsgi.config.load import Loaded, load
+from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.config.problems import Problem, Severity
+from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.front.access_log import compile_format
 from pydaemonwsgi.routing.router import check_routing
 from pydaemonwsgi.system.files import LocalFiles
 
@@ -29,7 +32,19 @@ def read_configuration(path: str, defined: Sequence[str] = ()) -> Loaded:
     if loaded.server is None:
         return loaded
     mistakes = [Problem(Severity.ERROR, one.position, "", one.text) for one in check_routing(loaded.server)]
+    mistakes += _wrong_formats(loaded.server)
     return Loaded(None, (*loaded.problems, *mistakes)) if mistakes else loaded
+
+
+def _wrong_formats(server: Server) -> list[Problem]:
+    """What is wrong with the formats of access logs; hosts inherit them, so each log is looked at once."""
+    problems = []
+    for log in {log.position: log for host in server.hosts for log in host.access_logs}.values():
+        try:
+            compile_format(log.format)
+        except ConfigurationError as error:
+            problems.append(Problem(Severity.ERROR, log.position, "CustomLog", str(error)))
+    return problems
 
 
 def _lookup(name: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pydaemonwsgi import logs
 from pydaemonwsgi.daemon.output import (
     ErrorStream,
     StandardStream,
@@ -44,8 +45,9 @@ def parsed(capfd: pytest.CaptureFixture[str]) -> list[tuple[str, str | None, str
 
 
 @pytest.fixture(autouse=True)
-def no_request() -> Iterator[None]:
-    """The test's thread runs no request before and after."""
+def no_request(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The test's thread runs no request before and after, and no record has been lost."""
+    monkeypatch.setattr(logs, "_missing", 0)
     set_current_request(None)
     yield
     set_current_request(None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pydaemonwsgi.errors import ConfigurationError
-from pydaemonwsgi.front import access_log
+from pydaemonwsgi.front import log_fields
 from pydaemonwsgi.front.access_log import FORMATS, AccessRecord, compile_format
 
 RECORD = AccessRecord(
@@ -26,7 +26,8 @@ RECORD = AccessRecord(
     duration=1.001234,
     headers=(
         b"Host: example.com:8000\r\nUser-Agent: Mozilla/5.0 (X11)\r\nReferer:\thttp://e.org/?q \r\n"
-        b"X-Two: one\r\nX-Empty:\r\nx-two: two\r\n\r\n"
+        b"X-Two: one\r\nX-Empty:\r\nx-two: two\r\n"
+        b"Cookie: first=0; Session=one=1\r\nCookie: last=3;flag\r\n\r\n"
     ),
     response_headers=b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n",
     request_id="0123abcd",
@@ -48,7 +49,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "XXX+01:30")
         time.tzset()
-        patch.setitem(access_log._PLAIN, "t", access_log._time(""))
+        patch.setitem(log_fields.PLAIN, "t", log_fields._time(""))
         yield
     time.tzset()
 
@@ -130,6 +131,19 @@ def render(text: str, record: AccessRecord = RECORD) -> str:
         ("%u", "-"),
         ("%{c}u", "-"),
         ("%U", "/a b/c"),
+        ("%R", "-"),
+        ("%{NAME}e", "-"),
+        ("%{session}C", "one=1"),
+        ("%{SESSION}C", "one=1"),
+        ("%{last}C", "3"),
+        ("%{none}C", "-"),
+        ("%{ratio}n", "-"),
+        ("%{tid}P %{hextid}P", "- -"),
+        ("%{X-Trailer}^ti %{X-Trailer}^to", "- -"),
+        ("%^FB", "-"),
+        ("%{SSL_PROTOCOL}x", "-"),
+        ("%{User-Agent}>i", "Mozilla/5.0 (X11)"),
+        ("%>{User-Agent}i", "Mozilla/5.0 (X11)"),
         ("%v", "example.com"),
         ("%V", "example.com"),
         ("%X", "+"),
@@ -271,12 +285,15 @@ def test_named_format(name: str, expected: str) -> None:
         ("%{User-Agent}", "%{User-Agent", 1, "is not a directive"),
         ("%{x}h", "%{x}h", 1, "has an argument it does not know"),
         ("%{min}T", "%{min}T", 1, "has an argument it does not know"),
-        ("a%{tid}P", "%{tid}P", 2, "has an argument it does not know"),
-        ("%{X}e", "%{X}e", 1, "is unknown"),
+        ("a%{ppid}P", "%{ppid}P", 2, "has an argument it does not know"),
+        ("%{mod_wsgi.queue_tiem}n", "%{mod_wsgi.queue_tiem}n", 1, "is unknown"),
+        ("%e", "%e", 1, "is unknown"),
         ("%i", "%i", 1, "is unknown"),
         ("%!s", "%!s", 1, "negates no status"),
         ("%é", "%é", 1, "is not a directive"),
-        ("%^ti", "%^ti", 1, "is not a directive"),
+        ("%^ti", "%^ti", 1, "is unknown"),
+        ("%^xx", "%^xx", 1, "is unknown"),
+        ("%^t", "%^t", 1, "is not a directive"),
     ],
 )
 def test_error_names_directive_and_position(text: str, directive: str, position: int, reason: str) -> None:
@@ -301,7 +318,7 @@ def test_time_is_english_in_every_locale(monkeypatch: pytest.MonkeyPatch) -> Non
     """The month of %t never comes from the locale."""
     real = time.strftime
     monkeypatch.setattr(
-        "pydaemonwsgi.front.access_log.strftime", lambda layout, at: real(layout.replace("%b", "Foo"), at)
+        "pydaemonwsgi.front.log_fields.strftime", lambda layout, at: real(layout.replace("%b", "Foo"), at)
     )
 
     months = [render("%t", replace(RECORD, time=1767700000 + step * 2629800))[4:7] for step in range(12)]
