@@ -72,6 +72,7 @@ def serving_site(
     *,
     python: str = sys.executable,
     env: dict[str, str] | None = None,
+    control: bool = False,
 ) -> Iterator[SiteServer]:
     """Serve a configuration for the length of a `with` block.
 
@@ -81,6 +82,7 @@ def serving_site(
         files: of the site, see `site_files`.
         python: the interpreter.
         env: what is added to the environment.
+        control: whether it has a control socket.
     """
     with public_directory() as directory:
         site_files(directory, files)
@@ -90,6 +92,6 @@ def serving_site(
             text = f"Listen 127.0.0.1:{port}\n{text}"
         configuration = directory / "site.conf"
         configuration.write_text(text, encoding="utf-8")
-        command = (python, "-m", "pydaemonwsgi", "serve", "--config", str(configuration), "--control-socket", "off")
-        with started(*command, env=env, cwd=directory) as server:
+        command = (python, "-m", "pydaemonwsgi", "serve", "--config", str(configuration))
+        with started(*command, *(() if control else ("--control-socket", "off")), env=env, cwd=directory) as server:
             yield SiteServer(directory, configuration, server)
