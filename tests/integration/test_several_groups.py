@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_ps_names_the_group_of_each_request(site: SiteServer) -> None:
 
 def test_a_group_that_cannot_load_its_script_is_unhealthy_alone() -> None:
     """status says which, and its status is 1; the other group serves."""
-    files = {"gate.wsgi": APPS / "life_gate.py", "broken.wsgi": "1 / 0\n"}
+    files: dict[str, str | bytes | Path | None] = {"gate.wsgi": APPS / "life_gate.py", "broken.wsgi": "1 / 0\n"}
     with serving_site(TWO_GROUPS.replace("/beta {site}/gate", "/beta {site}/broken"), files, control=True) as site:
         wait_for(lambda: "broken.wsgi could not be loaded" in site.log(), "the attempt")
         finished = order(site.server, "status", "--json")
@@ -134,7 +135,7 @@ def test_a_process_in_which_no_request_can_load_anything_is_replaced() -> None:
         Require all granted
         </Directory>
     """
-    files = {"broken.wsgi": "1 / 0\n", "gate.wsgi": APPS / "life_gate.py"}
+    files: dict[str, str | bytes | Path | None] = {"broken.wsgi": "1 / 0\n", "gate.wsgi": APPS / "life_gate.py"}
     with serving_site(text, files) as site:
         assert site.get("/broken.wsgi").status == 500
         wait_for(lambda: "is to be replaced: startup_timeout" in site.log(), "the decision")
