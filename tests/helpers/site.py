@@ -11,7 +11,10 @@ from pathlib import Path
 
 from tests.helpers.command import CommandServer, started
 
-__all__ = ["SiteServer", "free_port", "public_directory", "serving_site", "site_files"]
+__all__ = ["Files", "SiteServer", "free_port", "public_directory", "serving_site", "site_files"]
+
+Files = Mapping[str, "str | bytes | Path | None"]
+"""A site's files by their names: text, bytes, a file to be copied, or None for a directory."""
 
 
 def free_port() -> int:
@@ -32,7 +35,7 @@ def public_directory() -> Iterator[Path]:
         shutil.rmtree(directory)
 
 
-def site_files(directory: Path, files: Mapping[str, "str | bytes | Path | None"]) -> None:
+def site_files(directory: Path, files: Files) -> None:
     """Write files below `directory`: text, bytes, the copy of a file, or None for a directory."""
     for name, content in files.items():
         path = directory / name
@@ -68,7 +71,7 @@ class SiteServer:
 @contextlib.contextmanager
 def serving_site(
     text: str,
-    files: Mapping[str, "str | bytes | Path | None"],
+    files: Files,
     *,
     python: str = sys.executable,
     env: dict[str, str] | None = None,

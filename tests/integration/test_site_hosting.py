@@ -13,7 +13,7 @@ import pytest
 
 from tests.helpers.public import Public
 from tests.helpers.server import APPS, wait_for
-from tests.helpers.site import SiteServer, serving_site
+from tests.helpers.site import Files, SiteServer, serving_site
 
 pytestmark = [
     pytest.mark.root,
@@ -35,7 +35,7 @@ def site(public: Public) -> Iterator[SiteServer]:
     """The site of conf/hosting.conf with its paths and its port replaced, and nobody in the place of jack."""
     text = CONFIGURATION.read_text("utf-8")
     text = text.replace("/srv/www.site.com", "{site}").replace("*:80", "*:{port}").replace("user=jack", "user=nobody")
-    files: dict[str, str | bytes | Path | None] = {
+    files: Files = {
         "logs": None,
         "lib/customers_module.py": "NAME = 'of the customer'\n",
         "htdocs/site.wsgi": APPS / "life_report.py",

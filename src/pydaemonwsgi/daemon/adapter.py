@@ -108,7 +108,7 @@ class Adapter:
         return kind(
             job.link,
             job.stream,
-            "HEAD" if job.route.maps_head_to_get else environ["REQUEST_METHOD"],
+            job.route.answered_as or environ["REQUEST_METHOD"],
             errors,
             inline,
             job.request,

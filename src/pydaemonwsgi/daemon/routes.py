@@ -82,6 +82,7 @@ class Route(NamedTuple):
         resource: the file that is asked for, as `reload_required` gets it; None where that is the script itself.
         path: names what is asked for, so that what was slow once is known again.
         maps_head_to_get: the application sees GET although the client said HEAD (WSGIMapHEADToGET).
+        answered_as: the method that decides whether there is a body, where it is not what the application sees.
         ignores_activity: the request is no activity (WSGIIgnoreActivity).
     """
 
@@ -91,6 +92,7 @@ class Route(NamedTuple):
     path: str
     maps_head_to_get: bool
     ignores_activity: bool
+    answered_as: str | None = None
 
 
 def target_of(text: str, callable_object: str) -> Target:
@@ -126,13 +128,16 @@ def read_route(head: Mapping[str, str], application: "Application", mechanism: M
         application: whom the request is for.
         mechanism: what counts where the head names none.
     """
+    asks = "mod_wsgi.x-hook" in head  # its answer is a body, whatever the client's method is
+    maps_head_to_get = not asks and head.get("mod_wsgi.x-map-head") == "1" and head.get("REQUEST_METHOD") == "HEAD"
     return Route(
         application,
         _MECHANISMS.get(head.get("mod_wsgi.x-reload", ""), mechanism),
         head.get("SCRIPT_FILENAME"),
         head.get("SCRIPT_NAME", "") + head.get("PATH_INFO", ""),
-        head.get("mod_wsgi.x-map-head") == "1" and head.get("REQUEST_METHOD") == "HEAD",
+        maps_head_to_get,
         head.get("mod_wsgi.x-ignore-activity") == "1",
+        "GET" if asks else "HEAD" if maps_head_to_get else None,
     )
 
 

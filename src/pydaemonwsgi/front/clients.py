@@ -20,6 +20,7 @@ from pydaemonwsgi.front.bodies import BodyReader
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.local_answers import edited, local_answer
 from pydaemonwsgi.front.poller import READ, WRITE
+from pydaemonwsgi.front.questions import Consultation, Denial
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.spool import RequestBody, ResponseSpool, SpoolError
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
@@ -45,6 +46,8 @@ _FORBIDDEN: Final = 403
 _SERVER_ERROR: Final = 500
 # Bytes of a URL that the error log has.
 _TOLD: Final = 500
+# LimitInternalRecursion of httpd, for applications that send a request on.
+_MOST_REDIRECTS: Final = 10
 # One answer's bytes on disk at most; beyond it the daemon process's thread waits for the client.
 _SPOOL_BOUND: Final = 1024 * 1024 * 1024
 
@@ -84,6 +87,7 @@ class Client:
         "_body_bytes",
         "_buffer",
         "_cold",
+        "_consultation",
         "_environ",
         "_events",
         "_exchange",
@@ -127,6 +131,7 @@ class Client:
         self._exchange: Exchange | None = None
         self._requests = 0
         self._route = front.route
+        self._consultation: Consultation | None = None
         self._half_closed = False
         self._lingers = False
         self._answer: Answer | None = None
@@ -269,6 +274,7 @@ class Client:
         if front.sites is not None:
             return self._find_route(head)
         if head.has_body:
+            self._lingers = True
             return self._begin_body(head)
         self._submit(None)
         return True
@@ -277,10 +283,52 @@ class Client:
         """Have a request go where the configuration says; return whether the next may be read."""
         sites = self._front.sites
         assert sites is not None
-        self._route = route = sites.find(head, self._addresses)
+        self._lingers = head.has_body
+        return self._enter(sites.find(head, self._addresses), head)
+
+    def _enter(self, route: Route, head: RequestHead) -> bool:
+        """Take a route, once its scripts have been asked; return whether the next request may be read."""
+        self._route = route
+        if not route.asks:
+            return self._follow(route, head)
+        sites = self._front.sites
+        assert sites is not None
+        self.state = _ANSWER
+        self.deadline = NEVER
+        asks = Consultation(self._front, sites, route, head, self._environ, self.peer, self._take_judgement)
+        self._consultation = asks
+        asks.begin()
+        return False
+
+    def _take_judgement(self, judgement: Route | Denial) -> None:
+        """Go on with a request about which scripts have been asked."""
+        self._consultation = None
+        head = self._head
+        assert head is not None
+        if isinstance(judgement, Denial):
+            self._set_keep(head)
+            self._answer_error(judgement.status, retry_after=judgement.retry_after)
+            return
+        self._route = judgement
+        self.state = _HEAD
+        if not self._events & READ and not self._half_closed:
+            self._watch(self._events | READ)
+        self._follow(judgement, head)
+        if self._half_closed and self.state is _BODY:
+            self.close()  # the rest of the request will never come
+
+    def _set_keep(self, head: RequestHead) -> None:
+        """Decide whether the connection goes on after this answer: not with bytes of a body that nobody reads."""
+        self._keep = head.keep_alive and not self._lingers and not (self._half_closed and not self._buffer)
+
+    def _follow(self, route: Route, head: RequestHead) -> bool:
+        """Go where a route leads; return whether the next request may be read."""
         if not isinstance(route.decision, Script):
             self._answer_here(route, head)
             return self.state is _HEAD
+        if route.is_internal:
+            self._submit(None)
+            return True
         if head.chunked and route.decision.common.context.settings.chunked_request is False:
             self._refuse(HttpError(411, "chunked request bodies are not taken here (WSGIChunkedRequest Off)"))
             return False
@@ -291,8 +339,7 @@ class Client:
 
     def _answer_here(self, route: Route, head: RequestHead) -> None:
         """Answer what no daemon process answers."""
-        self._keep = head.keep_alive and not head.has_body and not (self._half_closed and not self._buffer)
-        self._lingers = head.has_body
+        self._set_keep(head)
         match route.decision:
             case Static():
                 self._front.static_files.answer(self, route, route.decision)
@@ -372,6 +419,7 @@ class Client:
     def _go_on_with_body(self, body: BodyReader) -> None:
         if body.complete:
             self._body = None
+            self._lingers = False
             self._submit(body.body)
         else:
             # Only ever moves away, so the buckets need not hear of it.
@@ -397,7 +445,7 @@ class Client:
         assert head is not None
         self.state = _ANSWER
         self.deadline = NEVER
-        self._keep = head.keep_alive and not (self._half_closed and not self._buffer)
+        self._keep = head.keep_alive and not self._lingers and not (self._half_closed and not self._buffer)
         front = self._front
         now = time.time()
         route = self._route
@@ -433,6 +481,9 @@ class Client:
     def answer(self, exchange: Exchange, head: ResponseHead, body: Payload) -> None:
         """Write a complete answer."""
         if self._route.decision is not None:
+            if head.sent_on is not None:
+                self._send_on(head)
+                return
             if self._overrides(head):
                 self._answer_error(head.status)
                 return
@@ -465,10 +516,13 @@ class Client:
     def begin_answer(self, exchange: Exchange, head: ResponseHead) -> None:
         """Write the head of an answer whose body follows."""
         if self._route.decision is not None:
-            if self._overrides(head):
+            if head.sent_on is not None or self._overrides(head):
                 exchange.client = None
                 exchange.channel.cancel(exchange)
-                self._answer_error(head.status)
+                if head.sent_on is not None:
+                    self._send_on(head)
+                else:
+                    self._answer_error(head.status)
                 return
             head = edited(self._route, head, exchange.request_start, time.time())
         discard = head.bodiless or exchange.head.method == b"HEAD"
@@ -652,23 +706,26 @@ class Client:
         if sites is not None and head is not None and not route.document_of:
             document = sites.error_document(route, head, status)
             if isinstance(document, Route):
-                self._show_document(document, head)
+                self._drop_exchange()
+                self._enter(document, head)
                 return
             if document is not None:
                 body = document.encode("utf-8", "surrogateescape")
                 response = compose_head(status, [("Content-Type", "text/html; charset=utf-8")], len(body))
         self._answer_itself(edited(route, response, time.time(), time.time(), error_page=True), body)
 
-    def _show_document(self, route: Route, head: RequestHead) -> None:
-        """Answer with another resource of this server in the place of an error."""
-        self._route = route
-        if isinstance(route.decision, Script):
-            self._drop_exchange()
-            self._submit(None)
-        else:
-            keep, lingers = self._keep, self._lingers
-            self._answer_here(route, head)
-            self._keep, self._lingers = self._keep and keep, self._lingers or lingers
+    def _send_on(self, answer: ResponseHead) -> None:
+        """Answer with the resource that the application has named by `Location`, in the place of its own answer."""
+        sites, head, route = self._front.sites, self._head, self._route
+        assert sites is not None
+        assert head is not None
+        assert answer.sent_on is not None
+        self._drop_exchange()
+        if route.redirects >= _MOST_REDIRECTS:
+            logger.error("500: more than %d internal redirects: the applications' Location goes round", _MOST_REDIRECTS)
+            self._answer_error(500)
+            return
+        self._enter(sites.redirected(route, head, answer), head)
 
     def _drop_exchange(self) -> None:
         """Have nothing to do any more with an exchange that has failed."""
@@ -857,6 +914,9 @@ class Client:
         if self.state is State.CLOSED:
             return
         self.state = State.CLOSED
+        if self._consultation is not None:
+            self._consultation.abandon()
+            self._consultation = None
         exchange = self._exchange
         if exchange is not None:
             self._exchange = None

@@ -22,6 +22,8 @@ class Route:
         decision: of the configuration; None where every request goes to the one script.
         facts: what was decided by.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
+        asks: scripts are to be asked before the request goes on.
+        redirects: how many applications have sent the request on by `Location`.
     """
 
     group: ProcessGroup
@@ -31,3 +33,10 @@ class Route:
     decision: Decision | None = None
     facts: Facts | None = None
     document_of: int = 0
+    asks: bool = False
+    redirects: int = 0
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether something else is answered with than what the client asked for; the request's body is not for it."""
+        return bool(self.document_of or self.redirects)

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from pydaemonwsgi.http.head import RequestHead
-from pydaemonwsgi.routing.decisions import Common, Script, Target
+from pydaemonwsgi.routing.decisions import Common, Decision, Script, Static, Target
 from pydaemonwsgi.routing.paths import as_bytes, as_text
 from pydaemonwsgi.routing.request import Facts
 
-__all__ = ["ScriptEnvirons", "read_facts"]
+__all__ = ["ScriptEnvirons", "access_environ", "asked", "read_facts"]
 
 Addresses = tuple[str, int, str, int]
 
@@ -103,14 +103,14 @@ class ScriptEnvirons:
         # By identity, which is quick; the frame holds the objects, so that their identities stay theirs.
         self._frames: dict[tuple[int, int], _Frame] = {}
 
-    def make(self, head: RequestHead, decision: Script, facts: Facts, *, document: bool = False) -> bytes:
+    def make(self, head: RequestHead, decision: Script, facts: Facts, *, internal: bool = False) -> bytes:
         """Return the CGI variables of a request, as `KEY\\0VALUE\\0…`.
 
         Args:
             head: of the request.
             decision: that the script answers.
             facts: by which it was decided.
-            document: the script shows an error; what the client sent with its request is not for it.
+            internal: the script answers in the place of another resource; the request's body is not for it.
         """
         key = (id(decision.target), id(decision.common))
         frame = self._frames.get(key)
@@ -125,11 +125,29 @@ class ScriptEnvirons:
         if decision.context_prefix:
             path += b"CONTEXT_PREFIX\0%b\0" % as_bytes(decision.context_prefix)
         path += b"CONTEXT_DOCUMENT_ROOT\0%b\0" % as_bytes(decision.context_document_root)
-        if not document and (
+        if decision.common.was_redirected and head.query is not None:
+            path += b"REDIRECT_QUERY_STRING\0%b\0" % head.query
+        if not internal and (
             frame.passes_all or (frame.passes_all is None and b"HTTP_AUTHORIZATION\0" not in head.environ)
         ):
             return frame.before + head.environ + frame.after + path
-        return _edited(frame.before + head.environ + frame.after + path, decision, facts, document=document)
+        return _edited(frame.before + head.environ + frame.after + path, decision, facts, internal=internal)
+
+
+def access_environ(head: RequestHead, decision: Decision, facts: Facts) -> bytes:
+    """Return the CGI variables of a request as an access script sees them: neither SetEnv's nor Authorization."""
+    if not isinstance(decision, Script):
+        filename = decision.filename if isinstance(decision, Static) else ""
+        decision = Script(decision.common, Target(filename, "", "", "", False), "", as_text(head.path), "")
+    common = decision.common._replace(environment=())
+    asked = decision._replace(common=common, target=decision.target._replace(pass_authorization=False))
+    return ScriptEnvirons().make(head, asked, facts)
+
+
+def asked(environ: bytes, hook: str, script: str) -> bytes:
+    """Return the CGI variables of a request with the question that a script is asked about it."""
+    question = b"mod_wsgi.x-hook\0%b\0mod_wsgi.x-script\0%b\0mod_wsgi.x-reload\0module\0"
+    return environ + question % (hook.encode("ascii"), as_bytes(script))
 
 
 def _frame(decision: Script) -> _Frame:
@@ -167,12 +185,12 @@ def _frame(decision: Script) -> _Frame:
     return _Frame(target, common, _encode(before), _encode(after), passes_all)
 
 
-def _edited(encoded: bytes, decision: Script, facts: Facts, *, document: bool) -> bytes:
+def _edited(encoded: bytes, decision: Script, facts: Facts, *, internal: bool) -> bytes:
     """Return variables without what the application must not see, and with what is changed."""
     target, common = decision.target, decision.common
     items = encoded.split(b"\0")
     variables = dict(zip(items[::2], items[1::2], strict=False))
-    if document:
+    if internal:
         variables.pop(b"CONTENT_LENGTH", None)
         variables.pop(b"CONTENT_TYPE", None)
         if variables[b"REQUEST_METHOD"] != b"HEAD":

@@ -57,12 +57,20 @@ class ResponseHead(NamedTuple):
         lines: status line and header lines for the wire, without Date, Server, framing and final empty line.
         content_length: as the application gave it, or None.
         bodiless: whether this status has no body (1xx, 204, 304).
+        sent_on: the path of `Location: /path` with status 200, by which an application has the server answer with
+            another resource (mod_wsgi, as CGI before it); or None.
     """
 
     status: int
     lines: bytes
     content_length: int | None
     bodiless: bool
+    sent_on: bytes | None = None
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of a field, by its name in lower case."""
+        fields = (line.partition(b": ") for line in self.lines.split(b"\r\n")[1:])
+        return [value for field, _, value in fields if field.lower() == name]
 
 
 def read_response_head(encoded: bytes, longest_line: int = LONGEST_LINE) -> ResponseHead:
@@ -134,7 +142,9 @@ def _read(encoded: bytes, longest_line: int) -> ResponseHead:
         # RFC 9110 section 8.6: not with 204.
         kept = [line for line in b"".join(lines).split(b"\r\n") if not line.lower().startswith(b"content-length:")]
         return ResponseHead(status, b"\r\n".join(kept), None, bodiless)
-    return ResponseHead(status, b"".join(lines), content_length, bodiless)
+    location = lines[values[b"location"]] if status == 200 and b"location" in values else b""
+    sent_on = location if location.startswith(b"/") else None
+    return ResponseHead(status, b"".join(lines), content_length, bodiless, sent_on)
 
 
 def server_lines(now: float) -> bytes:

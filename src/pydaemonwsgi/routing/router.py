@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from pydaemonwsgi.config.model import Matching, Server
+from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.routing.aliases import AliasMatch
 from pydaemonwsgi.routing.answers import Answered
@@ -32,7 +33,7 @@ from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_grou
 from pydaemonwsgi.routing.hosts import HostTable
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.negotiation import choose_variant, negotiate
-from pydaemonwsgi.routing.paths import merge_slashes, read_uri
+from pydaemonwsgi.routing.paths import as_text, merge_slashes, read_uri
 from pydaemonwsgi.routing.request import NEVER_REMEMBERED, Facts, Request, read_fact
 from pydaemonwsgi.routing.resources import MODULE, STATIC_METHODS, common_part, decide_resource, named_handler
 from pydaemonwsgi.routing.site import Site
@@ -209,8 +210,38 @@ class Router:
         shown.facts = facts if facts.method == "HEAD" else facts._replace(method="GET")
         shown.query_is_new = bool(mark)
         shown.environment["REDIRECT_STATUS"] = str(status)
+        shown.environment["REDIRECT_REQUEST_METHOD"] = facts.method
         decision = self._resolve(shown)
         return None if isinstance(decision, Refusal) else decision
+
+    def redirected(self, facts: Facts, common: Common, location: bytes) -> Decision:
+        """Return what an application's `Location: /path` with status 200 means: another resource, got for the client.
+
+        Args:
+            facts: of the request.
+            common: of the decision by which the application was asked.
+            location: path and perhaps query, as the application wrote them.
+        """
+        before = Request(facts, common.site, self._files, *self._original(common.site, facts))
+        before.environment = dict(common.environment)
+        path, mark, query = location.partition(b"#")[0].partition(b"?")
+        host = common.site.host
+        try:
+            uri, refusal = read_uri(path, merge=host.merge_slashes, encoded_slashes=host.allow_encoded_slashes)
+        except HttpError as error:
+            return Refusal(common, error.status, f"the application's Location: {error.reason}")
+        if refusal:
+            return Refusal(common, refusal, "a slash in the application's Location is encoded")
+        shown = before.successor(uri, as_text(query) if mark else None)
+        shown.facts = facts if facts.method == "HEAD" else facts._replace(method="GET")
+        shown.query_is_new = True
+        return self._resolve(shown)
+
+    def asked_in(self, facts: Facts, common: Common, script: ScriptFile) -> str:
+        """Return the application group in which a script is asked for access or dispatch."""
+        request = Request(facts, common.site, self._files, "/", None)
+        request.environment = dict(common.environment)
+        return expand_group(script.application_group, request, "")
 
     def _original(self, site: Site, facts: Facts) -> tuple[str, str | None]:
         try:
