@@ -95,6 +95,7 @@ class Holder:
         stale: it is to be loaded once more, in its place.
         looked: when the batch of requests was received for which it was looked at last.
         mechanism: what happens when it has changed, as the last request said.
+        fresh: it was loaded before any request, and none has come for it yet.
     """
 
     def __init__(self, target: Target, applications: "Applications") -> None:
@@ -112,6 +113,7 @@ class Holder:
         self.stale = False
         self.looked = 0.0
         self.mechanism = Mechanism.OFF
+        self.fresh = False
 
     @property
     def failed(self) -> bool:
@@ -255,7 +257,9 @@ class Applications:
             return False
         holder.looked = batch
         holder.mechanism = mechanism = route.mechanism
-        if mechanism is Mechanism.OFF or not self._has_changed(holder, route.resource):
+        changed = mechanism is not Mechanism.OFF and self._has_changed(holder, route.resource)
+        holder.fresh = False
+        if not changed:
             return False
         if mechanism is Mechanism.MODULE and holder.script.reloads_in_place:
             holder.make_stale()
@@ -268,6 +272,9 @@ class Applications:
             return False  # nothing has been tried yet, or it is to be tried again anyway
         if script.has_changed():
             return True
+        if holder.fresh:
+            # It was loaded in the place of one that asked for that: or one that always asks would never be run.
+            return False
         try:
             return script.asks_for_reload(resource)
         except BaseException:
@@ -321,6 +328,7 @@ class Applications:
             holder.mechanism = self._mechanism
             try:
                 application.obtain()
+                holder.fresh = True
             except LoadError as error:
                 if error.status.startswith("5") or (target == self.default and error.status.startswith("404")):
                     failures[holder.script.name] = holder.script.version

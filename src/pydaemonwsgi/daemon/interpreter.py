@@ -7,7 +7,7 @@ import sys
 
 from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.module import install_modules
-from pydaemonwsgi.daemon.output import install_logging, install_standard_streams
+from pydaemonwsgi.daemon.output import forbid_streams, install_logging, install_standard_streams
 from pydaemonwsgi.daemon.requests import RunningRequests
 from pydaemonwsgi.daemon.scripts import extend_path
 from pydaemonwsgi.daemon.settings import DaemonSettings
@@ -28,6 +28,7 @@ def prepare_python(settings: DaemonSettings, label: str, events: Events, request
     """
     install_standard_streams(label)
     install_logging()
+    forbid_streams(stdin=settings.restrict_stdin, stdout=settings.restrict_stdout)
     if settings.locale is not None:
         _set_locale(settings.locale)
     if settings.switch_interval is not None:

@@ -17,6 +17,7 @@ __all__ = [
     "ErrorStream",
     "StandardStream",
     "current_request",
+    "forbid_streams",
     "install_standard_streams",
     "set_current_request",
 ]
@@ -182,6 +183,32 @@ class _StandardBytes(io.RawIOBase):
 
     def flush(self) -> None:
         self._text.flush()
+
+
+class ForbiddenStream:
+    """In the place of a standard stream that applications may not use: whatever they do with it raises OSError.
+
+    Args:
+        name: what the application calls it.
+        directive: what forbids it.
+    """
+
+    closed = True  # the interpreter, which flushes it at its end, leaves it alone then
+
+    def __init__(self, name: str, directive: str) -> None:
+        self._text = f"{name} may not be used here ({directive} On)"
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Raise OSError."""
+        raise OSError(self._text)
+
+
+def forbid_streams(*, stdin: bool, stdout: bool) -> None:
+    """Have applications use what they are given instead (WSGIRestrictStdin, WSGIRestrictStdout)."""
+    if stdin:
+        sys.stdin = ForbiddenStream("sys.stdin", "WSGIRestrictStdin")
+    if stdout:
+        sys.stdout = ForbiddenStream("sys.stdout", "WSGIRestrictStdout")
 
 
 def install_standard_streams(label: str) -> None:

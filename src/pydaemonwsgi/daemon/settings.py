@@ -75,6 +75,8 @@ class DaemonSettings:
         script_user: uid that must own the script and its directory, or None.
         script_group: gid that must own them, or None.
         python: the interpreter.
+        restrict_stdin: applications may not use sys.stdin.
+        restrict_stdout: they may not use sys.stdout.
         application_group: "" is the main interpreter's; each other has processes of its own.
         import_scripts: scripts to load before the first request, absolute paths (WSGIImportScript, WSGIScriptAlias).
         startup_timeout: seconds after which another process tries, if no script has loaded; 0 for never.
@@ -120,5 +122,7 @@ class DaemonSettings:
     script_group: int | None = None
     python: PythonSettings = field(default_factory=PythonSettings)
     application_group: str = ""
+    restrict_stdin: bool = False
+    restrict_stdout: bool = False
     import_scripts: tuple[str, ...] = ()
     startup_timeout: float = 0.0

@@ -206,9 +206,9 @@ class Router:
         path, mark, query = document.value.partition("?")
         failed = Request(facts, common.site, self._files, *self._original(common.site, facts))
         failed.environment = dict(common.environment)
-        shown = failed.successor(path, query if mark else facts.query)
+        shown = failed.successor(path, query if mark else None)
         shown.facts = facts if facts.method == "HEAD" else facts._replace(method="GET")
-        shown.query_is_new = bool(mark)
+        shown.query_is_new = True  # the client's is REDIRECT_QUERY_STRING
         shown.environment["REDIRECT_STATUS"] = str(status)
         shown.environment["REDIRECT_REQUEST_METHOD"] = facts.method
         decision = self._resolve(shown)

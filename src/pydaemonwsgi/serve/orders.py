@@ -111,7 +111,11 @@ def settings_of_group(
         for block in server.interpreters
         if block.process_group in {None, group.name} and block.application_group in {None, ""}
     ]
+    restricted: dict[str, bool] = {}
     for block in blocks:
+        for name in ("restrict_stdin", "restrict_stdout"):
+            if (value := getattr(block, name)) is not None:
+                restricted[name] = value
         options = dataclasses.replace(
             options,
             python_path=(*options.python_path, *block.python_path),
@@ -134,6 +138,7 @@ def settings_of_group(
             hash_seed=python.hash_seed,
         ),
         log_level=group.log_level or levels.get("wsgi") or levels.get("") or "info",
+        **restricted,
         # Whatever the process may not see is found out when it is loaded, and is a problem of that script alone.
         import_scripts=tuple(
             path if path.startswith("module:") else seen_from_inside(path, options.chroot, "WSGIImportScript")

@@ -391,3 +391,17 @@ def test_an_access_script_that_does_not_answer_is_a_500(tmp_path: Path, source: 
     path = script(tmp_path, "a", source)
     with process() as running:
         assert running.ask("/r", mod_wsgi__x_hook="access", mod_wsgi__x_script=str(path)).status.startswith("500")
+
+
+def test_a_script_that_always_asks_to_be_reloaded_is_run_once_by_each_process(tmp_path: Path) -> None:
+    """A successor has it loaded before its first request, which is the one that it was started for."""
+    source = "def reload_required(resource): return True\ndef application(environ, start_response): ..."
+    path = script(tmp_path, "one", source)
+    target = Target(str(path), None, "application")
+    applications = Applications(target)
+    applications.load([target])
+    route = applications.route({"SCRIPT_FILENAME": str(path)})
+    assert not applications.any_outdated()
+    assert not applications.is_outdated(route, 1.0)
+    assert applications.any_outdated()
+    assert applications.is_outdated(route, 2.0)
