@@ -15,7 +15,7 @@ import pytest
 from pydaemonwsgi.supervisor.upgrade import Predecessor, Successor
 
 PATIENCE = 60.0
-WILLING = "import time; print('here', flush=True); time.sleep(600)"
+WILLING = "import os, time; os.write(1, b'here'); time.sleep(600)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + WILLING
 
 
@@ -39,7 +39,7 @@ class Attempt:
             file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)],
         )
         os.close(writing)
-        assert os.read(reading, 5) == b"here\n"
+        assert os.read(reading, 5) == b"here"
         os.close(reading)
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
