@@ -1,5 +1,6 @@
 """Ways to die."""
 
+import ctypes
 import os
 import signal
 import time
@@ -15,6 +16,8 @@ def application(environ, start_response):
     elif path == "/abort":
         os.kill(os.getpid(), signal.SIGABRT)
         time.sleep(600)
+    elif path == "/segv":
+        ctypes.string_at(0)
     elif path == "/eat":
         held = []
         while True:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.control import only_group
 from tests.helpers.server import APPS, Server, serving, wait_for
 
 SCRIPT = APPS / "life_crash.wsgi"
@@ -75,6 +76,30 @@ def test_process_that_aborts_leaves_the_signal(server: Server) -> None:
     assert server.get("/abort").status == 502
     lines = record(server, "was killed by SIGABRT")
     assert not any("lack of memory" in line for line in lines)
+
+
+def test_crash_in_c_says_where_it_was_called(server: Server) -> None:
+    """The interpreter's last words are the stacks of its threads, in the error log."""
+    assert server.get("/segv").status == 502
+    record(server, "was killed by SIGSEGV")
+    assert "Fatal Python error: Segmentation fault" in server.log()
+    assert re.search(r'File ".*life_crash\.wsgi", line \d+ in application', server.log())
+
+
+def test_kill_of_a_process_that_is_leaving_is_told(server: Server, tmp_path: Path) -> None:
+    """That it was to go anyway is no reason for the signal."""
+    wait_for(server.daemons, "a daemon process")
+    pid = server.daemons()[0].pid
+    client = asleep(server, tmp_path / "mark")
+    os.kill(pid, signal.SIGUSR1)
+    wait_for(
+        lambda: "DRAINING" in {process["state"] for process in only_group(server)["processes"]},
+        "the successor to serve",
+    )
+    os.kill(pid, signal.SIGKILL)
+    client.join()
+    lines = record(server, "before it had left as it was asked to (graceful_signal)")
+    assert "  nothing says that the kernel did that for lack of memory" in lines
 
 
 def test_front_that_dies_leaves_a_record(server: Server, tmp_path: Path) -> None:

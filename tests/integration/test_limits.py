@@ -63,6 +63,8 @@ def test_a_loop_without_end_is_killed_by_the_kernel() -> None:
         pid = facts(server)["pid"]
         assert server.get("/burn/3600").status == 502
         assert facts(server)["pid"] != pid
+        said = "the kernel killed it for its CPU time: it may use 2 s (cpu-time-limit"
+        wait_for(lambda: said in server.log(), "the record of its death")
 
 
 def test_memory_beyond_the_limit_is_an_exception_of_one_request() -> None:

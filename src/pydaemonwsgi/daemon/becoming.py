@@ -10,7 +10,6 @@ to be must not run.
 """
 
 import logging
-import math
 import os
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +19,14 @@ from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.system.credentials import drop_privileges
 from pydaemonwsgi.system.identities import identity_environment
-from pydaemonwsgi.system.limits import enter_root, limit_address_space, limit_cpu_time, limit_data, set_priority
+from pydaemonwsgi.system.limits import (
+    cpu_limits,
+    enter_root,
+    limit_address_space,
+    limit_cpu_time,
+    limit_data,
+    set_priority,
+)
 from pydaemonwsgi.system.processes import set_title
 from pydaemonwsgi.vocabulary import StartFailure
 
@@ -80,9 +86,7 @@ def _enter_directory(settings: DaemonSettings) -> None:
 
 def _limit_cpu_time(settings: DaemonSettings) -> None:
     if settings.cpu_time_limit:
-        soft = math.ceil(settings.cpu_time_limit)
-        # The soft limit asks for a replacement; the hard one is for a process that cannot hear.
-        limit_cpu_time(soft, soft + 1 + math.ceil(settings.shutdown_timeout))
+        limit_cpu_time(*cpu_limits(settings.cpu_time_limit, settings.shutdown_timeout))
 
 
 def _limit_data(settings: DaemonSettings) -> None:

@@ -40,6 +40,7 @@ def run_service(settings: DaemonSettings, control_socket: socket.socket) -> int:
     for number in (signal.SIGTERM, signal.SIGXCPU):
         signal.signal(number, _exit)
     faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
+    faulthandler.enable(file=2, all_threads=True)
     script = Script(settings.script, settings.module)
     with contextlib.suppress(OSError):  # the supervisor has gone, and SIGTERM is on its way
         # What every daemon process is told first. Nothing of it is for a service; but a connection that is closed with

@@ -41,6 +41,7 @@ class SignalInbox:
             signal.signal(number, self._note)
         # By number: whatever the application makes of sys.stderr, and wherever the log is opened anew.
         faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
+        faulthandler.enable(file=2, all_threads=True)  # a crash in C says which Python code it was called from
         _protect()
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -66,6 +66,7 @@ def run(
     lowest = min((log.level for log in options.error_logs), key=parse_level, default=None)
     setup_error_log(log_level, label="front", lowest=lowest)
     faulthandler.register(DUMP_SIGNAL, file=2, chain=False)
+    faulthandler.enable(file=2)
     _import_late_modules()
     try:
         if identity is not None:

@@ -23,6 +23,7 @@ from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.supervisor.service import ServiceGroup
 from pydaemonwsgi.supervisor.upgrade import FOREIGN, LISTENER
 from pydaemonwsgi.system import descriptors
+from pydaemonwsgi.system.limits import cpu_limits
 from pydaemonwsgi.system.pid_file import PidFile
 from pydaemonwsgi.system.processes import directory_as_called
 
@@ -145,6 +146,7 @@ def _group_plan(group: GroupBlueprint, error_log: int) -> GroupPlan:
         script_version,
         channel_buffers=(options.send_buffer_size, options.receive_buffer_size),
         maximum_memory=options.maximum_memory,
+        cpu_time=max(cpu_limits(options.cpu_time_limit, options.shutdown_timeout)),
         run_parent=run_parent,
         error_log=error_log,
     )

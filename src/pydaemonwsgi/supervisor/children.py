@@ -49,15 +49,15 @@ class Child:
         pid: its pid; 0 for one that another child forks, before it has said a first word.
         control: our end of the control connection, non-blocking.
         started: when it was forked, monotonic.
-        killed: whether we have sent it SIGKILL.
+        sent: the signals that we have sent it.
     """
 
-    __slots__ = ("_looked", "_rss", "control", "killed", "pid", "started")
+    __slots__ = ("_looked", "_rss", "control", "pid", "sent", "started")
 
     def __init__(self, pid: int, control_socket: socket.socket) -> None:
         self.pid = pid
         self.control = control_socket
-        self.killed = False
+        self.sent: set[int] = set()
         self.started = time.monotonic()
         self._rss: int | None = None
         self._looked = self.started
@@ -71,7 +71,8 @@ class Child:
     def death(self, status: int, usage: "struct_rusage", watch: OutOfMemoryWatch) -> Death:
         """Return what is known of its death; it has been reaped with `status` and `usage`."""
         now = time.monotonic()
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and not self.killed
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        killed = killed and signal.SIGKILL not in self.sent
         return Death(
             now - self.started,
             usage.ru_utime + usage.ru_stime,
@@ -120,8 +121,8 @@ class Child:
         """Send it a signal; without effect when it has gone, or is not known to have been forked."""
         if not self.pid:
             return  # 0 would mean our own process group
-        if number is signal.SIGKILL and process_state(self.pid) != "Z":
-            self.killed = True  # else it has died already, of something else
+        if process_state(self.pid) != "Z":
+            self.sent.add(number)  # else it has died already, of something else
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:

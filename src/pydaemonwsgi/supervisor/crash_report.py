@@ -12,6 +12,8 @@ from pydaemonwsgi.metrics.scoreboard import Row
 __all__ = ["Death", "Obituary", "describe_death", "indented"]
 
 _MEGABYTE = 1_000_000
+# The kernel counts what it limits and what it reports in different ways; seconds.
+_CPU_MARGIN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,24 @@ class Obituary:
         return "\n".join(lines)
 
 
-def describe_death(death: Death) -> list[str]:
-    """Return what is known besides how it ended, a line each."""
+def describe_death(death: Death, cpu_time: float = 0.0) -> list[str]:
+    """Return what is known besides how it ended, a line each.
+
+    Args:
+        death: what is known.
+        cpu_time: seconds on a processor at which the kernel kills it; 0 for never.
+    """
     memory = f"memory {death.peak / _MEGABYTE:.1f} MB at most"
     if death.rss is not None:
         memory += f", {death.rss / _MEGABYTE:.1f} MB when looked at {death.looked:.1f} s before its end"
     lines = [f"it lived {death.age:.1f} s and used {death.cpu:.2f} s of CPU time; {memory}"]
     if death.out_of_memory is not None:
         lines.append(f"the kernel killed it for lack of memory: {death.out_of_memory}")
+    elif death.killed and 0.0 < cpu_time <= death.cpu + _CPU_MARGIN:
+        lines.append(
+            f"the kernel killed it for its CPU time: it may use {cpu_time:g} s "
+            "(cpu-time-limit, a second, and shutdown-timeout)"
+        )
     elif death.killed:
         lines.append("nothing says that the kernel did that for lack of memory")
     return lines

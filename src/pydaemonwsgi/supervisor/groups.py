@@ -329,7 +329,8 @@ class ProcessGroup:
         how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
         hopeless = is_hopeless(status)
         self._log_messages()
-        self.planner.on_exit(daemon.number, time.monotonic(), how, hopeless=hopeless)
+        struck = os.WIFSIGNALED(status) and os.WTERMSIG(status) not in daemon.child.sent
+        self.planner.on_exit(daemon.number, time.monotonic(), how, hopeless=hopeless, struck=struck)
         self._write_obituary(daemon, death)
         self.hopeless = self.hopeless or (hopeless and not self.loaded)
 
@@ -344,7 +345,7 @@ class ProcessGroup:
         self._obituaries[daemon.number] = Obituary(
             level,
             headline,
-            [] if asked else describe_death(death),
+            [] if asked else describe_death(death, self._plan.cpu_time),
             daemon.scoreboard.rows(),
             daemon.lost,
             now + _TESTIMONY if waits else now,

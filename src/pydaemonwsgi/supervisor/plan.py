@@ -23,6 +23,7 @@ class GroupPlan:
         script_version: looks at the script's file: its modification time in nanoseconds, 0 where there is none.
         channel_buffers: bytes of the kernel's buffers of a channel, sending and receiving; 0 for roomy ones.
         maximum_memory: bytes of resident memory beyond which a process is replaced; 0 for no such limit.
+        cpu_time: seconds on a processor at which the kernel kills a process; 0 for never.
         run_parent: be a preload parent, in the child: control connection; for a `PreloadedGroup`, which needs it.
         error_log: descriptor of the group's error log, which its processes have as descriptor 2.
     """
@@ -33,6 +34,7 @@ class GroupPlan:
     script_version: Callable[[], int]
     channel_buffers: tuple[int, int] = (0, 0)
     maximum_memory: int = 0
+    cpu_time: float = 0.0
     run_parent: Callable[[socket.socket], int] | None = None
     error_log: int = SERVER_ERROR_LOG
 

@@ -259,7 +259,7 @@ class Group:
         process.apply(Event.LATE, now)
         process.deadline = now + _DUMP
 
-    def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False) -> None:
+    def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False, struck: bool = False) -> None:
         """A process has exited.
 
         Args:
@@ -267,6 +267,7 @@ class Group:
             now: monotonic seconds.
             how: its wait status in words.
             hopeless: it said that the machine does not let it be what it should be.
+            struck: it was ended by a signal that the supervisor has not sent.
         """
         process = self.processes.pop(number)
         before = process.state
@@ -291,6 +292,9 @@ class Group:
             self._say("error", f"process {number} {how}, unasked; it is replaced at once")
         elif process.retire is ShutdownReason.DEADLOCK_TIMEOUT:
             self._say("error", f"process {number} {how}: {process.retire.value}")
+        elif struck:
+            why = f" ({process.retire.value})" if process.retire is not None else ""
+            self._say("error", f"process {number} {how}, before it had left as it was asked to{why}")
         else:
             self._say("info", f"process {number} {how}, as it was asked to")
 

@@ -46,11 +46,11 @@ class ServiceGroup(Group):
     def on_heartbeat(self, number: int, beat: float, now: float) -> None:
         """A script gives no signs of life, as nothing runs beside it that could."""
 
-    def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False) -> None:
+    def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False, struck: bool = False) -> None:
         """A process has exited; see `Group.on_exit`."""
         process = self.processes[number]
         if process.state is not State.RUNNING:
-            super().on_exit(number, now, how, hopeless=hopeless)
+            super().on_exit(number, now, how, hopeless=hopeless, struck=struck)
             return
         del self.processes[number]
         lived = now - process.since

@@ -4,10 +4,12 @@ Standard library only: daemon processes use it. Every function raises OSError wh
 """
 
 import errno
+import math
 import os
 import resource
 
 __all__ = [
+    "cpu_limits",
     "enter_root",
     "limit_address_space",
     "limit_cpu_time",
@@ -25,6 +27,17 @@ def enter_root(directory: str) -> None:
     """Make `directory` the root of the tree of files that this process sees, and go there; needs root."""
     os.chroot(directory)
     os.chdir("/")
+
+
+def cpu_limits(limit: float, grace: float) -> tuple[int, int]:
+    """Return what `limit_cpu_time` takes for a process that has `grace` seconds to go; zeros for no limit.
+
+    The soft limit asks for a replacement; the hard one is for a process that cannot hear.
+    """
+    if not limit:
+        return 0, 0
+    soft = math.ceil(limit)
+    return soft, soft + 1 + math.ceil(grace)
 
 
 def limit_cpu_time(soft: int, hard: int) -> None:
