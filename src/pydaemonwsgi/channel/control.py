@@ -12,13 +12,16 @@ from typing import Any, Final
 
 from pydaemonwsgi.errors import ChannelError
 
-__all__ = ["MAXIMUM_MESSAGE", "Message", "Word", "decode", "encode"]
+__all__ = ["LONGEST_APPLICATION_GROUP", "MAXIMUM_MESSAGE", "Message", "Word", "decode", "encode"]
 
 MAXIMUM_MESSAGE: Final = 32 * 1024
 # A traceback longer than this is cut in its middle before it travels; the whole one is in the error log.
 MAXIMUM_TEXT: Final = 16 * 1024
 # What names and what belongs to them may take, in bytes of JSON; those beyond it do not travel.
 _LONGEST_TABLE: Final = 12 * 1024
+
+LONGEST_APPLICATION_GROUP: Final = 1024
+"""Characters; a longer name is nobody's application group."""
 
 # Numbers beyond this are no pid, no count, no time.
 _LARGEST: Final = 2**63 - 1
@@ -37,7 +40,11 @@ class Word(Enum):
     REPORT = "report"  # write what you have into the memory that travels as descriptor
     PING = "ping"  # answer, so that it is known that your loop runs
     HAND_OVER = "handover"  # another server accepts here: leave the backlog to it; idle clients may ask once more
+    PARTITION = "partition"  # this application group's requests go to the processes that have this key
+    CROWDED = "crowded"  # there is no room for this application group: answer 500
+    LEAVE = "leave"  # the processes that have this key leave: give them nothing any more
     # front -> supervisor
+    WANT = "want"  # a request needs this application group; the key says which partition is unused for longest
     PONG = "pong"  # it runs, and this is what it has
     LOST = "lost"  # this daemon process has died with these requests running
     REPORTED = "reported"  # the report is written
@@ -80,6 +87,10 @@ _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.RESUME: {"process": int},
     Word.REFUSE: {"group": str, "seconds": float},
     Word.ADMIT: {"group": str},
+    Word.PARTITION: {"group": str, "application_group": str, "key": str},
+    Word.CROWDED: {"group": str, "application_group": str},
+    Word.LEAVE: {"key": str},
+    Word.WANT: {"group": str, "application_group": str, "spare": str},
     Word.PING: {},
     Word.HAND_OVER: {},
     Word.PONG: {"queued": int, "clients": int},

@@ -98,6 +98,13 @@ class GroupOptions:
         heading="Processes",
         unit="requests",
     )
+    # mod_wsgi has no such limit; each is as many processes again, and clients may choose names (%{HOST}).
+    maximum_application_groups: int = option(
+        32,
+        "Application groups that a process group may have at the same time, each with daemon processes of its own.",
+        values.whole_number(1, 10_000),
+        heading="Processes",
+    )
     maximum_requests: int = option(
         0,
         "Requests after which a daemon process is replaced by a fresh one.",

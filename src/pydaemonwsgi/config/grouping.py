@@ -26,7 +26,14 @@ from pydaemonwsgi.config.model import (
 from pydaemonwsgi.config.patterns import compile_pattern
 from pydaemonwsgi.config.problems import nearest
 
-__all__ = ["WSGI_HANDLERS", "check_references", "finish_groups", "section_fits", "settings_at"]
+__all__ = [
+    "WSGI_HANDLERS",
+    "check_references",
+    "finish_groups",
+    "groups_with_main_interpreter",
+    "section_fits",
+    "settings_at",
+]
 
 WSGI_HANDLERS = frozenset({"wsgi-script", "application/x-httpd-wsgi"})
 """Handlers that run a file as a WSGI script."""
@@ -115,6 +122,28 @@ def group_of(host: Host, alias: ScriptAlias) -> str:
         return alias.process_group
     url = None if alias.is_regex else alias.url
     return settings_at(host, url, alias.target).process_group or ""
+
+
+def groups_with_main_interpreter(server: Server) -> frozenset[str]:
+    """The process groups of which something is to run in the main interpreter (`%{GLOBAL}`), as far as it is written.
+
+    Where only a request can say the process group (a form), none is meant.
+    """
+    names = {script.process_group for script in server.import_scripts if script.application_group == ""}
+    only = server.groups[0].name if len(server.groups) == 1 else ""
+    for host in server.hosts:
+        contexts = [host.settings, *(settings for _, settings in _sections(host.sections, host.settings))]
+        for settings in contexts:
+            around = only if settings.process_group is None else settings.process_group
+            if settings.application_group == "":
+                names.add(around)
+            for handler in settings.handler_scripts:
+                if handler.application_group == "":
+                    names.add(around if handler.process_group is None else handler.process_group)
+        for alias in host.script_aliases:
+            if alias.application_group == "":
+                names.add(group_of(host, alias) or only)
+    return frozenset(names)
 
 
 def _sections(sections: tuple[Section, ...], around: Settings) -> Iterator[tuple[Section, Settings]]:

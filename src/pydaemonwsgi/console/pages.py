@@ -65,6 +65,8 @@ def _group_row(group: Mapping[str, Any], report: Mapping[str, Any] | None) -> tu
 
 def _note(group: Mapping[str, Any], *, refused: bool) -> str:
     notes = []
+    if group.get("application_group") and group["name"] == group["process_group"]:
+        notes.append(f"application group {clean(group['application_group'])}")
     if group["fatal"]:
         notes.append("given up: mend the cause, then pydaemonwsgi reload")
     elif group["next_try"] is not None:

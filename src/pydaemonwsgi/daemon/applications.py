@@ -198,6 +198,8 @@ class Applications:
         default: see above.
         on_loaded: called, from whichever thread, with the target of a script that has been loaded.
         errors: why scripts did not load before the first request.
+        on_first: called by the leader with the application group of the first request, before anything is loaded for
+            it; None where that is known before.
     """
 
     def __init__(
@@ -212,6 +214,7 @@ class Applications:
         self.default = default
         self._mechanism = mechanism
         self._callable_object = callable_object
+        self.on_first: Callable[[str], None] | None = None
         self.owner = owner
         self.debug = debug
         self.on_loaded: Callable[[Target], None] = _note_nothing
@@ -241,6 +244,9 @@ class Applications:
 
     def route(self, head: Mapping[str, str]) -> Route:
         """Return what the head of a request says: whom it is for, and the rest."""
+        if self.on_first is not None:
+            self.on_first(head.get("mod_wsgi.application_group", ""))
+            self.on_first = None
         target = read_target(head, self._callable_object) or self.default or _NOBODY
         return read_route(head, self.find(target), Mechanism.MODULE if target.hook is not None else self._mechanism)
 

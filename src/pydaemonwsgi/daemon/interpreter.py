@@ -42,7 +42,7 @@ def prepare_python(settings: DaemonSettings, label: str, events: Events, request
         sys.path.insert(0, settings.working_directory)
     install_modules(
         group=settings.group,
-        application_group=settings.application_group,
+        application_group=settings.application_group or "",
         processes=settings.processes,
         threads=settings.threads,
         events=events,

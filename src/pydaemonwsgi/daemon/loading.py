@@ -8,6 +8,7 @@ from pydaemonwsgi.daemon.becoming import label_of
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.interpreter import prepare_python
+from pydaemonwsgi.daemon.module import tell_application_group
 from pydaemonwsgi.daemon.ownership import Owner
 from pydaemonwsgi.daemon.reloading import Reloading
 from pydaemonwsgi.daemon.requests import RunningRequests
@@ -49,6 +50,8 @@ def prepare(settings: DaemonSettings) -> Workplace:
         owner=Owner(uid=settings.script_user, gid=settings.script_group) if owned else None,
         debug=settings.debug,
     )
+    if settings.application_group is None:
+        applications.on_first = tell_application_group
     return Workplace(applications, Reloading(applications), events, requests)
 
 

@@ -69,7 +69,7 @@ def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -
     waker = Waker()
     supervisor = ControlConnection(control_socket, waker.wake)
     parent = os.getppid()
-    signals = SignalInbox(waker.sink)
+    signals = SignalInbox(waker.sink, restricted=settings.restrict_signal)
     workplace = prepare(settings)
     die_with_parent(parent, signal.SIGKILL)  # while it loads, it hears nothing
     try:
@@ -177,7 +177,7 @@ def _environs(settings: DaemonSettings, applications: Applications, *, run_once:
     return EnvironBuilder(
         applications.route,
         group=settings.group,
-        application_group=settings.application_group,
+        application_group=settings.application_group or "",
         callable_object=settings.callable_object,
         script_filename=settings.script,
         multithread=settings.threads != 1,

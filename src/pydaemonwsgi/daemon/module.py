@@ -9,7 +9,7 @@ from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interruption import RequestTimeout
 from pydaemonwsgi.daemon.requests import RunningRequests
 
-__all__ = ["install_modules"]
+__all__ = ["install_modules", "tell_application_group"]
 
 
 def install_modules(
@@ -55,3 +55,10 @@ def install_modules(
         threads_per_process=threads,
     )
     sys.modules["apache"] = apache
+
+
+def tell_application_group(name: str) -> None:
+    """Have the module say the application group that the process has turned out to be for."""
+    module = sys.modules.get("mod_wsgi")
+    if module is not None:
+        module.__dict__["application_group"] = name

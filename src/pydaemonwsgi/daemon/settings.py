@@ -75,11 +75,14 @@ class DaemonSettings:
         script_user: uid that must own the script and its directory, or None.
         script_group: gid that must own them, or None.
         python: the interpreter.
-        restrict_stdin: applications may not use sys.stdin.
-        restrict_stdout: they may not use sys.stdout.
-        application_group: "" is the main interpreter's; each other has processes of its own.
+        application_group: whose applications it runs; "" is the main interpreter's, each other has processes of its
+            own. None: that of the first request, because nobody can know it before.
         import_scripts: scripts to load before the first request, absolute paths (WSGIImportScript, WSGIScriptAlias).
         startup_timeout: seconds after which another process tries, if no script has loaded; 0 for never.
+        restrict_stdin: whether using `sys.stdin` raises OSError (WSGIRestrictStdin).
+        restrict_stdout: the same of `sys.stdout` (WSGIRestrictStdout).
+        restrict_signal: whether the application is kept from the signals by which the process is managed
+            (WSGIRestrictSignal).
     """
 
     group: str
@@ -121,8 +124,9 @@ class DaemonSettings:
     script_user: int | None = None
     script_group: int | None = None
     python: PythonSettings = field(default_factory=PythonSettings)
-    application_group: str = ""
-    restrict_stdin: bool = False
-    restrict_stdout: bool = False
+    application_group: str | None = ""
     import_scripts: tuple[str, ...] = ()
     startup_timeout: float = 0.0
+    restrict_stdin: bool = False
+    restrict_stdout: bool = False
+    restrict_signal: bool = True

@@ -32,9 +32,10 @@ class SignalInbox:
 
     Args:
         waker: descriptor of the writing end of a pipe; a byte is written to it for every signal.
+        restricted: whether the application's handlers for these signals are not installed (WSGIRestrictSignal).
     """
 
-    def __init__(self, waker: int) -> None:
+    def __init__(self, waker: int, *, restricted: bool = True) -> None:
         self._came: deque[signal.Signals] = deque()
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         for number in _NOTED:
@@ -42,7 +43,8 @@ class SignalInbox:
         # By number: whatever the application makes of sys.stderr, and wherever the log is opened anew.
         faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
         faulthandler.enable(file=2, all_threads=True)  # a crash in C says which Python code it was called from
-        _protect()
+        if restricted:
+            _protect()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -68,6 +68,10 @@ class Dispatcher:
         """Let requests wait again."""
         self._refused_until = None
 
+    def refuse_as(self, other: "Dispatcher") -> None:
+        """Let requests wait, or not, as another queue does; those that do are left where they are."""
+        self._refused_until = other._refused_until  # noqa: SLF001 - of the same class
+
     @property
     def refuses(self) -> bool:
         """Whether no request may wait, because no process will run it."""

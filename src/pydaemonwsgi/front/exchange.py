@@ -42,6 +42,7 @@ class Failure(Enum):
     BAD_HEAD = "its answer's head is not HTTP"
     QUEUE_TIMEOUT = "nobody took it in time"
     NO_PROCESS = "no process of its group will run it soon"
+    CROWDED = "its process group may have no more application groups"
     CLIENT_GONE = "the client has gone"
 
 
@@ -61,6 +62,7 @@ class Outcome(Enum):
 OUTCOMES: Final[dict[tuple[Phase, Failure], Outcome]] = {
     (Phase.QUEUED, Failure.QUEUE_TIMEOUT): Outcome.ANSWER_504,
     (Phase.QUEUED, Failure.NO_PROCESS): Outcome.ANSWER_503,
+    (Phase.QUEUED, Failure.CROWDED): Outcome.ANSWER_500,
     (Phase.QUEUED, Failure.CLIENT_GONE): Outcome.DROP,
     (Phase.SENT, Failure.REJECTED): Outcome.QUEUE_AGAIN,
     (Phase.SENT, Failure.LOST_UNSTARTED): Outcome.QUEUE_AGAIN,

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydaemonwsgi.front.dispatch import Dispatcher, choose
@@ -27,9 +28,10 @@ class ProcessGroup:
         queue_timeout: seconds that one may wait; 0 for ever.
         options: what else holds for its requests.
         deserted_since: since when (monotonic) there is no daemon process; None while there is one.
+        on_waiting: called when a request has to wait, while it is not sure that there will be processes at all.
     """
 
-    __slots__ = ("_stream", "channels", "deserted_since", "name", "options", "queue", "queue_timeout")
+    __slots__ = ("_stream", "channels", "deserted_since", "name", "on_waiting", "options", "queue", "queue_timeout")
 
     def __init__(self, options: "GroupOptions") -> None:
         self.name = options.name
@@ -38,15 +40,15 @@ class ProcessGroup:
         self.queue_timeout = options.queue_timeout
         self.options = options
         self.deserted_since: float | None = time.monotonic()
+        self.on_waiting: Callable[[], None] | None = None
         # Streams begin above whatever an earlier front of this supervisor can have used, because a daemon process
         # outlives a front.
         self._stream = time.monotonic_ns() // 1000
 
     def __repr__(self) -> str:
         """Return what an operator would ask for."""
-        in_flight = sum(channel.in_flight for channel in self.channels)
         return (
-            f"<ProcessGroup {self.name}: {len(self.queue)} queued, {in_flight} in flight, "
+            f"<ProcessGroup {self.name}: {len(self.queue)} queued, {self.in_flight} in flight, "
             f"{len(self.channels)} channels>"
         )
 
@@ -66,6 +68,8 @@ class ProcessGroup:
         if seconds is None:
             exchange.waiting_since = time.monotonic()
             queue.add(exchange)
+            if self.on_waiting is not None:
+                self.on_waiting()
         else:
             exchange.client.refuse(seconds)
 
@@ -76,6 +80,8 @@ class ProcessGroup:
             self._refuse([exchange])
         else:
             self.queue.add_again(exchange)
+            if self.on_waiting is not None:
+                self.on_waiting()
 
     def refuse(self, seconds: float) -> None:
         """No daemon process will run a request for so many seconds: answer those that wait."""
@@ -86,6 +92,27 @@ class ProcessGroup:
         self.channels.append(channel)
         self.deserted_since = None
         self.dispatch()
+
+    def adopt(self, other: "ProcessGroup") -> None:
+        """Take over the daemon processes of a group that has never had a request, and the name they go by."""
+        self.name = other.name
+        self.deserted_since = other.deserted_since
+        self.queue.refuse_as(other.queue)
+        for channel in other.channels:
+            channel.group = self
+        self.channels += other.channels
+        other.channels.clear()
+        self.dispatch()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests daemon processes have."""
+        return sum(channel.in_flight for channel in self.channels)
+
+    @property
+    def sent(self) -> int:
+        """A number that grows with each request that is sent."""
+        return self._stream
 
     def forget(self, channel: "Channel") -> None:
         """A daemon process has gone."""

@@ -132,6 +132,7 @@ class _Front:
         self._server = server = FrontServer(self._options, self._listeners)
         server.on_channel_closed = self._note_channel_closed
         server.on_lost = self._note_lost
+        server.on_want = self._want
         loop.add_reader(self._control.fileno(), self._on_control)
         self._fill_reserve()
         server.start()
@@ -157,6 +158,9 @@ class _Front:
 
     def _note_lost(self, process: int, requests: str) -> None:
         self._say(Word.LOST, process=process, requests=requests)
+
+    def _want(self, group: str, application_group: str, spare: str) -> None:
+        self._say(Word.WANT, group=group, application_group=application_group, spare=spare)
 
     def _on_control(self) -> None:
         server = self._server
@@ -223,9 +227,17 @@ class _Front:
         elif word is Word.RESUME:
             server.resume(message.number("process"))
         elif word is Word.REFUSE:
-            server.group(message.text("group")).refuse(message.seconds("seconds"))
+            if (group := server.group(message.text("group"))) is not None:
+                group.refuse(message.seconds("seconds"))
         elif word is Word.ADMIT:
-            server.group(message.text("group")).queue.admit()
+            if (group := server.group(message.text("group"))) is not None:
+                group.queue.admit()
+        elif word is Word.PARTITION:
+            server.partitions.note_told(message.text("group"), message.text("application_group"), message.text("key"))
+        elif word is Word.CROWDED:
+            server.partitions.note_crowded(message.text("group"), message.text("application_group"))
+        elif word is Word.LEAVE:
+            server.partitions.note_leave(message.text("key"))
         elif word is Word.REPORT:
             self._report(message, descriptors, server)
         elif word is Word.LOGS:

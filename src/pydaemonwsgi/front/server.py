@@ -19,6 +19,7 @@ from pydaemonwsgi.front.clients import Client, State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.options import FrontOptions, LogOptions
+from pydaemonwsgi.front.partitions import Partitions
 from pydaemonwsgi.front.poller import ClientPoller
 from pydaemonwsgi.front.report import encode_report, report
 from pydaemonwsgi.front.routes import Route
@@ -95,6 +96,7 @@ class FrontServer:
         # Threads that wait for disks.
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.static_files = StaticFiles(self.loop, self._disk)
+        self.partitions = Partitions(self._groups, self._ask_for, self._fail_crowded)
         self.sites = None
         if options.site is not None:
             fallback = ProcessGroup(options.fallback)
@@ -102,6 +104,7 @@ class FrontServer:
         self.on_idle: Callable[[], None] | None = None
         self.on_channel_closed: Callable[[int], None] | None = None
         self.on_lost: Callable[[int, str], None] | None = None
+        self.on_want: Callable[[str, str, str], None] | None = None
         self._connection_number = 0
 
     def __repr__(self) -> str:
@@ -109,8 +112,15 @@ class FrontServer:
         return f"<FrontServer {len(self._clients)} clients, {list(self._groups.values())}>"
 
     def _find_group(self, process_group: str, application_group: str) -> ProcessGroup:
-        del application_group
-        return self._groups[process_group or EMBEDDED]
+        return self.partitions.find(process_group or EMBEDDED, application_group)
+
+    def _ask_for(self, process_group: str, application_group: str, spare: str) -> None:
+        if self.on_want is not None:
+            self.on_want(process_group, application_group, spare)
+
+    def _fail_crowded(self, exchange: Exchange) -> None:
+        exchange.queue_time = time.time() - exchange.queue_start
+        self.settle(exchange, exchange.fail(Failure.CROWDED))
 
     def log_of(self, route: Route, exchange: Exchange | None = None) -> dict[str, object]:
         """Return the `extra` of a log record about a request: whose error log it is for, and the request's id."""
@@ -261,7 +271,13 @@ class FrontServer:
         self, group: str, sock: socket.socket, process: int, pid: int, threads: int, scoreboard: Scoreboard
     ) -> None:
         """Take up a daemon process that is ready."""
-        found = self._groups[group]
+        found = self._groups.get(group)
+        if found is None:
+            # It is leaving by now; the supervisor hears that nobody has its channel.
+            sock.close()
+            if self.on_channel_closed is not None:
+                self.on_channel_closed(process)
+            return
         found.attach(Channel(self, found, sock, process, pid, threads, scoreboard))
 
     def report(self, limit: int, *, requests: bool) -> bytes:
@@ -269,9 +285,9 @@ class FrontServer:
         told = report(self._clients, self._groups.values(), time.time(), requests=requests)
         return encode_report(told, limit)
 
-    def group(self, name: str) -> ProcessGroup:
-        """Return a process group by its name."""
-        return self._groups[name]
+    def group(self, key: str) -> ProcessGroup | None:
+        """Return a process group, or what an application group has of it, by its key; None if it has left."""
+        return self._groups.get(key)
 
     def channel(self, process: int) -> Channel | None:
         """Return the channel of a daemon process by the supervisor's number."""
@@ -308,6 +324,7 @@ class FrontServer:
         for client in self.deadlines.expired(now):
             assert isinstance(client, Client)
             client.expire()
+        self.partitions.look(now)
         for group in self._groups.values():
             if unserved := group.refuse_unserved(now):
                 logger.error(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
-from pydaemonwsgi.config.model import AccessLog, LogTarget, Server
+from pydaemonwsgi.config.model import AccessLog, InterpreterOptions, LogTarget, Server
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.system.identities import Identity
 
@@ -14,7 +14,29 @@ from pydaemonwsgi.system.identities import Identity
 if TYPE_CHECKING:
     from pydaemonwsgi.daemon.settings import DaemonSettings
 
-__all__ = ["Blueprint", "GroupBlueprint"]
+__all__ = ["Blueprint", "Division", "GroupBlueprint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """By what the application groups of a process group are told apart.
+
+    Attributes:
+        base: the application group of the processes that are started in any case; None: the first that is wanted.
+        imports: application groups and what is loaded early in each: a path as its processes see it, or `module:NAME`.
+        interpreters: the blocks that may hold for the process group, in the order of the file.
+        limit: application groups at the same time.
+    """
+
+    base: str | None
+    imports: tuple[tuple[str, str], ...]
+    interpreters: tuple[InterpreterOptions, ...]
+    limit: int
+
+    @property
+    def early(self) -> tuple[str, ...]:
+        """The application groups besides the base that are there from the start, because something is loaded there."""
+        return tuple(name for name in dict.fromkeys(name for name, _ in self.imports) if name != self.base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +49,7 @@ class GroupBlueprint:
         settings: the orders of its daemon processes.
         scripts: files whose change is looked at while no process can be started.
         error_log: its own, if it is not the server's.
+        division: by application groups; None: all that is sent to it runs in the same interpreter.
     """
 
     name: str
@@ -34,6 +57,7 @@ class GroupBlueprint:
     settings: "DaemonSettings"
     scripts: tuple[str, ...]
     error_log: LogTarget | None = None
+    division: Division | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def settings_of_group(
     """Return what a daemon process of a configured group has to know; its paths are as it will see them.
 
     Args:
-        group: the group.
+        group: the group; what its application groups have for themselves is in `partitions`.
         server: the configuration.
         directory: where the processes run.
         identity: who they become.
@@ -105,22 +105,6 @@ def settings_of_group(
 
     options = group.options
     python = server.python
-    scripts = [script.path for script in server.import_scripts if script.process_group == group.name]
-    blocks = [
-        block
-        for block in server.interpreters
-        if block.process_group in {None, group.name} and block.application_group in {None, ""}
-    ]
-    restricted: dict[str, bool] = {}
-    for block in blocks:
-        for name in ("restrict_stdin", "restrict_stdout"):
-            if (value := getattr(block, name)) is not None:
-                restricted[name] = value
-        options = dataclasses.replace(
-            options,
-            python_path=(*options.python_path, *block.python_path),
-            switch_interval=options.switch_interval if block.switch_interval is None else block.switch_interval,
-        )
     levels = dict(server.main.log_levels)
     return _settings(
         group.title,
@@ -138,12 +122,6 @@ def settings_of_group(
             hash_seed=python.hash_seed,
         ),
         log_level=group.log_level or levels.get("wsgi") or levels.get("") or "info",
-        **restricted,
-        # Whatever the process may not see is found out when it is loaded, and is a problem of that script alone.
-        import_scripts=tuple(
-            path if path.startswith("module:") else seen_from_inside(path, options.chroot, "WSGIImportScript")
-            for path in dict.fromkeys(scripts)
-        ),
     )
 
 

@@ -13,6 +13,7 @@ from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.orders import settings_of_group
+from pydaemonwsgi.serve.partitions import division_of, partition_of
 from pydaemonwsgi.serve.preflight import check_reach, check_root, describe, environment_of
 from pydaemonwsgi.system.identities import Identity, resolve_identity
 
@@ -131,8 +132,13 @@ class _Drawing:
         directory = self._directory(group, identity)
         self._examine(options, identity, directory)
         settings = settings_of_group(group, self._server, directory, identity)
-        scripts = tuple(path for path in settings.import_scripts if not path.startswith("module:"))
-        return GroupBlueprint(group.title, options, settings, scripts, group.error_log)
+        division = division_of(group, self._server)
+        drawn = GroupBlueprint(group.title, options, settings, (), group.error_log, division)
+        # What is wrong with one of them is wrong now, not when it is wanted.
+        partition_of(drawn, division.base, base=True)
+        for name in {*division.early, *(block.application_group for block in division.interpreters)} - {None}:
+            partition_of(drawn, name)
+        return drawn
 
     def _identity(self, group: ProcessGroup) -> Identity | None:
         options = group.options

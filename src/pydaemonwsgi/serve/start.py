@@ -1,6 +1,8 @@
 """Starting a server: what was asked for becomes logs, listeners and a plan for the supervisor. Shell."""
 
 import contextlib
+import dataclasses
+import functools
 import logging
 import os
 import socket
@@ -16,7 +18,9 @@ from pydaemonwsgi.serve.heritage import take_heritage
 from pydaemonwsgi.serve.listening import listen
 from pydaemonwsgi.serve.logs import open_logs
 from pydaemonwsgi.serve.orders import front_options
+from pydaemonwsgi.serve.partitions import fits_base, partition_of
 from pydaemonwsgi.supervisor.main import Supervisor
+from pydaemonwsgi.supervisor.plan import Division as PlannedDivision
 from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
@@ -115,7 +119,28 @@ def serve(options: ServeOptions) -> int:
                     logger.debug("cannot remove %s: %s", listener.address.path, error)
 
 
-def _group_plan(group: GroupBlueprint, error_log: int) -> GroupPlan:
+def _group_plan(blueprint: GroupBlueprint, error_log: int) -> GroupPlan:
+    """Return the plan of a process group's own processes, and how it is divided."""
+    division = blueprint.division
+    if division is None:
+        return _plan_of(blueprint, error_log)
+
+    def plan(application_group: str) -> GroupPlan:
+        return _plan_of(partition_of(blueprint, application_group), error_log, blueprint.name)
+
+    def bound(application_group: str) -> GroupPlan:
+        # An unbound base becomes the application group's that is wanted first; every other is a partition.
+        return _plan_of(partition_of(blueprint, application_group, base=True), error_log, blueprint.name)
+
+    return dataclasses.replace(
+        _plan_of(partition_of(blueprint, division.base, base=True), error_log),
+        division=PlannedDivision(
+            division.base, division.early, division.limit, functools.partial(fits_base, blueprint), plan, bound
+        ),
+    )
+
+
+def _plan_of(group: GroupBlueprint, error_log: int, process_group: str = "") -> GroupPlan:
     options, settings = group.options, group.settings
     planner = ServiceGroup if not options.threads else PreloadedGroup if options.preload else Group
     timeouts = Timeouts(
@@ -149,6 +174,8 @@ def _group_plan(group: GroupBlueprint, error_log: int) -> GroupPlan:
         cpu_time=max(cpu_limits(options.cpu_time_limit, options.shutdown_timeout)),
         run_parent=run_parent,
         error_log=error_log,
+        process_group=process_group,
+        application_group=settings.application_group,
     )
 
 

@@ -107,6 +107,7 @@ class Commands:
                 ended_before=group.ended_before,
                 now=now,
             )
+            | {"process_group": group.process_group, "application_group": group.application_group}
             for group in self._groups
         ]
         return {
@@ -179,12 +180,16 @@ class Commands:
         if self._front.stopping:
             return _stopping()
         self._reload_all()
-        return self._replacing(self._groups, request)
+        return self._replacing(list(self._groups), request)
 
     def _restart(self, request: Request) -> Reply | Waiting:
         if self._front.stopping:
             return _stopping()
-        groups = [group for group in self._groups if request.group in {"", group.name}]
+        groups = [
+            group
+            for group in self._groups
+            if (not request.group or group.is_called(request.group)) and not group.planner.stopping
+        ]
         if not groups:
             return self._no_such_group(request.group)
         for group in groups:
@@ -200,7 +205,8 @@ class Commands:
             del now
             if self._front.stopping:
                 return _stopping()
-            replacements = [(group.name, group.planner.replacement) for group in groups]
+            # Who has been asked to leave meanwhile is replaced by nobody.
+            replacements = [(one.name, one.planner.replacement) for one in groups if not one.planner.stopping]
             failed = [(name, it) for name, it in replacements if it is not None and it.progress is Progress.FAILED]
             if failed:
                 errors = "; ".join(f"process group {name}: {it.error}" for name, it in failed)
@@ -213,16 +219,16 @@ class Commands:
     def _scale(self, request: Request) -> Reply | Waiting:
         if self._front.stopping:
             return _stopping()
-        group = next((group for group in self._groups if group.name == request.group), None)
-        if group is None:
+        groups = [one for one in self._groups if one.is_called(request.group) and not one.planner.stopping]
+        if not groups:
             return self._no_such_group(request.group)
         size = request.size
         if not 1 <= size <= LARGEST_GROUP:
             return Reply(Answer(WRONG, {}, f"{size} processes cannot be; give a number from 1 to {LARGEST_GROUP}"))
-        planner = group.planner
-        before = planner.size
-        planner.on_scale(size)
-        result = {"group": group.name, "before": before, "size": size}
+        before = groups[0].planner.size
+        for group in groups:
+            group.planner.on_scale(size)
+        result = {"group": request.group, "before": before, "size": size}
         if not request.wait:
             return Reply(Answer(DONE, result))
         asked = time.monotonic()
@@ -231,15 +237,10 @@ class Commands:
             del now
             if self._front.stopping:
                 return _stopping()
-            if planner.size != size:
-                return Reply(Answer(FAILED, result, f"meanwhile somebody asked for {planner.size} processes"))
-            running = [process for process in planner.processes.values() if process.state is State.RUNNING]
-            if len(running) == size and not any(process.failed for process in running):
+            replies = [_look_at_size(group, size, asked, result) for group in groups if not group.planner.stopping]
+            if all(reply is not None and reply.answer.exit == DONE for reply in replies):
                 return Reply(Answer(DONE, result))
-            last = planner.trouble.last
-            if last is not None and last.at >= asked and (planner.trouble.is_lasting or planner.trouble.fatal):
-                return Reply(Answer(FAILED, result, f"process group {group.name}: {last.text}"))
-            return None
+            return next((reply for reply in replies if reply is not None and reply.answer.exit != DONE), None)
 
         return Waiting(look)
 
@@ -259,6 +260,20 @@ class Commands:
         del request
         error = self._reopen_logs()
         return Reply(Answer(FAILED if error else DONE, {}, error))
+
+
+def _look_at_size(group: ProcessGroup, size: int, asked: float, result: dict[str, Any]) -> Reply | None:
+    """Return what became of an order for `size` processes, given at `asked` (monotonic); None for nothing yet."""
+    planner = group.planner
+    if planner.size != size:
+        return Reply(Answer(FAILED, result, f"meanwhile somebody asked for {planner.size} processes"))
+    running = [process for process in planner.processes.values() if process.state is State.RUNNING]
+    if len(running) == size and not any(process.failed for process in running):
+        return Reply(Answer(DONE, result))
+    last = planner.trouble.last
+    if last is not None and last.at >= asked and (planner.trouble.is_lasting or planner.trouble.fatal):
+        return Reply(Answer(FAILED, result, f"process group {group.name}: {last.text}"))
+    return None
 
 
 def _dumped(stacks: Sequence[Stacks], *, left_out: int) -> Reply:

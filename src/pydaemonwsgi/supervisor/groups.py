@@ -1,5 +1,6 @@
 """The daemon processes of one process group: does what the group's planner wants. Shell."""
 
+import dataclasses
 import logging
 import os
 import selectors
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.config.model import partition_title
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.supervisor.actions import (
     Action,
@@ -32,7 +34,7 @@ from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.memory_limit import MemoryLimit
-from pydaemonwsgi.supervisor.plan import GroupPlan
+from pydaemonwsgi.supervisor.plan import Division, GroupPlan
 from pydaemonwsgi.system.memory import create_shared, map_shared
 from pydaemonwsgi.system.sockets import stream_pair
 from pydaemonwsgi.system.usage import usage_of
@@ -90,6 +92,7 @@ class ProcessGroup:
         selector: the loop's.
         numbers: where the next process gets its number from; all groups of a server share it.
         errands: what processes have been asked.
+        key: what the front calls it; "" for its name.
 
     Attributes:
         planner: decides.
@@ -98,6 +101,7 @@ class ProcessGroup:
         failed: whether the last that did could not.
         ended_before: requests ended by processes that are gone.
         hopeless: whether one could not even try, because the machine does not let it, before any had `loaded`.
+        key: what the front calls it.
     """
 
     def __init__(
@@ -107,8 +111,10 @@ class ProcessGroup:
         selector: selectors.BaseSelector,
         numbers: Iterator[int],
         errands: Errands,
+        key: str = "",
     ) -> None:
         self._plan = plan
+        self.key = key or plan.name
         self._front = front
         self._selector = selector
         self._numbers = numbers
@@ -135,6 +141,36 @@ class ProcessGroup:
     def error_log(self) -> int:
         """Descriptor of its error log."""
         return self._plan.error_log
+
+    @property
+    def process_group(self) -> str:
+        """The name of the process group that these processes belong to."""
+        return self._plan.process_group or self._plan.name
+
+    @property
+    def application_group(self) -> str | None:
+        """Whose processes they are; None: the first application group's that is wanted."""
+        return self._plan.application_group
+
+    def is_called(self, name: str) -> bool:
+        """Whether people mean these processes, among others, by a name.
+
+        A process group's name means all of them, whatever application groups they are for; `GROUP|APPLICATION-GROUP`
+        means one application group's.
+        """
+        if name == self.process_group:
+            return True
+        own = self.application_group
+        return own is not None and name == partition_title(self.process_group, own)
+
+    @property
+    def division(self) -> Division | None:
+        """How the process group is divided; None where these are not its own processes."""
+        return self._plan.division
+
+    def bind(self, plan: GroupPlan) -> None:
+        """Have whoever is started from now on be what another plan for the same processes says."""
+        self._plan = dataclasses.replace(plan, planner=self.planner, division=self._plan.division)
 
     @property
     def threads(self) -> int:
@@ -201,9 +237,9 @@ class ProcessGroup:
             case Spawn():
                 self._start()
             case Refuse(seconds):
-                self._front.say(Word.REFUSE, group=self.name, seconds=seconds)
+                self._front.say(Word.REFUSE, group=self.key, seconds=seconds)
             case Admit():
-                self._front.say(Word.ADMIT, group=self.name)
+                self._front.say(Word.ADMIT, group=self.key)
             case SpawnParent():
                 raise AssertionError("a group without preload has no parents")
             case _:
@@ -287,7 +323,7 @@ class ProcessGroup:
                     process=daemon.number,
                     pid=daemon.child.pid,
                     threads=self._plan.threads,
-                    group=self.name,
+                    group=self.key,
                 )
 
     def drain(self) -> None:

@@ -7,7 +7,6 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Iterator
 from typing import Final
 
 import setproctitle
@@ -17,6 +16,7 @@ from pydaemonwsgi.supervisor.children import Child
 from pydaemonwsgi.supervisor.commands import Commands
 from pydaemonwsgi.supervisor.control import ControlServer
 from pydaemonwsgi.supervisor.crash_report import Death
+from pydaemonwsgi.supervisor.divisions import Divisions
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
@@ -65,9 +65,10 @@ class Supervisor:
         self._front = Front(
             self._selector, plan.run_front, plan.front_timeout, keep, self._obey_front, self._on_front_ready
         )
-        numbers = itertools.count(1)
         self._errands = Errands()
-        self._groups = [self._make_group(group, numbers) for group in plan.groups]
+        self._numbers = itertools.count(1)
+        self._groups = [self._make_group(group) for group in plan.groups]
+        self._divisions = Divisions(self._groups, self._front, self._make_group)
         self._watch = OutOfMemoryWatch.of_this_process()
         self._herald = Herald(plan.notifier, lambda: self._front.say(Word.PING))
         self._predecessor: Predecessor | None = None
@@ -97,9 +98,9 @@ class Supervisor:
         )
         return ControlServer(self._selector, self._plan.control_socket, time.monotonic, commands.obey)
 
-    def _make_group(self, plan: GroupPlan, numbers: Iterator[int]) -> ProcessGroup:
+    def _make_group(self, plan: GroupPlan, key: str = "") -> ProcessGroup:
         kind = PreloadedProcessGroup if isinstance(plan.planner, PreloadedGroup) else ProcessGroup
-        return kind(plan, self._front, self._selector, numbers, self._errands)
+        return kind(plan, self._front, self._selector, self._numbers, self._errands, key)
 
     # -- the loop
 
@@ -150,6 +151,7 @@ class Supervisor:
         for group in self._groups:
             group.carry_out()
         now = time.monotonic()
+        self._divisions.carry_out()
         if self._control is not None:
             self._control.carry_out(now)
         if self._successor is not None:
@@ -252,6 +254,7 @@ class Supervisor:
 
     def _on_front_ready(self) -> None:
         self._herald.on_front_answer()
+        self._divisions.on_front()
         for group in self._groups:
             group.planner.on_front()
         if self._predecessor is not None:
@@ -273,6 +276,9 @@ class Supervisor:
             for group in self._groups:
                 if number in group.daemons:
                     group.planner.on_detached(number, time.monotonic())
+        elif message.word is Word.WANT:
+            if not self._stopping:
+                self._divisions.want(message)
         elif message.word is Word.PONG:
             self._queued, self._clients = message.number("queued"), message.number("clients")
             self._herald.on_front_answer()

@@ -9,7 +9,28 @@ from pydaemonwsgi.supervisor.rollover import Group
 from pydaemonwsgi.system.control_sockets import ControlSocket
 from pydaemonwsgi.system.notify import Notifier
 
-__all__ = ["GroupPlan", "Plan"]
+__all__ = ["Division", "GroupPlan", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How a process group is divided by application groups; see `partitions`.
+
+    Attributes:
+        base: the application group of the group's own processes; None: the first that is wanted.
+        early: the others that have processes from the start.
+        limit: how many there may be.
+        fits: whether processes that were started for nobody in particular may be an application group's.
+        plan: makes the plan of an application group's own processes.
+        bound: makes the plan of the base's processes, once they are an application group's.
+    """
+
+    base: str | None
+    early: tuple[str, ...]
+    limit: int
+    fits: Callable[[str], bool]
+    plan: "Callable[[str], GroupPlan]"
+    bound: "Callable[[str], GroupPlan]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +47,9 @@ class GroupPlan:
         cpu_time: seconds on a processor at which the kernel kills a process; 0 for never.
         run_parent: be a preload parent, in the child: control connection; for a `PreloadedGroup`, which needs it.
         error_log: descriptor of the group's error log, which its processes have as descriptor 2.
+        process_group: name of the process group; "" if it is the name that people see.
+        application_group: whose processes they are, "" is the main interpreter's; None: the first's that is wanted.
+        division: of the process group; None where these are not its own processes, or where it is not divided.
     """
 
     planner: Group
@@ -37,6 +61,9 @@ class GroupPlan:
     cpu_time: float = 0.0
     run_parent: Callable[[socket.socket], int] | None = None
     error_log: int = SERVER_ERROR_LOG
+    process_group: str = ""
+    application_group: str | None = ""
+    division: Division | None = None
 
     @property
     def name(self) -> str:

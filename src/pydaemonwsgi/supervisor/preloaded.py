@@ -55,8 +55,9 @@ class PreloadedProcessGroup(ProcessGroup):
         selector: selectors.BaseSelector,
         numbers: Iterator[int],
         errands: Errands,
+        key: str = "",
     ) -> None:
-        super().__init__(plan, front, selector, numbers, errands)
+        super().__init__(plan, front, selector, numbers, errands, key)
         self._parents: dict[int, Child] = {}
         adopt_orphans()
 

@@ -193,6 +193,12 @@ class PreloadedGroup(Group):
         for parent in self.parents.values():
             self._stop_parent(parent, now)
 
+    def leave(self, now: float) -> None:
+        """Stop every parent, and every process once it has answered what it has."""
+        super().leave(now)
+        for parent in self.parents.values():
+            self._stop_parent(parent, now)
+
     # -- planning
 
     def next_deadline(self, now: float) -> float | None:

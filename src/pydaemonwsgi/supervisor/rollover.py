@@ -335,6 +335,16 @@ class Group:
         for process in self.processes.values():
             self._stop(process, now)
 
+    def leave(self, now: float) -> None:
+        """Let every process answer what it has, and end; no other is started."""
+        self.stopping = True
+        for process in self.processes.values():
+            if process.state is State.RUNNING and not process.cut_off:
+                process.retire = process.retire or ShutdownReason.SCALE_DOWN
+                self._drain(process, now)
+            elif process.state is not State.DRAINING:
+                self._stop(process, now)
+
     # -- planning
 
     def plan(self, now: float) -> list[Action]:
@@ -438,10 +448,13 @@ class Group:
             key=lambda process: (process.serves_this_code, not process.failed, process.started),
         )
         for process in retiring[: max(0, surplus)]:
-            process.apply(Event.DETACH, now)
-            if drain := self._timeouts.drain(process.retire):
-                process.deadline = now + drain
-            self._pending.append(Detach(process.number))
+            self._drain(process, now)
+
+    def _drain(self, process: Process, now: float) -> None:
+        process.apply(Event.DETACH, now)
+        if drain := self._timeouts.drain(process.retire):
+            process.deadline = now + drain
+        self._pending.append(Detach(process.number))
 
     def _find_late(self, now: float) -> None:
         for process in list(self.processes.values()):

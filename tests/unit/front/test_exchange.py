@@ -10,6 +10,7 @@ from pydaemonwsgi.front.exchange import OUTCOMES, Exchange, Failure, Outcome, Ph
 ROWS = [
     (Phase.QUEUED, Failure.QUEUE_TIMEOUT, Outcome.ANSWER_504, Phase.ENDED),
     (Phase.QUEUED, Failure.NO_PROCESS, Outcome.ANSWER_503, Phase.ENDED),
+    (Phase.QUEUED, Failure.CROWDED, Outcome.ANSWER_500, Phase.ENDED),
     (Phase.QUEUED, Failure.CLIENT_GONE, Outcome.DROP, Phase.ENDED),
     (Phase.SENT, Failure.REJECTED, Outcome.QUEUE_AGAIN, Phase.QUEUED),
     (Phase.SENT, Failure.LOST_UNSTARTED, Outcome.QUEUE_AGAIN, Phase.QUEUED),

@@ -36,6 +36,7 @@ from pydaemonwsgi.config.model.server import (
     ProcessGroup,
     Python,
     Server,
+    partition_title,
 )
 from pydaemonwsgi.config.model.settings import (
     DEFAULT_SETTINGS,
@@ -96,4 +97,5 @@ __all__ = [
     "Server",
     "Settings",
     "merge_settings",
+    "partition_title",
 ]

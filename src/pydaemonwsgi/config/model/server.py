@@ -8,10 +8,25 @@ from pydaemonwsgi.config.model.hosts import Host, LogTarget
 from pydaemonwsgi.config.model.position import NOWHERE, Position
 from pydaemonwsgi.config.values import ListenAddress
 
-__all__ = ["EMBEDDED", "ImportScript", "InterpreterOptions", "Listener", "ProcessGroup", "Python", "Server"]
+__all__ = [
+    "EMBEDDED",
+    "ImportScript",
+    "InterpreterOptions",
+    "Listener",
+    "ProcessGroup",
+    "Python",
+    "Server",
+    "partition_title",
+]
 
 EMBEDDED = "embedded"
 """What the group is called that stands in for mod_wsgi's embedded mode."""
+
+
+def partition_title(group: str, application_group: str) -> str:
+    """Return how people call what runs an application group of a process group apart from its others."""
+    text = application_group or "%{GLOBAL}"
+    return f"{group}|{''.join(char if char.isprintable() else '?' for char in text)}"
 
 
 @dataclass(frozen=True, slots=True)

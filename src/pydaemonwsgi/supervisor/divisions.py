@@ -1,0 +1,157 @@
+"""The process groups that are divided by application groups: does what their tables say. Shell."""
+
+import functools
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.supervisor.front import Front
+from pydaemonwsgi.supervisor.groups import ProcessGroup
+from pydaemonwsgi.supervisor.partitions import (
+    Bind,
+    Leave,
+    Make,
+    Partition,
+    PartitionAction,
+    PartitionTable,
+    Refuse,
+    Tell,
+)
+from pydaemonwsgi.supervisor.plan import Division, GroupPlan
+
+__all__ = ["Divisions"]
+
+logger = logging.getLogger(__name__)
+
+# For keys: no two partitions of a server's life have the same.
+_numbers: Final = itertools.count(1)
+
+
+class _Divided:
+    """A process group that is divided.
+
+    Attributes:
+        base: its own processes.
+        division: how.
+        table: decides.
+    """
+
+    def __init__(self, base: ProcessGroup, division: Division) -> None:
+        self.base = base
+        self.division = division
+        self.table = PartitionTable(
+            base.name,
+            base=division.base,
+            early=division.early,
+            limit=division.limit,
+            fits=division.fits,
+            new_key=functools.partial(_new_key, base.name),
+        )
+
+
+class Divisions:
+    """See the module's docstring.
+
+    Args:
+        groups: everything that has processes; partitions are put in, and taken out when they have ended.
+        front: is told where requests go.
+        make: makes the processes of a partition, of its plan and its key.
+    """
+
+    def __init__(
+        self, groups: list[ProcessGroup], front: Front, make: Callable[[GroupPlan, str], ProcessGroup]
+    ) -> None:
+        self._groups = groups
+        self._front = front
+        self._make = make
+        self._divided: dict[str, _Divided] = {}
+        self._leaving: dict[str, ProcessGroup] = {}
+        for group in list(groups):
+            if group.division is not None:
+                self.add(group, group.division)
+
+    def add(self, base: ProcessGroup, division: Division) -> None:
+        """Divide a process group, and start what is there from the start."""
+        divided = self._divided[base.name] = _Divided(base, division)
+        self._do(divided, divided.table.start())
+
+    def on_front(self) -> None:
+        """A front is there that knows nothing: tell it where requests go."""
+        for divided in self._divided.values():
+            for partition in divided.table.serving:
+                self._tell(divided, partition)
+
+    def want(self, message: Message) -> None:
+        """The front needs an application group."""
+        divided = self._divided.get(message.text("group"))
+        if divided is None:
+            logger.error("the front wants a part of %r, which is no process group", message.text("group")[:80])
+            return
+        actions = divided.table.want(message.text("application_group"), message.text("spare"), time.monotonic())
+        self._do(divided, actions)
+
+    def carry_out(self) -> None:
+        """Forget the partitions whose last process has ended."""
+        for key, group in list(self._leaving.items()):
+            if not group.children:
+                group.end()
+                del self._leaving[key]
+                self._groups.remove(group)
+                self._divided[group.process_group].table.on_ended(key)
+
+    def _do(self, divided: _Divided, actions: list[PartitionAction]) -> None:
+        for action in actions:
+            match action:
+                case Make(partition):
+                    self._start(divided, partition)
+                case Bind(partition):
+                    assert partition.application_group is not None
+                    logger.info(
+                        "process group %s: its processes are for the application group %r, which is wanted first",
+                        divided.base.name,
+                        partition.application_group,
+                    )
+                    divided.base.bind(divided.division.bound(partition.application_group))
+                case Tell(partition):
+                    self._tell(divided, partition)
+                case Leave(partition):
+                    self._leave(partition)
+                case Refuse(application_group, text):
+                    self._refuse(divided, application_group, text)
+
+    def _start(self, divided: _Divided, partition: Partition) -> None:
+        assert partition.application_group is not None
+        plan = divided.division.plan(partition.application_group)
+        base = divided.base.planner
+        # What was asked for with `scale` holds for all of the process group.
+        if plan.planner.size != base.size:
+            plan.planner.size = base.size
+        logger.info("process group %s: %d processes for another application group", plan.name, plan.planner.size)
+        self._groups.append(self._make(plan, partition.key))
+
+    def _tell(self, divided: _Divided, partition: Partition) -> None:
+        self._front.say(
+            Word.PARTITION,
+            group=divided.base.name,
+            application_group=partition.application_group,
+            key=partition.key,
+        )
+
+    def _leave(self, partition: Partition) -> None:
+        group = next(group for group in self._groups if group.key == partition.key)
+        logger.info("process group %s: unused for a while; its processes make room for others", group.name)
+        self._front.say(Word.LEAVE, key=partition.key)
+        group.planner.leave(time.monotonic())
+        self._leaving[partition.key] = group
+
+    def _refuse(self, divided: _Divided, application_group: str, text: str) -> None:
+        if text:
+            logger.error("%s", text)
+        self._front.say(Word.CROWDED, group=divided.base.name, application_group=application_group)
+
+
+def _new_key(group: str) -> str:
+    return f"{group}|{next(_numbers)}"
