@@ -61,8 +61,9 @@ class ClientOptions:
     )
     access_log: str | None = option(
         None,
-        "File that the access log is appended to, or - for standard output.",
-        values.file_name("a file, or - for standard output"),
+        "Where the access log goes: a file, a command that reads it (|COMMAND), syslog[:FACILITY[:TAG]], "
+        "or - for standard output.",
+        values.file_name("a file, |COMMAND, syslog, or - for standard output", metavar="TARGET"),
         heading="Logs",
         unset="no access log",
     )

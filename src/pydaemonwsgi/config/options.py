@@ -124,8 +124,12 @@ class ServeOptions(GroupOptions, ClientOptions):
     )
     error_log: str | None = option(
         None,
-        "File that the error log is appended to.",
-        values.file_name("a file; leave the option out for standard error", standard_stream=False),
+        "Where the error log goes: a file, a command that reads it (|COMMAND), or syslog[:FACILITY[:TAG]].",
+        values.file_name(
+            "a file, |COMMAND or syslog; leave the option out for standard error",
+            metavar="TARGET",
+            standard_stream=False,
+        ),
         heading="Logs",
         unset="standard error",
     )

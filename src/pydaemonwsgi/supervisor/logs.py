@@ -28,7 +28,13 @@ from pydaemonwsgi.config.model import LogTarget, LogTargetKind
 from pydaemonwsgi.config.values import BadValueError
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.supervisor.log_readers import LogReader, become_command
-from pydaemonwsgi.system.descriptors import log_pipe, open_log, redirect_standard_streams, replace_error_log
+from pydaemonwsgi.system.descriptors import (
+    log_pipe,
+    make_nonblocking,
+    open_log,
+    redirect_standard_streams,
+    replace_error_log,
+)
 from pydaemonwsgi.system.identities import Identity
 
 __all__ = ["SERVER_ERROR_LOG", "Logs", "Reopened", "Use"]
@@ -128,6 +134,8 @@ class Logs:
         log = self._table.get(key)
         if log is None:
             descriptor, source = self._open(target)
+            if target.kind is LogTargetKind.STREAM and use is Use.ACCESS:
+                make_nonblocking(descriptor)
             log = self._table[key] = _Log(target, descriptor, is_error=use is not Use.ACCESS)
             log.source = source
         if use is Use.SERVER_ERROR:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import stat
 import struct
 import termios
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from pydaemonwsgi.errors import ConfigurationError, StartError
 __all__ = [
     "close_all_except",
     "log_pipe",
+    "make_nonblocking",
     "memfd",
     "open_descriptors",
     "open_log",
@@ -96,6 +98,23 @@ def log_pipe() -> tuple[int, int]:
     except OSError:  # EPERM: this user has as many pages in pipes as he may
         pass
     return ends[0], ends[1]
+
+
+def make_nonblocking(descriptor: int) -> None:
+    """Have writes to a pipe or terminal never wait, in this program only: who else has it open is not concerned.
+
+    Where that is not possible it stays as it is.
+    """
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISFIFO(kind) and not os.isatty(descriptor):
+        return
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        own = os.open(f"/proc/self/fd/{descriptor}", flags)
+    except OSError:  # another user's, as in some containers
+        return
+    os.dup2(own, descriptor, inheritable=False)
+    os.close(own)
 
 
 def unread_bytes(descriptor: int) -> int:
