@@ -1,0 +1,201 @@
+"""Application groups of one process group, as a configuration has them: what they share, and what they do not."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.helpers.control import done, order
+from tests.helpers.server import APPS, Answer, wait_for
+from tests.helpers.site import SiteServer, serving_site
+
+SCRIPTS = ("one", "two", "three", "main-a", "main-b", "early", "late", "other", "optioned")
+FILES = {f"{name}.wsgi": APPS / "app_group.py" for name in SCRIPTS}
+CONFIGURATION = """
+ServerName site.test
+WSGIDaemonProcess apart threads=2
+WSGIDaemonProcess shared threads=2
+WSGIDaemonProcess early threads=2
+WSGIDaemonProcess hosts threads=2 maximum-application-groups=2
+
+WSGIScriptAlias /one {site}/one.wsgi process-group=apart
+WSGIScriptAlias /two {site}/two.wsgi process-group=apart
+WSGIScriptAlias /three {site}/three.wsgi process-group=apart
+WSGIScriptAlias /optioned {site}/optioned.wsgi process-group=apart
+WSGIScriptAlias /host {site}/other.wsgi process-group=hosts application-group=%{HOST}
+
+WSGIScriptAlias /main-a {site}/main-a.wsgi process-group=shared application-group=%{GLOBAL}
+WSGIScriptAlias /main-b {site}/main-b.wsgi process-group=shared application-group=%{GLOBAL}
+
+WSGIImportScript {site}/early.wsgi process-group=early application-group=first
+WSGIScriptAlias /late {site}/late.wsgi process-group=early application-group=second
+WSGIScriptAlias /main-of-early {site}/main-a.wsgi process-group=early
+
+<Location /optioned>
+    WSGIApplicationGroup optioned
+</Location>
+<WSGIInterpreterOptions process-group=apart application-group=optioned>
+    WSGIRestrictStdin On
+    WSGIPythonPath {site}/optioned
+</WSGIInterpreterOptions>
+"""
+
+
+@pytest.fixture
+def site() -> Iterator[SiteServer]:
+    with serving_site(CONFIGURATION, FILES | {"optioned": None}, control=True) as site:
+        yield site
+
+
+def get(site: SiteServer, path: str, host: str) -> Answer:
+    return Answer(site.exchange(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()))
+
+
+def ask(site: SiteServer, path: str, host: str = "test") -> dict[str, Any]:
+    """Return what the script says of itself."""
+    answer = get(site, path, host)
+    assert answer.status == 200, answer.raw
+    told: dict[str, Any] = json.loads(answer.text)
+    return told
+
+
+def groups(site: SiteServer) -> dict[str, dict[str, Any]]:
+    """Return what `status` tells of each process group and partition, by name."""
+    found = json.loads(order(site.server, "status", "--json").stdout)["result"]["groups"]
+    return {group["name"]: group for group in found}
+
+
+def titles(site: SiteServer) -> set[str]:
+    return {" ".join(process.cmdline()).rstrip() for process in site.server.daemons()}
+
+
+def test_two_application_groups_share_nothing(site: SiteServer) -> None:
+    """Each script has its own, for %{RESOURCE} is the default; the first gets the processes that are there already."""
+    before = {process.pid for process in site.server.daemons()}
+    one, two, again = ask(site, "/one"), ask(site, "/two"), ask(site, "/one")
+    assert one["loaded"] == again["loaded"] == ["one.wsgi"]
+    assert two["loaded"] == ["two.wsgi"]
+    assert one["pid"] == again["pid"] != two["pid"]
+    assert one["pid"] in before
+    for told, name in ((one, "/one"), (two, "/two")):
+        assert told["environ"] == told["module"] == f"site.test:{site.port}|{name}"
+        assert told["process_group"] == "apart"
+    assert f"(wsgi:apart:site.test:{site.port}|/two)" in titles(site)
+
+
+def test_the_main_interpreter_is_shared(site: SiteServer) -> None:
+    """Scripts with %{GLOBAL} find each other's modules, in the one process of the group."""
+    first, second = ask(site, "/main-a"), ask(site, "/main-b")
+    assert first["pid"] == second["pid"]
+    assert second["loaded"] == ["main-a.wsgi", "main-b.wsgi"]
+    assert first["environ"] == first["module"] == ""
+    assert "shared" in groups(site)
+    assert not [name for name in groups(site) if name.startswith("shared|")]
+
+
+def test_scripts_are_loaded_early_where_their_application_group_runs(site: SiteServer) -> None:
+    """Before any request; the one that is imported first has the group's own processes, the others theirs."""
+    assert groups(site)["early"]["application_group"] == "first"
+    assert groups(site)["early|second"]["running"] == 1
+    assert ask(site, "/late")["loaded"] == ["late.wsgi"]
+    main = ask(site, "/main-of-early")
+    assert main["loaded"] == ["main-a.wsgi"]
+    assert "early.wsgi" in site.log()
+
+
+def test_options_are_those_of_the_application_group(site: SiteServer) -> None:
+    """It never gets the processes that were started without them."""
+    optioned = ask(site, "/optioned")
+    assert optioned["stdin"] == "forbidden"
+    assert f"{site.directory}/optioned" in optioned["path"]
+    one = ask(site, "/one")
+    assert one["stdin"] == "usable"
+    assert f"{site.directory}/optioned" not in one["path"]
+    assert groups(site)["apart"]["application_group"] == f"site.test:{site.port}|/one"
+
+
+def test_first_requests_wait_for_their_processes(site: SiteServer) -> None:
+    """Many at once for several new application groups: each is answered, and each group is made once."""
+    told: list[dict[str, Any]] = []
+
+    def client(path: str) -> None:
+        told.append(ask(site, path))
+
+    clients = [threading.Thread(target=client, args=(path,)) for path in ["/one", "/two", "/three"] * 5]
+    for thread in clients:
+        thread.start()
+    for thread in clients:
+        thread.join()
+    assert len(told) == 15
+    assert len({one["pid"] for one in told}) == 3
+    assert sum(name.startswith("apart") for name in groups(site)) == 3
+
+
+def test_beyond_the_limit_requests_get_500_and_the_log_says_the_cure(site: SiteServer) -> None:
+    """Once a minute, for clients may choose the names; those that are there go on."""
+    for name in ("a.test", "b.test"):
+        assert ask(site, "/host", name)["environ"] == f"{name}:{site.port}"
+    for name in ("c.test", "d.test", "x" * 2000):
+        assert get(site, "/host", name).status == 500
+    assert ask(site, "/host", "b.test")["environ"] == f"b.test:{site.port}"
+    assert site.log().count("(maximum-application-groups)") == 1
+    assert "WSGIApplicationGroup %{GLOBAL}" in site.log()
+    assert "raise the limit" in site.log()
+
+
+def test_a_killed_process_has_a_successor_in_its_application_group(site: SiteServer) -> None:
+    one, two = ask(site, "/one"), ask(site, "/two")
+    os.kill(two["pid"], signal.SIGKILL)
+    os.kill(one["pid"], signal.SIGKILL)
+    for path, before in (("/one", one), ("/two", two)):
+        after = ask(site, path)
+        assert after["pid"] != before["pid"]
+        assert after["loaded"] == before["loaded"]
+        assert after["module"] == before["module"]
+
+
+def test_a_new_front_is_told_where_requests_go(site: SiteServer) -> None:
+    """The processes outlive it, and so does what each of them is for."""
+    one, two = ask(site, "/one"), ask(site, "/two")
+    front = site.server.front()
+    front.kill()
+    wait_for(lambda: not psutil.pid_exists(front.pid), "the end of the front")
+    wait_for(lambda: "front" in [child.name()[-5:] for child in psutil.Process(site.server.pid).children()], "another")
+    assert ask(site, "/two")["pid"] == two["pid"]
+    assert ask(site, "/one")["pid"] == one["pid"]
+
+
+def test_a_touched_script_replaces_only_processes_of_its_application_group(site: SiteServer) -> None:
+    one, two = ask(site, "/one"), ask(site, "/two")
+    os.utime(site.directory / "two.wsgi", (1, 1))
+    assert ask(site, "/two")["pid"] != two["pid"]
+    assert ask(site, "/one")["pid"] == one["pid"]
+
+
+def test_commands_take_a_process_group_or_one_application_group(site: SiteServer) -> None:
+    one, two = ask(site, "/one"), ask(site, "/two")
+    name = f"apart|site.test:{site.port}|/two"
+    assert done(site.server, "restart", name, "--wait") == {"groups": [name]}
+    assert ask(site, "/one")["pid"] == one["pid"]
+    restarted = ask(site, "/two")["pid"]
+    assert restarted != two["pid"]
+    assert done(site.server, "restart", "apart", "--wait") == {"groups": ["apart", name]}
+    assert ask(site, "/one")["pid"] != one["pid"]
+    assert ask(site, "/two")["pid"] != restarted
+
+    done(site.server, "scale", name, "2", "--wait")
+    assert {one["size"] for one in groups(site).values() if one["name"] == "apart"} == {1}
+    assert groups(site)[name]["running"] == 2
+    done(site.server, "scale", "apart", "3", "--wait")
+    assert groups(site)[name]["running"] == groups(site)["apart"]["running"] == 3
+    # Whoever comes later is as many.
+    ask(site, "/three")
+    assert groups(site)[f"apart|site.test:{site.port}|/three"]["size"] == 3
+    # The group's own processes have the application group's name too.
+    assert done(site.server, "scale", f"apart|site.test:{site.port}|/one", "1", "--wait")["before"] == 3
+    assert groups(site)[name]["size"] == 3

@@ -1,0 +1,132 @@
+"""Which processes an application group gets, as a table: what is wanted, and what is done."""
+
+import itertools
+
+import pytest
+
+from pydaemonwsgi.channel.control import LONGEST_APPLICATION_GROUP
+from pydaemonwsgi.supervisor.partitions import Bind, Leave, Make, PartitionTable, Refuse, Standing, Tell
+
+
+def table(base: str | None = None, *early: str, limit: int = 3, misfits: str = "") -> PartitionTable:
+    """A table whose keys are k1, k2 …; `misfits` are the letters of names that need processes of their own."""
+    numbers = itertools.count(1)
+    return PartitionTable(
+        "g",
+        base=base,
+        early=early,
+        limit=limit,
+        fits=lambda name: name not in misfits.split(),
+        new_key=lambda: f"k{next(numbers)}",
+    )
+
+
+def done(one: PartitionTable, name: str, spare: str = "", now: float = 0.0) -> list[str]:
+    """What a want leads to, in short: the action, and the key or name that it is about."""
+    words = []
+    for action in one.want(name, spare, now):
+        about = action.application_group if isinstance(action, Refuse) else action.partition.key
+        words.append(f"{type(action).__name__} {about}")
+    return words
+
+
+def test_the_first_that_is_wanted_gets_the_base() -> None:
+    """Each other is made, and told again when it is wanted again."""
+    one = table()
+    assert done(one, "a") == ["Bind g", "Tell g"]
+    assert done(one, "b") == ["Make k1", "Tell k1"]
+    assert done(one, "a") == ["Tell g"]
+    assert done(one, "b") == ["Tell k1"]
+    assert [(partition.key, partition.application_group) for partition in one.serving] == [("g", "a"), ("k1", "b")]
+
+
+def test_an_unbound_base_is_nothing_that_a_front_has_to_know() -> None:
+    assert table().serving == []
+
+
+def test_a_base_that_the_configuration_gives_away_is_nobody_elses() -> None:
+    """The main interpreter's name is empty, which is a name."""
+    one = table("")
+    assert done(one, "a") == ["Make k1", "Tell k1"]
+    assert done(one, "") == ["Tell g"]
+
+
+def test_who_needs_other_processes_does_not_get_the_base() -> None:
+    one = table(misfits="x")
+    assert done(one, "x") == ["Make k1", "Tell k1"]
+    assert done(one, "a") == ["Bind g", "Tell g"]
+
+
+def test_what_is_loaded_early_is_made_at_the_start() -> None:
+    one = table("a", "b", "c")
+    assert [action.partition.application_group for action in one.start() if isinstance(action, Make)] == ["b", "c"]
+    assert done(one, "c") == ["Tell k2"]
+
+
+def test_beyond_the_limit_a_want_is_refused() -> None:
+    """An unbound base counts, for its processes are there."""
+    one = table(limit=2, misfits="x y")
+    assert done(one, "x") == ["Make k1", "Tell k1"]
+    assert done(one, "y") == ["Refuse y"]
+
+
+def test_a_refusal_says_the_limit_and_the_cure_once_a_minute() -> None:
+    one = table("a", limit=1)
+    [said] = one.want("b", "", 100.0)
+    assert isinstance(said, Refuse)
+    for part in ("process group g", "'b'", "there are 1 already", "maximum-application-groups", "%{GLOBAL}"):
+        assert part in said.text
+    assert [one.want("c", "", now)[0] for now in (100.1, 159.9)] == [Refuse("c", "")] * 2
+    [again] = one.want("c", "", 160.0)
+    assert isinstance(again, Refuse)
+    assert "'c'" in again.text
+
+
+def test_a_name_that_is_too_long_is_refused() -> None:
+    one = table()
+    assert done(one, "x" * (LONGEST_APPLICATION_GROUP + 1))[0].startswith("Refuse")
+    assert done(one, "x" * LONGEST_APPLICATION_GROUP) == ["Bind g", "Tell g"]
+
+
+def test_who_is_unused_makes_room() -> None:
+    """Its successor of the same name has another key, and may come before the old processes have ended."""
+    one = table("a", limit=2)
+    assert done(one, "b") == ["Make k1", "Tell k1"]
+    assert done(one, "c", spare="k1") == ["Leave k1", "Make k2", "Tell k2"]
+    assert [partition.key for partition in one.serving] == ["g", "k2"]
+    assert done(one, "b", spare="k2") == ["Leave k2", "Make k3", "Tell k3"]
+    one.on_ended("k1")
+    assert done(one, "b") == ["Tell k3"]
+
+
+@pytest.mark.parametrize("spare", ["", "g", "k1", "k2", "nothing"])
+def test_who_may_not_leave_makes_no_room(spare: str) -> None:
+    """The base, what is loaded early, what leaves already, and what nobody knows."""
+    one = table("a", "early", limit=3)
+    one.start()
+    done(one, "b")
+    assert done(one, "c", spare="k2") == ["Leave k2", "Make k3", "Tell k3"]
+    assert done(one, "d", spare=spare) == ["Refuse d"]
+
+
+def test_the_end_of_one_that_goes_on_is_nothing() -> None:
+    """Its processes are replaced; only who was to leave is forgotten."""
+    one = table("a")
+    done(one, "b")
+    one.on_ended("k1")
+    one.on_ended("nothing")
+    assert done(one, "b") == ["Tell k1"]
+
+
+def test_binding_and_leaving_are_seen_in_the_standing() -> None:
+    one = table(limit=2)
+    bind, _ = one.want("a", "", 0.0)
+    assert isinstance(bind, Bind)
+    assert (bind.partition.standing, bind.partition.application_group) == (Standing.SERVING, "a")
+    make, tell = one.want("b", "", 0.0)
+    assert isinstance(make, Make)
+    assert isinstance(tell, Tell)
+    leave = one.want("c", make.partition.key, 0.0)[0]
+    assert isinstance(leave, Leave)
+    assert leave.partition.standing is Standing.LEAVING
+    assert "LEAVING" in repr(one)
