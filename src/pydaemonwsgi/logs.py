@@ -20,7 +20,7 @@ import logging
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydaemonwsgi.errors import ConfigurationError
 
@@ -74,6 +74,7 @@ class HostLog:
 
     descriptor: int
     level: int
+    owner: object = field(default=None, compare=False, repr=False)  # keeps the descriptor open
 
 
 def parse_level(word: str) -> int:

@@ -110,6 +110,10 @@ class Supervised:
                 group.on_exit(int(number), now, " ".join(how) or "exited with status 3")
             case ["hup"]:
                 group.on_reload(now)
+            case ["renewal", size]:
+                group.on_renewal(Group("test", int(size), group.timeouts), now)
+            case ["leave"]:
+                group.leave(now)
             case ["front"]:
                 group.on_front()
             case ["front-lost"]:
@@ -178,6 +182,38 @@ HISTORIES = {
             (6, "", "stop 1"),
         ],
         says=("still has requests after 3 s (eviction-timeout)",),
+    ),
+    "another-configuration-makes-the-group-larger": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (2, "renewal 2", "spawn 2"),
+            (3, "loaded 2", "attach 2, spawn 3"),
+            (4, "loaded 3", "attach 3, detach 1"),
+            (5, "detached 1", "stop 1"),
+        ],
+    ),
+    "another-configuration-does-not-have-the-group": History(
+        2,
+        [
+            (0, "", "spawn 1, spawn 2"),
+            (1, "loaded 1", "attach 1"),
+            (2, "leave", "detach 1, kill 2"),
+            (3, "exit 2 was killed by SIGKILL", ""),
+            (4, "detached 1", "stop 1"),
+            (5, "exit 1 exited with status 0", ""),
+            (100, "", ""),
+        ],
+    ),
+    "a-group-that-leaves-does-not-try-a-script-that-failed": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "fails 1 v1", "attach 1"),
+            (1.5, "leave", "detach 1"),
+            (60, "", "stop 1"),
+        ],
     ),
     "first-start-of-three": History(
         3,

@@ -4,7 +4,6 @@ import json
 import os
 import pwd
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,10 +95,13 @@ def test_it_runs_as_the_user_in_two_processes_of_25_threads(site: SiteServer) ->
     """Each script, for without WSGIApplicationGroup each is kept apart (`%{RESOURCE}`)."""
     pid = report(site, "/who")["pid"]
     site.get("/other.wsgi")
-    by_title = Counter(" ".join(process.cmdline()) for process in site.server.daemons())
     title = " ".join(psutil.Process(pid).cmdline())
-    assert by_title[title] == 2
-    daemons = [process for process in site.server.daemons() if " ".join(process.cmdline()) == title]
+
+    def daemons_of_script() -> list[psutil.Process]:
+        return [process for process in site.server.daemons() if " ".join(process.cmdline()) == title]
+
+    wait_for(lambda: len(daemons_of_script()) == 2, "both processes of the script")
+    daemons = daemons_of_script()
     for process in (*daemons, site.server.front()):
         assert set(process.uids()) == {NOBODY.pw_uid}
         assert set(process.gids()) == {NOBODY.pw_gid}

@@ -32,6 +32,7 @@ class Word(Enum):
 
     # supervisor -> front
     ATTACH = "attach"  # a daemon process is ready: its channel and scoreboard travel as descriptors
+    CONFIGURE = "configure"  # the configuration has been read again: orders and what is new travel as descriptors
     DETACH = "detach"  # give it no more requests; close its channel when the last one has ended
     DIED = "died"  # this daemon process has exited, even if somebody holds its end of the channel open
     RESUME = "resume"  # its rejections are over: the changed script could not be loaded
@@ -46,6 +47,7 @@ class Word(Enum):
     # front -> supervisor
     WANT = "want"  # a request needs this application group; the key says which partition is unused for longest
     PONG = "pong"  # it runs, and this is what it has
+    UNUSED = "unused"  # no request is for this process group any more, which is none of the configuration's
     LOST = "lost"  # this daemon process has died with these requests running
     REPORTED = "reported"  # the report is written
     DETACHED = "detached"  # the channel of this daemon process has ended
@@ -82,6 +84,8 @@ _LIST: Final = list[int]
 
 _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.ATTACH: {"process": int, "pid": int, "threads": int, "group": str},
+    Word.CONFIGURE: {},
+    Word.UNUSED: {"group": str},
     Word.DETACH: {"process": int},
     Word.DIED: {"process": int},
     Word.RESUME: {"process": int},

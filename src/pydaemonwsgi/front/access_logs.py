@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from pydaemonwsgi.front.access_log import AccessRecord, compile_condition, compile_format
@@ -10,9 +11,10 @@ from pydaemonwsgi.front.exchange import Exchange
 from pydaemonwsgi.front.log_writer import LogWriter
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.response import ResponseHead
+from pydaemonwsgi.logs import ERROR_LOG, HostLog
 from pydaemonwsgi.routing.decisions import Decision
 
-__all__ = ["AccessLog", "AccessLogs", "access_record"]
+__all__ = ["AccessLog", "AccessLogs", "HostLogs", "access_record"]
 
 # What the access log says of a request whose client went away before there was an answer; nginx's number.
 _CLIENT_GONE: Final = 499
@@ -24,26 +26,48 @@ class AccessLog:
     """One log.
 
     Args:
-        descriptor: to write to.
+        writer: whom its records are given to.
         format_text: see `access_log.compile_format`.
         condition: of `env=NAME`, with a `!` before it; None for every request.
     """
 
-    __slots__ = ("descriptor", "render", "wants")
+    __slots__ = ("render", "wants", "writer")
 
-    def __init__(self, descriptor: int, format_text: str, condition: str | None = None) -> None:
-        self.descriptor = descriptor
+    def __init__(self, writer: LogWriter, format_text: str, condition: str | None = None) -> None:
+        self.writer = writer
         self.render = compile_format(format_text)
         self.wants = None if condition is None else compile_condition(condition)
 
 
+@dataclass(frozen=True, slots=True)
+class HostLogs:
+    """The logs of a host: those of its requests, and its error log, None where it has none of its own."""
+
+    access: tuple[AccessLog, ...]
+    error: HostLog | None
+
+
 class AccessLogs:
-    """All logs: what they have to write waits for the end of a turn of the loop."""
+    """All logs: what they have to write waits for the end of a turn of the loop.
+
+    Each is known by the number that the supervisor has given it: the descriptor that it had when the first front began.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._writers: dict[int, LogWriter] = {}
-        self._waiting: dict[int, list[bytes]] = {}
+        self._waiting: dict[LogWriter, list[bytes]] = {}
+
+    def log(self, number: int, format_text: str, condition: str | None = None) -> AccessLog:
+        """Return a log that writes to where a number stands for."""
+        return AccessLog(self._writer(number), format_text, condition)
+
+    def error_log(self, number: int, level: int) -> HostLog:
+        """Return a host's error log, which is open as long as this is known."""
+        if number == ERROR_LOG:
+            return HostLog(number, level)
+        writer = self._writer(number)
+        return HostLog(writer.descriptor, level, writer)
 
     def add(self, logs: Iterable[AccessLog], record: AccessRecord) -> None:
         """Have a record written to each of `logs` that wants it."""
@@ -52,22 +76,30 @@ class AccessLogs:
             self._loop.call_soon(self._write)
         for log in logs:
             if log.wants is None or log.wants(record):
-                lines = waiting.get(log.descriptor)
+                lines = waiting.get(log.writer)
                 if lines is None:
-                    waiting[log.descriptor] = [log.render(record)]
+                    waiting[log.writer] = [log.render(record)]
                 else:
                     lines.append(log.render(record))
 
     def _write(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        for descriptor, lines in waiting.items():
-            self._writer(descriptor).write(lines)
+        for writer, lines in waiting.items():
+            writer.write(lines)
 
-    def _writer(self, descriptor: int) -> LogWriter:
-        writer = self._writers.get(descriptor)
+    def _writer(self, number: int) -> LogWriter:
+        writer = self._writers.get(number)
         if writer is None:
-            writer = self._writers[descriptor] = LogWriter(self._loop, descriptor)
+            writer = self._writers[number] = LogWriter(self._loop, number)
         return writer
+
+    def open(self, number: int, descriptor: int) -> None:
+        """A log is new, and ours as `descriptor`. What has had its number is closed once no request needs it."""
+        self._writers[number] = LogWriter(self._loop, descriptor)
+
+    def forget(self, number: int) -> None:
+        """Nobody uses a log any more but the requests that have begun."""
+        self._writers.pop(number, None)
 
     def replace(self, number: int, descriptor: int) -> None:
         """A log has been opened anew: its number leads to where `descriptor` does from here on."""

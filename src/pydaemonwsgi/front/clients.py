@@ -18,6 +18,7 @@ from pydaemonwsgi.front.access_logs import access_record
 from pydaemonwsgi.front.answer import Answer
 from pydaemonwsgi.front.bodies import BodyReader
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.local_answers import edited, local_answer
 from pydaemonwsgi.front.poller import READ, WRITE
 from pydaemonwsgi.front.questions import Consultation, Denial
@@ -157,6 +158,10 @@ class Client:
         """Who it is: address and port, or that it came by a Unix socket."""
         host, port = self._addresses[:2]
         return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if host else "unix"
+
+    def is_for(self, group: ProcessGroup) -> bool:
+        """Whether a request of it is for a process group, and not yet answered."""
+        return self.state in {State.BODY, State.ANSWER} and self._route.group is group
 
     # -- reading
 

@@ -45,11 +45,12 @@ class Dispatcher:
         bound: how many requests may wait.
 
     Attributes:
+        bound: how many may wait from here on.
         waiting: the requests that wait, the one that has waited longest first.
     """
 
     def __init__(self, bound: int) -> None:
-        self._bound = bound
+        self.bound = bound
         self._refused_until: float | None = None
         self.waiting: deque[Exchange] = deque()
 
@@ -81,7 +82,7 @@ class Dispatcher:
         """Return after how many seconds a client may ask again, or None if its request may wait."""
         if self._refused_until is not None:
             return max(1, math.ceil(self._refused_until - now))
-        return 1 if len(self.waiting) >= self._bound else None
+        return 1 if len(self.waiting) >= self.bound else None
 
     def add(self, exchange: Exchange) -> None:
         """Put a request at the end of the queue."""

@@ -52,6 +52,12 @@ class ProcessGroup:
             f"{len(self.channels)} channels>"
         )
 
+    def renew(self, options: "GroupOptions") -> None:
+        """Have other bounds from here on."""
+        self.options = options
+        self.queue_timeout = options.queue_timeout
+        self.queue.bound = options.queue_size
+
     def submit(self, exchange: Exchange) -> None:
         """Have a request run, now or when a daemon process has room."""
         if self.queue_timeout:

@@ -45,6 +45,15 @@ class LogWriter:
         self._watched = False
         self.lost = 0
 
+    @property
+    def descriptor(self) -> int:
+        """What it writes to."""
+        return self._descriptor
+
+    def __del__(self) -> None:
+        self.finish(0.0)
+        os.close(self._descriptor)
+
     def write(self, records: Sequence[bytes]) -> None:
         """Write records, each a whole line, or have them wait."""
         if self._waiting or self.lost or self._begun:

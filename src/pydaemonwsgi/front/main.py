@@ -11,6 +11,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import setproctitle
@@ -19,6 +20,7 @@ from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.front.options import FrontOptions
+from pydaemonwsgi.front.orders import Orders
 from pydaemonwsgi.front.server import FrontServer
 from pydaemonwsgi.logs import ERROR_LOG, parse_level, setup_error_log
 from pydaemonwsgi.metrics.heartbeat import Heartbeat
@@ -46,7 +48,7 @@ _REFUSED: Final = 1.0
 
 def run(
     options: FrontOptions,
-    listeners: list[socket.socket],
+    listeners: Mapping[str, socket.socket],
     control_socket: socket.socket,
     identity: Identity | None,
     log_level: str,
@@ -56,7 +58,7 @@ def run(
 
     Args:
         options: of the whole front.
-        listeners: where clients come.
+        listeners: where clients come, by name.
         control_socket: connection to the supervisor.
         identity: who to become; None to stay who it is.
         log_level: of the error log.
@@ -109,7 +111,7 @@ class _Front:
     def __init__(
         self,
         options: FrontOptions,
-        listeners: list[socket.socket],
+        listeners: Mapping[str, socket.socket],
         control_socket: socket.socket,
         heartbeat: Heartbeat,
     ) -> None:
@@ -133,6 +135,7 @@ class _Front:
         server.on_channel_closed = self._note_channel_closed
         server.on_lost = self._note_lost
         server.on_want = self._want
+        server.on_unused = self._note_unused
         loop.add_reader(self._control.fileno(), self._on_control)
         self._fill_reserve()
         server.start()
@@ -161,6 +164,9 @@ class _Front:
 
     def _want(self, group: str, application_group: str, spare: str) -> None:
         self._say(Word.WANT, group=group, application_group=application_group, spare=spare)
+
+    def _note_unused(self, group: str) -> None:
+        self._say(Word.UNUSED, group=group)
 
     def _on_control(self) -> None:
         server = self._server
@@ -218,6 +224,8 @@ class _Front:
                 threads,
                 Scoreboard(memory, threads),
             )
+        elif word is Word.CONFIGURE:
+            _configure(descriptors, server)
         elif word is Word.DETACH:
             if (found := server.channel(message.number("process"))) is not None:
                 found.detach()
@@ -299,6 +307,32 @@ def _take_logs(message: Message, descriptors: list[int], server: FrontServer) ->
                 server.access_logs.replace(number, descriptor)
     for descriptor in received:
         os.close(descriptor)
+
+
+def _configure(descriptors: list[int], server: FrontServer) -> None:
+    """Be what a configuration says that has been read again."""
+    if not descriptors or LOST_DESCRIPTOR in descriptors:
+        for descriptor in descriptors:
+            if descriptor != LOST_DESCRIPTOR:
+                os.close(descriptor)
+        logger.error(
+            "out of descriptors: the configuration stays as it was; raise LimitNOFILE, then restart the server"
+        )
+        return
+    memory, *new = descriptors
+    try:
+        orders = Orders.decode(os.pread(memory, os.fstat(memory).st_size, 0))
+    finally:
+        os.close(memory)
+    count = len(orders.new_listeners)
+    sockets = (socket.socket(fileno=descriptor) for descriptor in new[:count])
+    for number in orders.gone_logs:
+        server.access_logs.forget(number)
+    for number, descriptor in zip(orders.new_logs, new[count:], strict=True):
+        server.access_logs.open(number, descriptor)
+    setup_error_log(orders.log_level, label="front")
+    server.acceptor.change(orders.listeners, dict(zip(orders.new_listeners, sockets, strict=True)))
+    server.renew(_fit(orders.options))
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -18,7 +18,7 @@ import dataclasses
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final
 
@@ -130,6 +130,37 @@ class Partitions:
         self._ask = ask
         self._fail = fail
         self._wants: dict[tuple[str, str], _Want] = {}
+
+    def renew(self, options: Mapping[str, GroupOptions]) -> None:
+        """The configuration says something else; process groups that it does not have any more stay until `forget`."""
+        for name, own in options.items():
+            if name in self._groups:
+                self._groups[name].renew(own)
+            else:
+                self._groups[name] = ProcessGroup(own)
+            self._options[name] = own
+        for want in self._wants.values():
+            if want.process_group in options:
+                want.group.renew(dataclasses.replace(options[want.process_group], name=want.group.name))
+
+    @property
+    def process_groups(self) -> set[str]:
+        """The names of all process groups, those that are to be forgotten as well."""
+        return set(self._options)
+
+    def parts(self, process_group: str) -> list[ProcessGroup]:
+        """Return everything of a process group that has a queue."""
+        own = [want.group for want in self._wants.values() if want.process_group == process_group]
+        base = self._groups.get(process_group)
+        return own if base is None or base in own else [*own, base]
+
+    def forget(self, process_group: str) -> None:
+        """A process group is none of the configuration's any more, and has nothing to do."""
+        for key, want in [(key, want) for key, want in self._wants.items() if want.process_group == process_group]:
+            del self._wants[key]
+            self._groups.pop(want.key, None)
+        self._groups.pop(process_group, None)
+        del self._options[process_group]
 
     def find(self, process_group: str, application_group: str) -> ProcessGroup:
         """Return where a request for an application group waits; the supervisor is asked once it has to."""

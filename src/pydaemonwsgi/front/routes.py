@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.front.access_logs import AccessLog
 from pydaemonwsgi.front.groups import ProcessGroup
+from pydaemonwsgi.logs import HostLog
 from pydaemonwsgi.routing.decisions import Decision
 from pydaemonwsgi.routing.request import Facts
 
@@ -23,6 +24,7 @@ class Route:
         facts: what was decided by.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
         asks: scripts are to be asked before the request goes on.
+        error_log: of the host, where it has one of its own.
         redirects: how many applications have sent the request on by `Location`.
     """
 
@@ -35,6 +37,7 @@ class Route:
     document_of: int = 0
     asks: bool = False
     redirects: int = 0
+    error_log: HostLog | None = None
 
     @property
     def is_internal(self) -> bool:

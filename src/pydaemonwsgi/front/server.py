@@ -1,19 +1,19 @@
 """The front: accepts clients, queues their requests, gives them to daemon processes, keeps the time. Shell."""
 
 import asyncio
-import errno
 import itertools
 import logging
 import os
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from pydaemonwsgi.config.model import EMBEDDED
-from pydaemonwsgi.front.access_logs import AccessLog, AccessLogs
+from pydaemonwsgi.front.acceptor import Acceptor
+from pydaemonwsgi.front.access_logs import AccessLog, AccessLogs, HostLogs
 from pydaemonwsgi.front.channels import Channel
 from pydaemonwsgi.front.clients import Client, State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
@@ -28,7 +28,7 @@ from pydaemonwsgi.front.static_files import StaticFiles
 from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
 from pydaemonwsgi.http.head import HeadReader, Limits
 from pydaemonwsgi.http.response import server_lines
-from pydaemonwsgi.logs import HostLog, parse_level
+from pydaemonwsgi.logs import parse_level
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system import page_cache
 
@@ -36,14 +36,9 @@ __all__ = ["FrontServer"]
 
 logger = logging.getLogger(__name__)
 
-# Connections accepted in one turn of the loop, so that accepting does not starve serving.
-_ACCEPT_BATCH: Final = 64
-# Seconds without accepting after the machine has run out of descriptors.
 # Seconds that idle clients are kept when another server takes the listeners over.
 _IDLE_PATIENCE: Final = 2.0
-_ACCEPT_PAUSE: Final = 0.5
 _DISK_THREADS: Final = 8
-_OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 class FrontServer:
@@ -51,12 +46,50 @@ class FrontServer:
 
     Args:
         options: see `FrontOptions`.
-        listeners: listening sockets, non-blocking.
+        listeners: listening sockets by name, non-blocking.
     """
 
-    def __init__(self, options: FrontOptions, listeners: list[socket.socket]) -> None:
-        self.options = options
+    def __init__(self, options: FrontOptions, listeners: Mapping[str, socket.socket]) -> None:
         self.loop = asyncio.get_running_loop()
+        self._take(options)
+        self.deadlines = DeadlineBuckets()
+        self.poller = ClientPoller(self.loop)
+        self.access_logs = AccessLogs(self.loop)
+        self._clients: set[Client] = set()
+        self.acceptor = Acceptor(self.loop, listeners, self._room, self._welcome)
+        self._groups = {group.name: ProcessGroup(group) for group in options.groups}
+        logs = self._logs(options)
+        self.route = Route(
+            next(iter(self._groups.values()), ProcessGroup(options.fallback)),
+            options.limit_request_body,
+            logs[0].access,
+        )
+        self._to_write: dict[Client, None] = {}
+        # Request ids begin anywhere, so that those of two runs differ.
+        self.request_ids = itertools.count(random.getrandbits(40) << 20)
+        self.server_lines = server_lines(time.time())
+        self.stopping = False
+        self.hands_over = False
+        # Threads that wait for disks.
+        self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
+        self.static_files = StaticFiles(self.loop, self._disk)
+        self.partitions = Partitions(self._groups, self._ask_for, self._fail_crowded)
+        self.sites = self._make_sites(options)
+        self.on_idle: Callable[[], None] | None = None
+        self.on_channel_closed: Callable[[int], None] | None = None
+        self.on_lost: Callable[[int, str], None] | None = None
+        self.on_unused: Callable[[str], None] | None = None
+        self.on_want: Callable[[str, str, str], None] | None = None
+        self._connection_number = 0
+        self._renewal: asyncio.Future[Sites | None] | None = None
+        self._unwanted: set[str] = set()  # groups that the configuration does not have any more
+
+    def __repr__(self) -> str:
+        """Return what an operator would ask for."""
+        return f"<FrontServer {len(self._clients)} clients, {list(self._groups.values())}>"
+
+    def _take(self, options: FrontOptions) -> None:
+        self.options = options
         self.head_reader = HeadReader(
             Limits(
                 options.limit_request_line,
@@ -70,46 +103,59 @@ class FrontServer:
         self.header_timeout = RateTimeout(options.header_timeout, options.header_max_timeout, options.header_min_rate)
         self.body_timeout = RateTimeout(options.body_timeout, options.body_max_timeout, options.body_min_rate)
         self.known_heads = self.head_reader.known
-        self.deadlines = DeadlineBuckets()
-        self.poller = ClientPoller(self.loop)
-        self.access_logs = AccessLogs(self.loop)
-        self._error_logs = [HostLog(log.descriptor, parse_level(log.level)) for log in options.error_logs]
-        self._listeners = listeners
-        self._accepting = False
-        self._accept_again = 0.0
-        self._clients: set[Client] = set()
-        self._groups = {group.name: ProcessGroup(group) for group in options.groups}
-        opened: dict[LogOptions, AccessLog] = {}
-        logs = [
-            tuple(opened.setdefault(log, AccessLog(log.descriptor, log.format, log.condition)) for log in host)
-            for host in options.logs
-        ]
-        self.route = Route(
-            next(iter(self._groups.values()), ProcessGroup(options.fallback)), options.limit_request_body, logs[0]
-        )
-        self._to_write: dict[Client, None] = {}
-        # Request ids begin anywhere, so that those of two runs differ.
-        self.request_ids = itertools.count(random.getrandbits(40) << 20)
-        self.server_lines = server_lines(time.time())
-        self.stopping = False
-        self.hands_over = False
-        # Threads that wait for disks.
-        self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
-        self.static_files = StaticFiles(self.loop, self._disk)
-        self.partitions = Partitions(self._groups, self._ask_for, self._fail_crowded)
-        self.sites = None
-        if options.site is not None:
-            fallback = ProcessGroup(options.fallback)
-            self.sites = Sites(options.site, self._find_group, fallback, logs, dict(os.environ))
-        self.on_idle: Callable[[], None] | None = None
-        self.on_channel_closed: Callable[[int], None] | None = None
-        self.on_lost: Callable[[int, str], None] | None = None
-        self.on_want: Callable[[str, str, str], None] | None = None
-        self._connection_number = 0
 
-    def __repr__(self) -> str:
-        """Return what an operator would ask for."""
-        return f"<FrontServer {len(self._clients)} clients, {list(self._groups.values())}>"
+    def _make_sites(self, options: FrontOptions) -> Sites | None:
+        if options.site is None:
+            return None
+        fallback = ProcessGroup(options.fallback)
+        return Sites(options.site, self._find_group, fallback, self._logs(options), dict(os.environ))
+
+    def _logs(self, options: FrontOptions) -> list[HostLogs]:
+        """Return the logs of each host; access logs that are alike are one."""
+        opened: dict[LogOptions, AccessLog] = {}
+        for log in (log for host in options.logs for log in host):
+            if log not in opened:
+                opened[log] = self.access_logs.log(log.descriptor, log.format, log.condition)
+        errors = [self.access_logs.error_log(log.descriptor, parse_level(log.level)) for log in options.error_logs]
+        return [
+            HostLogs(tuple(opened[log] for log in host), error)
+            for host, error in itertools.zip_longest(options.logs, errors)
+        ]
+
+    # -- the configuration, read again
+
+    def renew(self, options: FrontOptions) -> None:
+        """Be what the options say; requests that have come are answered as the ones before have said."""
+        self.partitions.renew({group.name: group for group in options.groups})
+        self._take(options)
+        # To compile a thousand hosts takes a while; meanwhile requests are answered as before.
+        self._renewal = renewal = self.loop.run_in_executor(self._disk, self._make_sites, options)
+        renewal.add_done_callback(self._on_renewed)
+
+    def _on_renewed(self, renewal: "asyncio.Future[Sites | None]") -> None:
+        if renewal is not self._renewal:
+            return  # another one has come meanwhile
+        self.sites = renewal.result()
+        self._renewal = None
+        wanted = {group.name for group in self.options.groups}
+        self._unwanted = self.partitions.process_groups - wanted
+        self._look_for_unused()
+
+    def _look_for_unused(self) -> None:
+        """Say which of the process groups that the configuration does not have any more nobody waits for."""
+        for name in list(self._unwanted):
+            parts = self.partitions.parts(name)
+            if any(part.queue for part in parts) or any(
+                client.is_for(part) for client in self._clients for part in parts
+            ):
+                continue
+            if self.on_unused is not None:
+                self.on_unused(name)
+            if not any(part.channels for part in parts):
+                self._unwanted.discard(name)
+                self.partitions.forget(name)
+
+    # -- process groups
 
     def _find_group(self, process_group: str, application_group: str) -> ProcessGroup:
         return self.partitions.find(process_group or EMBEDDED, application_group)
@@ -125,59 +171,21 @@ class FrontServer:
     def log_of(self, route: Route, exchange: Exchange | None = None) -> dict[str, object]:
         """Return the `extra` of a log record about a request: whose error log it is for, and the request's id."""
         extra: dict[str, object] = {}
-        if route.decision is not None and self._error_logs:
-            extra["log"] = self._error_logs[route.decision.common.site.number]
+        if route.error_log is not None:
+            extra["log"] = route.error_log
         if exchange is not None:
             extra["request_id"] = f"{exchange.request_id:016x}"
         return extra
 
     def start(self) -> None:
         """Begin to accept clients and to keep the time."""
-        self._accept_on()
+        self.acceptor.open()
         self._tick()
 
     # -- clients
 
-    def _accept_on(self) -> None:
-        if not self._accepting and not self.stopping and time.monotonic() >= self._accept_again:
-            self._accepting = True
-            for listener in self._listeners:
-                self.loop.add_reader(listener.fileno(), self._accept, listener)
-
-    def _accept_off(self) -> None:
-        if self._accepting:
-            self._accepting = False
-            for listener in self._listeners:
-                self.loop.remove_reader(listener.fileno())
-
-    def _accept(self, listener: socket.socket) -> bool:
-        """Accept what waits; return whether there may be more."""
-        for _ in range(_ACCEPT_BATCH):
-            if len(self._clients) >= self.options.maximum_connections:
-                # They wait in the kernel's backlog until somebody leaves.
-                self._accept_off()
-                return False
-            try:
-                sock, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
-                return False
-            except OSError as error:
-                if error.errno not in _OUT_OF_DESCRIPTORS:
-                    raise
-                logger.warning(
-                    "cannot accept connections: %s; %d are open, trying again in %g s",
-                    error.strerror,
-                    len(self._clients),
-                    _ACCEPT_PAUSE,
-                )
-                self._accept_off()
-                # Also a client that leaves does not end the pause: one descriptor at a time would be taken at once.
-                self._accept_again = time.monotonic() + _ACCEPT_PAUSE
-                self.loop.call_later(_ACCEPT_PAUSE + GRAIN / 2, self._accept_on)
-                return False
-            sock.setblocking(False)
-            self._welcome(sock, address)
-        return True
+    def _room(self) -> int:
+        return self.options.maximum_connections - len(self._clients)
 
     def _welcome(self, sock: socket.socket, address: object) -> None:
         self._connection_number += 1
@@ -212,8 +220,8 @@ class FrontServer:
         """A connection has ended."""
         self._clients.discard(client)
         self._to_write.pop(client, None)
-        if not self._accepting and len(self._clients) < self.options.maximum_connections:
-            self._accept_on()
+        if len(self._clients) < self.options.maximum_connections:
+            self.acceptor.open()
         if self.stopping:
             self._look_idle()
 
@@ -325,6 +333,8 @@ class FrontServer:
             assert isinstance(client, Client)
             client.expire()
         self.partitions.look(now)
+        if self._unwanted:
+            self._look_for_unused()
         for group in self._groups.values():
             if unserved := group.refuse_unserved(now):
                 logger.error(
@@ -349,14 +359,8 @@ class FrontServer:
         """Accept nobody any more; finish what has begun; then call `on_idle`."""
         if self.stopping:
             return
-        for listener in () if self.hands_over else self._listeners:
-            # Who is in the backlog was told by the kernel that we are there.
-            while self._accept(listener):
-                pass
-        self._accept_off()
+        self.acceptor.close(hand_over=self.hands_over)
         self.stopping = True
-        for listener in self._listeners:
-            listener.close()
         if self.hands_over:
             # The next request of an idle client may be on its way, and its answer will say that the connection ends.
             self.loop.call_later(_IDLE_PATIENCE, self._close_idle)

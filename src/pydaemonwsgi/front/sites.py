@@ -6,7 +6,7 @@ from typing import Final
 
 from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.config.model import Server
-from pydaemonwsgi.front.access_logs import AccessLog
+from pydaemonwsgi.front.access_logs import HostLogs
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.routes import Route
@@ -41,7 +41,7 @@ class Sites:
         server: Server,
         find_group: Callable[[str, str], ProcessGroup],
         fallback: ProcessGroup,
-        logs: Sequence[tuple[AccessLog, ...]],
+        logs: Sequence[HostLogs],
         process_environment: Mapping[str, str],
     ) -> None:
         self._router = Router(server, LocalFiles(), process_environment)
@@ -140,13 +140,15 @@ class Sites:
             else:
                 group = self._find_group(decision.target.process_group, decision.target.application_group)
             environ = self._environs.make(head, decision, facts, internal=internal)
+        logs = self._logs[common.site.number]
         return Route(
             group,
             settings.limit_request_body or 0,
-            self._logs[common.site.number],
+            logs.access,
             environ,
             decision,
             facts,
             document_of,
             asks,
+            error_log=logs.error,
         )

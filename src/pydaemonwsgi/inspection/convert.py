@@ -31,6 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] != "serve":
         raise ConfigurationError("convert: give a command line, like pydaemonwsgi convert serve app.wsgi --threads 25")
     options = parse_serve(arguments[1:])
+    if options.config is not None:
+        raise ConfigurationError(f"convert: {options.config} is a configuration already")
     try:
         cwd = os.getcwd()
     except OSError as error:

@@ -1,7 +1,7 @@
 """What is to be served, looked at and found possible; nothing of it has been started. Sans-I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydaemonwsgi.config.client_options import ClientOptions
@@ -97,5 +97,5 @@ class Blueprint:
     pid_file: str | None
     access_logs: tuple[tuple[AccessLog, ...], ...]
     site: Server | None = None
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
+    notes: Sequence[str] = field(default=(), compare=False)
+    warnings: Sequence[str] = field(default=(), compare=False)

@@ -1,5 +1,6 @@
 """Listening where the options say, on sockets that are there already or on new ones. Shell."""
 
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -12,7 +13,9 @@ from pydaemonwsgi.serve.heritage import Heirloom
 from pydaemonwsgi.system import sockets
 from pydaemonwsgi.system.identities import Identity, user_id
 
-__all__ = ["Listener", "listen"]
+__all__ = ["Listener", "bind", "listen"]
+
+logger = logging.getLogger("pydaemonwsgi.supervisor")
 
 _EVERYWHERE = frozenset(("", "0.0.0.0", "::"))
 
@@ -23,13 +26,23 @@ class Listener:
 
     Attributes:
         address: where it listens, port filled in.
+        asked: where it was to listen.
         sock: the socket.
         ours: whether a server like this one has bound it, and so a Unix socket's file is ours to remove.
     """
 
     address: ListenAddress
+    asked: ListenAddress
     sock: socket.socket
     ours: bool
+
+    def remove_file(self) -> None:
+        """Remove the file of a Unix socket that is ours."""
+        if self.address.path is not None and self.ours:
+            try:
+                os.unlink(self.address.path)
+            except OSError as error:
+                logger.debug("cannot remove %s: %s", self.address.path, error)
 
 
 def listen(blueprint: Blueprint, inherited: Sequence[Heirloom] = ()) -> list[Listener]:
@@ -49,10 +62,10 @@ def listen(blueprint: Blueprint, inherited: Sequence[Heirloom] = ()) -> list[Lis
     for address in wanted:
         heirloom = next((one for one in remaining if _is_at(address, one.sock)), None)
         if heirloom is None:
-            listeners.append(_bind(blueprint, address))
+            listeners.append(bind(blueprint, address))
         else:
             remaining.remove(heirloom)
-            listeners.append(Listener(_address(heirloom.sock), heirloom.sock, heirloom.ours))
+            listeners.append(Listener(_address(heirloom.sock), address, heirloom.sock, heirloom.ours))
     for heirloom in remaining:
         if heirloom.ours:
             heirloom.sock.close()  # it was listened on before the options were changed
@@ -62,7 +75,8 @@ def listen(blueprint: Blueprint, inherited: Sequence[Heirloom] = ()) -> list[Lis
                 "name it, or leave it out of the .socket unit"
             )
         else:
-            listeners.append(Listener(_address(heirloom.sock), heirloom.sock, ours=False))
+            here = _address(heirloom.sock)
+            listeners.append(Listener(here, here, heirloom.sock, ours=False))
     return listeners
 
 
@@ -90,15 +104,20 @@ def _is_at(address: ListenAddress, sock: socket.socket) -> bool:
     return here.host in {str(entry[4][0]) for entry in found}
 
 
-def _bind(blueprint: Blueprint, address: ListenAddress) -> Listener:
+def bind(blueprint: Blueprint, address: ListenAddress) -> Listener:
+    """Return a new listening socket.
+
+    Raises:
+        StartError: the address cannot be listened on.
+    """
     clients = blueprint.clients
     if address.path is not None:
         path = os.path.abspath(address.path)
         sock = sockets.bind_unix(path, clients.listen_backlog)
         _give_away(path, clients.socket_user, blueprint.identity)
-        return Listener(ListenAddress("", 0, path), sock, ours=True)
+        return Listener(ListenAddress("", 0, path), address, sock, ours=True)
     sock = sockets.bind_tcp(address.host, address.port, clients.listen_backlog)
-    return Listener(ListenAddress(address.host, sock.getsockname()[1], None), sock, ours=True)
+    return Listener(ListenAddress(address.host, sock.getsockname()[1], None), address, sock, ours=True)
 
 
 def _give_away(path: str, socket_user: str | None, identity: Identity | None) -> None:

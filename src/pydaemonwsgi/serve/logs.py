@@ -24,6 +24,11 @@ class OpenedLogs:
     access: Mapping[LogTarget, int]
     errors: Mapping[LogTarget, int]
 
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The descriptors of all but the server's error log."""
+        return frozenset((*self.access.values(), *self.errors.values()))
+
     def of_group(self, group: GroupBlueprint) -> int:
         """Return the descriptor of a process group's error log."""
         return SERVER_ERROR_LOG if group.error_log is None else self.errors.get(group.error_log, SERVER_ERROR_LOG)
@@ -33,21 +38,28 @@ class OpenedLogs:
         return SERVER_ERROR_LOG if host.error_log is None else self.errors.get(host.error_log, SERVER_ERROR_LOG)
 
 
-def open_logs(blueprint: Blueprint, directory: str) -> OpenedLogs:
+def open_logs(blueprint: Blueprint, directory: str, logs: Logs | None = None) -> OpenedLogs:
     """Open them all; the server's error log is not yet descriptor 2.
 
     Args:
         blueprint: the server.
         directory: where a command whose name has a slash is looked for, if no ServerRoot says it.
+        logs: where those that are open already are; the server's error log is one of them.
 
     Raises:
         ConfigurationError: one cannot be opened.
     """
     site = blueprint.site
-    root = site.server_root if site is not None else None
-    logs = Logs(root or directory, blueprint.identity)
-    if blueprint.error_log is not None:
-        logs.open(blueprint.error_log, Use.SERVER_ERROR)
+    if logs is None:
+        root = site.server_root if site is not None else None
+        logs = Logs(root or directory, blueprint.identity)
+        if blueprint.error_log is not None:
+            logs.open(blueprint.error_log, Use.SERVER_ERROR)
+    return _open_all(blueprint, logs)
+
+
+def _open_all(blueprint: Blueprint, logs: Logs) -> OpenedLogs:
+    site = blueprint.site
     errors = {}
     for host in site.hosts if site is not None else ():
         if host.error_log is not None and host.error_log != blueprint.error_log:

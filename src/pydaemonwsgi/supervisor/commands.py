@@ -44,7 +44,7 @@ class Commands:
         errands: where questions to children are noted.
         addresses: what the server listens on, in words.
         begin_stop: stops the server, for the reason given.
-        reload: replaces all daemon processes.
+        reload: reads the configuration again and replaces processes; returns what went wrong.
         reopen_logs: opens the logs anew; returns what went wrong, "" if nothing did.
     """
 
@@ -53,10 +53,10 @@ class Commands:
         groups: Sequence[ProcessGroup],
         front: Front,
         errands: Errands,
-        addresses: Sequence[str],
+        addresses: Callable[[], Sequence[str]],
         *,
         begin_stop: Callable[[str], None],
-        reload: Callable[[], None],
+        reload: Callable[[], str],
         reopen_logs: Callable[[], str],
     ) -> None:
         self._groups = groups
@@ -115,7 +115,7 @@ class Commands:
             "pid": os.getpid(),
             "state": "STOPPING" if self._front.stopping else "RUNNING",
             "age": now - self._started,
-            "addresses": list(self._addresses),
+            "addresses": list(self._addresses()),
             "healthy": all(group["state"] in HEALTHY for group in groups),
             "front": {
                 "pid": front.pid if front is not None else 0,
@@ -179,7 +179,8 @@ class Commands:
     def _reload(self, request: Request) -> Reply | Waiting:
         if self._front.stopping:
             return _stopping()
-        self._reload_all()
+        if error := self._reload_all():
+            return Reply(Answer(FAILED, {}, error))
         return self._replacing(list(self._groups), request)
 
     def _restart(self, request: Request) -> Reply | Waiting:

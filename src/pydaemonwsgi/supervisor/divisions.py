@@ -78,6 +78,45 @@ class Divisions:
         divided = self._divided[base.name] = _Divided(base, division)
         self._do(divided, divided.table.start())
 
+    def can_become(self, base: ProcessGroup, plan: GroupPlan) -> bool:
+        """Whether the processes of a process group can be replaced one after the other by those of a plan."""
+        divided = self._divided[base.name]
+        return (
+            plan.division is not None
+            and plan.division.base == divided.division.base
+            and all(one.can_become(plan) for one in self._parts(divided))
+        )
+
+    def become(self, base: ProcessGroup, plan: GroupPlan) -> None:
+        """Have every process of a process group replaced by one of another plan."""
+        divided = self._divided[base.name]
+        division = plan.division
+        assert division is not None
+        divided.division = division
+        owner = divided.table.owner_of_base
+        base.become(plan)
+        if owner is not None and division.base is None:
+            base.bind(division.bound(owner))
+        for partition in divided.table.serving:
+            if partition.key != base.key and partition.application_group is not None:
+                self._part(partition.key).become(division.plan(partition.application_group))
+        self._do(divided, divided.table.renew(early=division.early, limit=division.limit, fits=division.fits))
+
+    def remove(self, base: ProcessGroup) -> list[ProcessGroup]:
+        """Forget a process group; return all that has processes of it."""
+        divided = self._divided.pop(base.name)
+        parts = self._parts(divided)
+        for part in parts:
+            self._groups.remove(part)
+            self._leaving.pop(part.key, None)
+        return parts
+
+    def _parts(self, divided: _Divided) -> list[ProcessGroup]:
+        return [group for group in self._groups if group.process_group == divided.base.name]
+
+    def _part(self, key: str) -> ProcessGroup:
+        return next(group for group in self._groups if group.key == key)
+
     def on_front(self) -> None:
         """A front is there that knows nothing: tell it where requests go."""
         for divided in self._divided.values():
@@ -141,7 +180,7 @@ class Divisions:
         )
 
     def _leave(self, partition: Partition) -> None:
-        group = next(group for group in self._groups if group.key == partition.key)
+        group = self._part(partition.key)
         logger.info("process group %s: unused for a while; its processes make room for others", group.name)
         self._front.say(Word.LEAVE, key=partition.key)
         group.planner.leave(time.monotonic())

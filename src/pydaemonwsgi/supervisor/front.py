@@ -2,6 +2,7 @@
 
 import logging
 import mmap
+import os
 import selectors
 import signal
 import socket
@@ -15,6 +16,7 @@ from pydaemonwsgi.supervisor.crash_report import Death, describe_death
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 from pydaemonwsgi.supervisor.pulse import Pulse
+from pydaemonwsgi.system.descriptors import memfd
 
 __all__ = ["Front"]
 
@@ -174,6 +176,23 @@ class Front:
         if timeout:
             self._kill_at = now + timeout + _MARGIN
         return True
+
+    def renew(self, keep: Iterable[int], orders: bytes, descriptors: Sequence[int]) -> None:
+        """Have the front be what the configuration says now; one that is started later is so from its beginning.
+
+        Args:
+            keep: descriptors that a front keeps.
+            orders: for a front that runs.
+            descriptors: travel with them.
+        """
+        self._keep = tuple(keep)
+        memory = memfd("orders")
+        try:
+            with open(memory, "wb", closefd=False) as file:
+                file.write(orders)
+            self.say(Word.CONFIGURE, (memory, *descriptors))
+        finally:
+            os.close(memory)
 
     # -- talking
 

@@ -178,10 +178,27 @@ class ProcessGroup:
         return self._plan.threads
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it lives or waits to be told any more."""
+        return not self.children and not self._obituaries
+
+    @property
     def complete(self) -> bool:
         """Whether as many processes serve as should."""
         serving = sum(process.serves_this_code for process in self.planner.processes.values())
         return serving >= self.planner.size
+
+    # -- the configuration
+
+    def can_become(self, plan: GroupPlan) -> bool:
+        """Whether its processes can be replaced, one after the other, by those of a plan."""
+        return type(plan.planner) is type(self.planner)
+
+    def become(self, plan: GroupPlan) -> None:
+        """Have every process replaced by one of another plan."""
+        self._plan = dataclasses.replace(plan, planner=self.planner)
+        self._memory = MemoryLimit(plan.maximum_memory) if plan.maximum_memory else None
+        self.planner.on_renewal(plan.planner, time.monotonic())
 
     # -- carrying out
 
@@ -322,7 +339,7 @@ class ProcessGroup:
                     (for_front.fileno(), daemon.board),
                     process=daemon.number,
                     pid=daemon.child.pid,
-                    threads=self._plan.threads,
+                    threads=daemon.scoreboard.threads,
                     group=self.key,
                 )
 

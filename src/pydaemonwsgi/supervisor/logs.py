@@ -189,6 +189,11 @@ class Logs:
         redirect_standard_streams(self._server.descriptor)
 
     @property
+    def numbers(self) -> list[int]:
+        """The descriptors of all but the server's error log."""
+        return [log.descriptor for log in self._table.values() if log is not self._server]
+
+    @property
     def for_front(self) -> list[int]:
         """The descriptors that the front keeps."""
         return [log.descriptor for log in self._table.values() if log.is_fronts]

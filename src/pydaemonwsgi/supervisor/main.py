@@ -1,5 +1,6 @@
 """The supervisor: one loop that hears signals and children, asks the planners, and has done what they say. Shell."""
 
+import dataclasses
 import functools
 import itertools
 import logging
@@ -7,11 +8,13 @@ import os
 import selectors
 import signal
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import setproctitle
 
 from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.errors import PydaemonwsgiError
 from pydaemonwsgi.supervisor.children import Child
 from pydaemonwsgi.supervisor.commands import Commands
 from pydaemonwsgi.supervisor.control import ControlServer
@@ -22,7 +25,7 @@ from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.herald import Figures, Herald, in_short
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
-from pydaemonwsgi.supervisor.plan import GroupPlan, Plan
+from pydaemonwsgi.supervisor.plan import GroupPlan, Plan, Renewal
 from pydaemonwsgi.supervisor.preloaded import PreloadedProcessGroup
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
 from pydaemonwsgi.supervisor.replacement import Progress
@@ -44,6 +47,7 @@ _SIGNALS: Final = (
     signal.SIGTTOU,
     signal.SIGCHLD,
 )
+_RELOADING: Final = "replacing all daemon processes, one after the other"
 # The supervisor looks around at least so often, in seconds.
 _LONGEST_WAIT: Final = 5.0
 # Fronts that may fail to start before the first has ever run, until the server gives up.
@@ -61,14 +65,20 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._selector = selectors.DefaultSelector()
-        keep = [*(sock.fileno() for sock in plan.listeners), *plan.logs.for_front]
         self._front = Front(
-            self._selector, plan.run_front, plan.front_timeout, keep, self._obey_front, self._on_front_ready
+            self._selector,
+            plan.run_front,
+            plan.front_timeout,
+            self._kept_by_front(),
+            self._obey_front,
+            self._on_front_ready,
         )
         self._errands = Errands()
         self._numbers = itertools.count(1)
         self._groups = [self._make_group(group) for group in plan.groups]
         self._divisions = Divisions(self._groups, self._front, self._make_group)
+        self._leaving: list[ProcessGroup] = []  # that nobody wants any more
+        self._unwanted: set[str] = set()  # process groups that the configuration does not have any more
         self._watch = OutOfMemoryWatch.of_this_process()
         self._herald = Herald(plan.notifier, lambda: self._front.say(Word.PING))
         self._predecessor: Predecessor | None = None
@@ -91,7 +101,7 @@ class Supervisor:
             self._groups,
             self._front,
             self._errands,
-            self._plan.addresses,
+            lambda: self._plan.addresses,
             begin_stop=self._begin_stop,
             reload=self._reload,
             reopen_logs=self._reopen_logs,
@@ -110,8 +120,8 @@ class Supervisor:
         signals = SignalInbox(self._selector, _SIGNALS)
         while True:
             self._carry_out()
-            if self._stopping and self._front.child is None and not any(group.children for group in self._groups):
-                for group in self._groups:
+            if self._stopping and self._front.child is None and not any(group.children for group in self._every_group):
+                for group in self._every_group:
                     group.end()
                 self._close_control()
                 self._end_logs(signals)
@@ -137,7 +147,7 @@ class Supervisor:
 
     def _wait(self) -> float:
         now = time.monotonic()
-        times = [self._front.next_deadline(), *(group.next_deadline(now) for group in self._groups)]
+        times = [self._front.next_deadline(), *(group.next_deadline(now) for group in self._every_group)]
         if self._control is not None:
             times.append(self._control.next_deadline())
         if self._successor is not None:
@@ -148,7 +158,10 @@ class Supervisor:
     def _carry_out(self) -> None:
         self._plan.logs.carry_out(time.monotonic())
         self._front.carry_out(time.monotonic())
-        for group in self._groups:
+        for group in [group for group in self._leaving if group.is_empty]:
+            group.end()
+            self._leaving.remove(group)
+        for group in self._every_group:
             group.carry_out()
         now = time.monotonic()
         self._divisions.carry_out()
@@ -173,7 +186,7 @@ class Supervisor:
                 self._reap()
             elif number == signal.SIGHUP:
                 if not self._stopping:
-                    logger.info("SIGHUP: replacing all daemon processes, one after the other")
+                    logger.info("SIGHUP: %s", _RELOADING if self._plan.renew is None else "reading the configuration")
                     self._reload()
             elif number == signal.SIGUSR1:
                 self._reopen_logs()
@@ -189,10 +202,88 @@ class Supervisor:
                 self._begin_stop(number.name)
         return True
 
-    def _reload(self) -> None:
+    def _reload(self) -> str:
+        """Read the configuration again, and replace what is out of date; return what went wrong, "" if nothing did."""
         self._herald.on_reload()
-        for group in self._groups:
-            group.planner.on_reload(time.monotonic())
+        renewal = Renewal(is_new=False)
+        if self._plan.renew is not None:
+            try:
+                renewal = self._plan.renew()
+            except (PydaemonwsgiError, OSError) as error:
+                logger.error("%s; the server goes on as it was", error)
+                self._herald.on_reloaded(str(error).partition("\n")[0])
+                return str(error)
+        if renewal.is_new:
+            self._become(renewal)
+        else:
+            # Whoever reloads what has not changed wants new code.
+            if self._plan.renew is not None:
+                logger.info("the configuration is as it was: %s", _RELOADING)
+            for group in self._groups:
+                group.planner.on_reload(time.monotonic())
+        return ""
+
+    def _become(self, renewal: Renewal) -> None:
+        """Serve what a new configuration says: the front at once, each process group as its processes are ready."""
+        for text in renewal.warnings:
+            logger.warning("%s", text)
+        self._plan = dataclasses.replace(
+            self._plan,
+            listeners=renewal.listeners,
+            addresses=renewal.addresses,
+            heirlooms=renewal.heirlooms,
+        )
+        bases = {group.name: group for group in self._groups if group.division is not None}
+        plans = {plan.name: plan for plan in renewal.groups}
+        changed = (renewal.changed | self._unwanted) & bases.keys() & plans.keys()
+        replaced = {name for name in changed if not self._divisions.can_become(bases[name], plans[name])}
+        for name in replaced:
+            self._let_go(bases[name], tell_front=True)
+        self._front.renew(self._kept_by_front(), renewal.orders, renewal.descriptors)
+        for name in changed - replaced:
+            self._divisions.become(bases[name], plans[name])
+        new = [plan for name, plan in plans.items() if name not in bases or name in replaced]
+        for plan in new:
+            group = self._make_group(plan)
+            self._groups.append(group)
+            if plan.division is not None:
+                self._divisions.add(group, plan.division)
+        self._unwanted = bases.keys() - plans.keys()
+        for name in sorted(self._unwanted):
+            logger.info("process group %s: it is not in the configuration any more", name)
+        logger.info(
+            "the configuration has been read again: of %d process groups %d are new and %d changed",
+            len(plans),
+            len(plans.keys() - bases.keys()),
+            len(changed),
+        )
+        if self._front.child is None:
+            self._drop_unwanted(self._unwanted)
+        renewal.settle()
+
+    def _let_go(self, base: ProcessGroup, *, tell_front: bool = False) -> None:
+        """A process group is wanted no more, or not so: its processes finish what they have."""
+        now = time.monotonic()
+        for part in self._divisions.remove(base):
+            if tell_front:
+                self._front.say(Word.LEAVE, key=part.key)
+            part.planner.leave(now)
+            self._leaving.append(part)
+
+    def _drop_unwanted(self, names: Iterable[str]) -> None:
+        """No request is for these process groups any more, if the configuration has not brought them back."""
+        for name in self._unwanted.intersection(names):
+            self._let_go(next(group for group in self._groups if group.key == name))
+        self._unwanted = self._unwanted.difference(names)
+
+    @property
+    def _every_group(self) -> list[ProcessGroup]:
+        """Those of the configuration and those that leave."""
+        return [*self._groups, *self._leaving]
+
+    def _kept_by_front(self) -> list[int]:
+        """The descriptors that a front has from us."""
+        return [*(sock.fileno() for sock in self._plan.listeners), *self._plan.logs.for_front]
 
     def _change_size(self, by: int) -> None:
         for group in self._groups:
@@ -203,7 +294,7 @@ class Supervisor:
         logs = self._plan.logs.reopen()
         for numbers, descriptors in logs.batches():
             self._front.say(Word.LOGS, descriptors, logs=numbers)
-        for group in self._groups:
+        for group in self._every_group:
             if group.error_log in logs.descriptors:
                 for child in group.children:
                     child.say(Word.LOGS, (logs.descriptors[group.error_log],), logs=[SERVER_ERROR_LOG])
@@ -234,7 +325,7 @@ class Supervisor:
                 self._bury_front(status, self._front.child.death(status, usage, self._watch))
                 continue
             testify = functools.partial(Child.death, status=status, usage=usage, watch=self._watch)
-            for group in self._groups:
+            for group in self._every_group:
                 if group.reap(pid, status, testify):
                     if group.hopeless and not self._stopping and not any(other.loaded for other in self._groups):
                         self._give_up("no daemon process can be what it was told to be")
@@ -242,20 +333,22 @@ class Supervisor:
 
     def _bury_front(self, status: int, death: Death) -> None:
         now = time.monotonic()
-        running = sum(len(daemon.scoreboard.rows()) for group in self._groups for daemon in group.daemons.values())
+        running = sum(len(daemon.scoreboard.rows()) for group in self._every_group for daemon in group.daemons.values())
         self._front.bury(status, now, death, running)
-        for group in self._groups:
+        for group in self._every_group:
             if self._stopping:
                 group.planner.stop(now)
             else:
                 group.planner.on_front_lost(now)
+        if not self._stopping:
+            self._drop_unwanted(self._unwanted)  # the next front knows nothing of them
         if not self._stopping and not self._announced and self._front.failures >= _START_ATTEMPTS:
             self._give_up("the front does not start")
 
     def _on_front_ready(self) -> None:
         self._herald.on_front_answer()
         self._divisions.on_front()
-        for group in self._groups:
+        for group in self._every_group:
             group.planner.on_front()
         if self._predecessor is not None:
             self._predecessor.say_ready()
@@ -269,11 +362,13 @@ class Supervisor:
 
     def _obey_front(self, message: Message) -> None:
         if message.word is Word.LOST:
-            for group in self._groups:
+            for group in self._every_group:
                 group.note_lost(message.number("process"), message.text("requests"))
+        elif message.word is Word.UNUSED:
+            self._drop_unwanted([message.text("group")])
         elif message.word is Word.DETACHED:
             number = message.number("process")
-            for group in self._groups:
+            for group in self._every_group:
                 if number in group.daemons:
                     group.planner.on_detached(number, time.monotonic())
         elif message.word is Word.WANT:
@@ -308,13 +403,13 @@ class Supervisor:
             self._herald.on_reloaded("; ".join(in_short(one.error) for one in replacements if one.error))
 
     def _figures(self) -> Figures:
-        boards = [daemon.scoreboard for group in self._groups for daemon in group.daemons.values()]
+        boards = [daemon.scoreboard for group in self._every_group for daemon in group.daemons.values()]
         return Figures(
             busy=sum(len(board.rows()) for board in boards),
             threads=sum(board.threads for board in boards),
             queued=self._queued,
             clients=self._clients,
-            requests=sum(board.requests for board in boards) + sum(group.ended_before for group in self._groups),
+            requests=sum(board.requests for board in boards) + sum(group.ended_before for group in self._every_group),
         )
 
     # -- upgrading
@@ -398,15 +493,15 @@ class Supervisor:
         logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")
         for listener in self._plan.listeners:
             listener.close()
-        for group in self._groups:
+        for group in self._every_group:
             group.drain()
         now = time.monotonic()
         if not self._front.stop(timeout, now):
-            for group in self._groups:
+            for group in self._every_group:
                 group.planner.stop(now)
 
     def _kill_all(self) -> None:
-        children = [child for group in self._groups for child in group.children if child.pid]
+        children = [child for group in self._every_group for child in group.children if child.pid]
         if self._front.child is not None:
             children.append(self._front.child)
         for child in children:

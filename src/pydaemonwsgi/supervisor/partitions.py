@@ -155,6 +155,21 @@ class PartitionTable:
         """What a front has to know: the partitions that have an application group and go on."""
         return [one for one in self._partitions.values() if one.standing is Standing.SERVING]
 
+    @property
+    def owner_of_base(self) -> str | None:
+        """The application group whose the base is; None while it is nobody's."""
+        return self._base.application_group
+
+    def renew(self, *, early: Iterable[str], limit: int, fits: Callable[[str], bool]) -> list[PartitionAction]:
+        """The configuration says something else; return what is to be made. The arguments are those of the table."""
+        self.limit, self._fits = limit, fits
+        wanted = set(early)
+        for partition in self.serving:
+            partition.lasts = partition is self._base or partition.application_group in wanted
+            if partition.application_group is not None:
+                wanted.discard(partition.application_group)
+        return [Make(self._make(name, lasts=True)) for name in sorted(wanted)]
+
     def start(self) -> list[PartitionAction]:
         """Return what is to be made at once."""
         return [Make(self._make(name, lasts=True)) for name in self._early]

@@ -9,7 +9,7 @@ from pydaemonwsgi.supervisor.rollover import Group
 from pydaemonwsgi.system.control_sockets import ControlSocket
 from pydaemonwsgi.system.notify import Notifier
 
-__all__ = ["Division", "GroupPlan", "Plan"]
+__all__ = ["Division", "GroupPlan", "Plan", "Renewal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,12 @@ class Plan:
         heirlooms: what a successor is given, by name.
         directory: where this command was started, as the user called it.
         upgrade_timeout: seconds that a successor has to become ready.
+        renew: reads the configuration again; None where there is none to be read.
         on_ready: called once, when the front accepts clients; their requests wait until a daemon process is ready.
     """
 
     groups: tuple[GroupPlan, ...]
-    listeners: list[socket.socket]
+    listeners: tuple[socket.socket, ...]
     addresses: tuple[str, ...]
     logs: Logs
     control_socket: ControlSocket | None
@@ -108,3 +109,33 @@ class Plan:
     heirlooms: tuple[tuple[str, int], ...] = ()
     directory: str = "/"
     upgrade_timeout: float = 60.0
+    renew: "Callable[[], Renewal] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a configuration that has been read again asks for.
+
+    Attributes:
+        is_new: whether it asks for anything else than before; only then the rest is said.
+        groups: every process group that there is to be.
+        changed: the names of those whose processes have to be replaced.
+        orders: for a front that runs.
+        descriptors: what travels with them.
+        listeners: all listening sockets.
+        addresses: what they listen on, in words.
+        heirlooms: what a successor is given, by name.
+        settle: gives up what nobody uses any more; to be called once the front has been told.
+        warnings: what the operator should read.
+    """
+
+    is_new: bool
+    groups: tuple[GroupPlan, ...] = ()
+    changed: frozenset[str] = frozenset()
+    orders: bytes = b""
+    descriptors: tuple[int, ...] = ()
+    listeners: tuple[socket.socket, ...] = ()
+    addresses: tuple[str, ...] = ()
+    heirlooms: tuple[tuple[str, int], ...] = ()
+    settle: Callable[[], None] = lambda: None
+    warnings: tuple[str, ...] = ()

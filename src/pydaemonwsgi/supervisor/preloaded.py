@@ -61,6 +61,10 @@ class PreloadedProcessGroup(ProcessGroup):
         self._parents: dict[int, Child] = {}
         adopt_orphans()
 
+    def can_become(self, plan: GroupPlan) -> bool:
+        """See `ProcessGroup.can_become`; a parent goes on to fork for as many threads as it was told of."""
+        return super().can_become(plan) and plan.threads == self.threads
+
     @property
     def children(self) -> list[Child]:
         """The living children: parents and daemon processes."""

@@ -83,7 +83,7 @@ class PreloadedGroup(Group):
         process = self.processes[number]
         process.pid = pid
         if process.state is State.STARTING:
-            startup = self._timeouts.startup
+            startup = self.timeouts.startup
             process.deadline = process.started + startup if startup else None
 
     def on_unborn(self, number: int) -> None:
@@ -273,7 +273,7 @@ class PreloadedGroup(Group):
             if before is State.STOPPING:
                 self._say("warning", f"{parent.name} does not leave; it is killed")
                 continue
-            text = f"{parent.name} has not loaded its script within {self._timeouts.startup:g} s (startup-timeout)"
+            text = f"{parent.name} has not loaded its script within {self.timeouts.startup:g} s (startup-timeout)"
             self._say("error", f"{text}; it is killed")
             self.trouble.fail(now, text, late=True)
             self._fail_replacement(text)

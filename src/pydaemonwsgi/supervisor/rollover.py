@@ -70,6 +70,8 @@ class Group:
 
     Attributes:
         size: how many processes should serve now.
+        timeouts: see `Timeouts`.
+        debug: as the argument.
         stopping: whether all are to end.
         processes: the living ones by number.
         trouble: what has failed lately.
@@ -79,8 +81,8 @@ class Group:
     def __init__(self, name: str, size: int, timeouts: Timeouts, *, debug: bool = False) -> None:
         self.name = name
         self.size = size
-        self._timeouts = timeouts
-        self._debug = debug
+        self.timeouts = timeouts
+        self.debug = debug
         self._refused_until: float | None = None
         self._failed_version = 0
         self._pending: list[Action] = []
@@ -124,8 +126,8 @@ class Group:
 
     def _start(self, process: Process, now: float) -> Process:
         """Give a process its time to load the script, and note whether it is only to see if that is possible."""
-        if self._timeouts.startup:
-            process.deadline = now + self._timeouts.startup
+        if self.timeouts.startup:
+            process.deadline = now + self.timeouts.startup
         process.probe = self._wants_probe(now) and not self._missing()
         if process.probe:
             # One attempt; the next comes after a longer delay.
@@ -157,7 +159,7 @@ class Group:
             if self._discard(process, now, failed, error):
                 return
         process.apply(Event.LOADED, now)
-        process.pulse = Pulse(self._timeouts.deadlock, now)
+        process.pulse = Pulse(self.timeouts.deadlock, now)
         process.failed = frozenset(failed)
         self._pending.append(Attach(number))
         if failed:
@@ -175,7 +177,7 @@ class Group:
         serving = self._running()
         better = self._better_than(failed)
         improves = any(other.failed > frozenset(failed) for other in serving)
-        if not (better and not self._debug) and not (process.probe and serving and not improves):
+        if not (better and not self.debug) and not (process.probe and serving and not improves):
             return False
         self._stop(process, now)
         delay = self.trouble.fail(now, error)
@@ -324,6 +326,17 @@ class Group:
             self._say("warning", f"{size} processes cannot be: there are 1 to {LARGEST_GROUP}; it stays at {self.size}")
         self.size = bounded
 
+    def on_renewal(self, plan: "Group", now: float) -> None:
+        """What the group should be has changed: every process is to be replaced by one that is so.
+
+        Args:
+            plan: a planner that has done nothing yet, and is as this one should be.
+            now: monotonic seconds.
+        """
+        assert type(plan) is type(self)
+        self.size, self.timeouts, self.debug = plan.size, plan.timeouts, plan.debug
+        self.on_reload(now)
+
     def on_front(self) -> None:
         """A front is there to be connected to: give it every process that serves."""
         self._pending += [Attach(process.number) for process in self._running()]
@@ -452,7 +465,7 @@ class Group:
 
     def _drain(self, process: Process, now: float) -> None:
         process.apply(Event.DETACH, now)
-        if drain := self._timeouts.drain(process.retire):
+        if drain := self.timeouts.drain(process.retire):
             process.deadline = now + drain
         self._pending.append(Detach(process.number))
 
@@ -463,7 +476,7 @@ class Group:
             state = process.state
             process.apply(Event.LATE, now)
             if state is State.STARTING:
-                text = f"{process.name} has not loaded its script within {self._timeouts.startup:g} s (startup-timeout)"
+                text = f"{process.name} has not loaded its script within {self.timeouts.startup:g} s (startup-timeout)"
                 self._say("error", f"{text}; it is killed")
                 self.trouble.fail(now, text, late=True)
                 self._fail_replacement(text)
@@ -477,7 +490,7 @@ class Group:
                 name = "eviction" if process.retire is ShutdownReason.EVICTION_SIGNAL else "graceful"
                 self._say(
                     "warning",
-                    f"{process.name} still has requests after {self._timeouts.drain(process.retire):g} s "
+                    f"{process.name} still has requests after {self.timeouts.drain(process.retire):g} s "
                     f"({name}-timeout); it is stopped",
                 )
                 self._give_time_to_stop(process, now)
@@ -498,7 +511,7 @@ class Group:
             self._give_time_to_stop(process, now)
 
     def _give_time_to_stop(self, process: Process, now: float) -> None:
-        shutdown = self._timeouts.shutdown
+        shutdown = self.timeouts.shutdown
         self._pending.append(Stop(process.number, shutdown))
         if shutdown:
             process.deadline = now + shutdown + _KILL_AFTER

@@ -28,6 +28,8 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.REPORT: {"token": 3, "requests": True},
     Word.REPORTED: {"token": 3},
     Word.LOGS: {"logs": [2, 7]},
+    Word.CONFIGURE: {},
+    Word.UNUSED: {"group": "jack-1"},
     Word.DETACHED: {"process": 3},
     Word.CHANNEL: {},
     Word.DRAIN: {},

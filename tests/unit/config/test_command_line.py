@@ -36,6 +36,10 @@ MEANINGS = [
     ("-- -odd.wsgi", ServeOptions("-odd.wsgi")),
     ("--port 0 -- app.wsgi", ServeOptions("app.wsgi", port=0)),
     ("package.module:callable", ServeOptions("package.module:callable")),
+    (
+        "--config site.conf --define A --define B --pid-file p",
+        ServeOptions("", config="site.conf", define=("A", "B"), pid_file="p"),
+    ),
 ]
 
 VALUED = [row for row in OPTIONS.values() if row.kind and not row.is_positional and row.default not in (None, ())]
@@ -43,6 +47,11 @@ VALUED = [row for row in OPTIONS.values() if row.kind and not row.is_positional 
 REFUSALS = [
     ("", "SCRIPT is missing; give a file such as app.wsgi, or a module such as package.module"),
     ("--threads 5", "SCRIPT is missing"),
+    ("--config site.conf a.wsgi", "both SCRIPT (a.wsgi) and --config; the configuration names the scripts"),
+    ("--config site.conf --threads 5", "--threads has no place beside --config; write it into site.conf as threads of"),
+    ("--config site.conf --port 80", "--port has no place beside --config; write it into site.conf by its directive"),
+    ("--define PROXIED a.wsgi", "--define is for <IfDefine> in a configuration; give --config FILE as well"),
+    ("--config site.conf --define x-y", "--define: 'x-y' is not a name; give letters, digits and _"),
     ("a.wsgi b.wsgi", "more than one SCRIPT: 'a.wsgi' and 'b.wsgi'; give one"),
     ("a.wsgi --debug b.wsgi", "more than one SCRIPT: 'a.wsgi' and 'b.wsgi'; give one"),
     ("a --threads abc", "--threads: 'abc' is not a whole number; give 0 to 65534"),

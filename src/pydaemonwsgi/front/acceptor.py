@@ -1,0 +1,112 @@
+"""Where clients come in: the listening sockets, and accepting from them. Shell."""
+
+import asyncio
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from pydaemonwsgi.front.timeouts import GRAIN
+
+__all__ = ["Acceptor"]
+
+logger = logging.getLogger(__name__)
+
+# Connections accepted in one turn of the loop, so that accepting does not starve serving.
+_ACCEPT_BATCH: Final = 64
+# Seconds without accepting after the machine has run out of descriptors.
+_ACCEPT_PAUSE: Final = 0.5
+_OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Acceptor:
+    """Accepts connections while there is room for them.
+
+    Args:
+        loop: the front's.
+        listeners: the listening sockets by name, non-blocking.
+        room: how many connections more there may be.
+        welcome: takes a new connection and the client's address.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listeners: Mapping[str, socket.socket],
+        room: Callable[[], int],
+        welcome: Callable[[socket.socket, object], None],
+    ) -> None:
+        self._loop = loop
+        self._listeners = dict(listeners)
+        self._room = room
+        self._welcome = welcome
+        self._accepting = False
+        self._accept_again = 0.0
+        self._closed = False
+
+    def open(self) -> None:
+        """Begin to accept, or go on, if nothing is against it."""
+        if not self._accepting and not self._closed and time.monotonic() >= self._accept_again:
+            self._accepting = True
+            for listener in self._listeners.values():
+                self._loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def pause(self) -> None:
+        """Accept nobody until `open`; they wait in the kernel's backlog."""
+        if self._accepting:
+            self._accepting = False
+            for listener in self._listeners.values():
+                self._loop.remove_reader(listener.fileno())
+
+    def change(self, names: Iterable[str], new: Mapping[str, socket.socket]) -> None:
+        """Listen elsewhere: on all listeners of these names, of which some are new. Who has come already is served."""
+        wanted = set(names)
+        gone = {name: listener for name, listener in self._listeners.items() if name not in wanted}
+        accepting = self._accepting
+        self.pause()
+        for name, listener in gone.items():
+            self._empty(listener)
+            listener.close()
+            del self._listeners[name]
+        self._listeners.update(new)
+        if accepting:
+            self.open()
+
+    def close(self, *, hand_over: bool) -> None:
+        """Listen no more; `hand_over` leaves the backlog to another server, which listens too."""
+        for listener in () if hand_over else self._listeners.values():
+            self._empty(listener)
+        self.pause()
+        self._closed = True
+        for listener in self._listeners.values():
+            listener.close()
+
+    def _empty(self, listener: socket.socket) -> None:
+        # Who is in the backlog was told by the kernel that we are there.
+        while self._accept(listener):
+            pass
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Accept what waits; return whether there may be more."""
+        for _ in range(_ACCEPT_BATCH):
+            if self._room() <= 0:
+                self.pause()
+                return False
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return False
+            except OSError as error:
+                if error.errno not in _OUT_OF_DESCRIPTORS:
+                    raise
+                logger.warning("cannot accept connections: %s; trying again in %g s", error.strerror, _ACCEPT_PAUSE)
+                self.pause()
+                # Also a client that leaves does not end the pause: one descriptor at a time would be taken at once.
+                self._accept_again = time.monotonic() + _ACCEPT_PAUSE
+                self._loop.call_later(_ACCEPT_PAUSE + GRAIN / 2, self.open)
+                return False
+            sock.setblocking(False)
+            self._welcome(sock, address)
+        return True

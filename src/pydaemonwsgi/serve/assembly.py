@@ -1,0 +1,179 @@
+"""A server as it is, and as it is to be once its configuration has been read again. Shell."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.logs import setup_error_log
+from pydaemonwsgi.serve import single_script, site
+from pydaemonwsgi.serve.blueprint import Blueprint
+from pydaemonwsgi.serve.listening import Listener, bind
+from pydaemonwsgi.serve.logs import OpenedLogs, open_logs
+from pydaemonwsgi.serve.orders import front_options
+from pydaemonwsgi.serve.plans import group_plan
+from pydaemonwsgi.supervisor.plan import GroupPlan, Renewal
+from pydaemonwsgi.supervisor.upgrade import FOREIGN, LISTENER
+from pydaemonwsgi.system.identities import Identity
+
+__all__ = ["Assembly", "draw"]
+
+# Descriptors in one message; the kernel takes 253.
+_MOST_DESCRIPTORS: Final = 250
+
+
+def draw(options: ServeOptions) -> Blueprint:
+    """Return what the options, or the configuration that they name, ask for.
+
+    Raises:
+        ConfigurationError: it cannot be had.
+        StartError: the machine refuses something.
+    """
+    return single_script.draw(options) if options.config is None else site.draw(options)
+
+
+class Assembly:
+    """What a server is made of.
+
+    Args:
+        options: of the command line.
+        blueprint: what they ask for.
+        logs: open.
+        listening: on all addresses.
+
+    Attributes:
+        blueprint: what it is at the moment.
+        listening: where it listens at the moment.
+    """
+
+    def __init__(
+        self, options: ServeOptions, blueprint: Blueprint, logs: OpenedLogs, listening: list[Listener]
+    ) -> None:
+        self._options = options
+        self._logs = logs
+        self.blueprint = blueprint
+        self.listening = listening
+
+    @property
+    def groups(self) -> tuple[GroupPlan, ...]:
+        """The process groups, as the supervisor has them."""
+        return tuple(group_plan(group, self._logs.of_group(group)) for group in self.blueprint.groups)
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The listening sockets."""
+        return tuple(listener.sock for listener in self.listening)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What they listen on, in words."""
+        return tuple(str(listener.address) for listener in self.listening)
+
+    @property
+    def heirlooms(self) -> tuple[tuple[str, int], ...]:
+        """What a successor is given, by name."""
+        return tuple((LISTENER if one.ours else FOREIGN, one.sock.fileno()) for one in self.listening)
+
+    def run_front(self, control: socket.socket, heartbeat: memoryview) -> int:
+        """Be the front, in a child."""
+        # Imported in the child only: the supervisor holds no HTTP code.
+        from pydaemonwsgi.front import main as front_main  # noqa: PLC0415
+
+        listeners = dict(zip(self.addresses, self.sockets, strict=True))
+        options = front_options(self.blueprint, self._logs)
+        return front_main.run(options, listeners, control, self.blueprint.identity, self.blueprint.log_level, heartbeat)
+
+    # -- the configuration, read again
+
+    def renew(self) -> Renewal:
+        """Read the configuration again, and become what it says now; nothing has changed where this raises.
+
+        Raises:
+            ConfigurationError: with a line for everything that is wrong with it.
+            StartError: the machine refuses something.
+        """
+        before = self.blueprint
+        after = draw(self._options)
+        if after == before:
+            return Renewal(is_new=False)
+        if _user(after.identity) != _user(before.identity) or after.error_log != before.error_log:
+            raise ConfigurationError(
+                f"{after.subject}: User, Group and the main server's ErrorLog are for a new server; restart it, "
+                "or send SIGUSR2, which loses nothing"
+            )
+        known = self._logs.numbers
+        table = self._logs.logs
+        try:
+            logs = open_logs(after, os.getcwd(), table)
+            new_logs = tuple(number for number in logs.numbers - known if number in table.for_front)
+            listening = _listen(after, self.listening, most=_MOST_DESCRIPTORS - len(new_logs))
+        except Exception:
+            table.close(set(table.numbers) - known)
+            raise
+        new = [listener for listener in listening if listener not in self.listening]
+        gone = [listener for listener in self.listening if listener not in listening]
+        unused = known - logs.numbers
+        self.blueprint, self.listening, self._logs = after, listening, logs
+        setup_error_log(after.log_level, label="supervisor")
+        return Renewal(
+            is_new=True,
+            groups=self.groups,
+            changed=_changed(before, after),
+            orders=self._orders(tuple(str(one.address) for one in new), new_logs, tuple(unused)),
+            descriptors=(*(one.sock.fileno() for one in new), *new_logs),
+            listeners=self.sockets,
+            addresses=self.addresses,
+            heirlooms=self.heirlooms,
+            settle=_settle(gone, lambda: table.close(unused)),
+            warnings=tuple(after.warnings),
+        )
+
+    def _orders(self, new_listeners: tuple[str, ...], new_logs: tuple[int, ...], gone_logs: tuple[int, ...]) -> bytes:
+        from pydaemonwsgi.front.orders import Orders  # noqa: PLC0415 - the supervisor holds no code of the front
+
+        options = front_options(self.blueprint, self._logs)
+        return Orders(options, self.blueprint.log_level, self.addresses, new_listeners, new_logs, gone_logs).encode()
+
+
+def _user(identity: Identity | None) -> tuple[int, int] | None:
+    return None if identity is None else (identity.uid, identity.gid)
+
+
+def _listen(blueprint: Blueprint, listening: list[Listener], most: int) -> list[Listener]:
+    """Return a listener for each address, those that are there for those they have; `most` new ones."""
+    listeners: list[Listener] = []
+    there = {listener.asked: listener for listener in listening}
+    try:
+        for address in blueprint.listen:
+            found = there.get(address)
+            listeners.append(bind(blueprint, address) if found is None else found)
+        if sum(listener not in listening for listener in listeners) > most:
+            raise ConfigurationError(
+                f"{blueprint.subject}: more listeners and logs are new than a running front can be given at once; "
+                "restart the server, or send SIGUSR2, which loses nothing"
+            )
+    except Exception:
+        _close([listener for listener in listeners if listener not in listening])
+        raise
+    return listeners
+
+
+def _close(listeners: list[Listener]) -> None:
+    for listener in listeners:
+        listener.sock.close()
+        listener.remove_file()
+
+
+def _settle(gone: list[Listener], close_logs: Callable[[], None]) -> Callable[[], None]:
+    def settle() -> None:
+        _close(gone)
+        close_logs()
+
+    return settle
+
+
+def _changed(before: Blueprint, after: Blueprint) -> frozenset[str]:
+    old = {group.name: group for group in before.groups}
+    return frozenset(group.name for group in after.groups if group.name in old and old[group.name] != group)

@@ -1,0 +1,179 @@
+"""A configuration that is read again while clients are served: what changes, what stays, and that nothing is lost."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.helpers.public import Public
+from tests.helpers.server import wait_for
+from tests.helpers.site import SiteServer, free_port, serving_site
+
+SCRIPT = """
+import os, time
+
+def application(environ, start_response):
+    time.sleep(float(environ["QUERY_STRING"] or 0))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{NAME} {environ['mod_wsgi.process_group']} {os.getpid()}".encode()]
+"""
+USER = "User nobody\n" if os.geteuid() == 0 else ""
+ONE = """
+CustomLog {site}/first.log common
+WSGIDaemonProcess kept processes=1 threads=3
+WSGIDaemonProcess one processes=1 threads=3
+WSGIScriptAlias /kept {site}/kept.wsgi process-group=kept application-group=%{GLOBAL}
+WSGIScriptAlias / {site}/one.wsgi process-group=one application-group=%{GLOBAL}
+"""
+TWO = """
+Listen 127.0.0.1:{other}
+CustomLog {site}/second.log common
+WSGIDaemonProcess two processes=1 threads=3
+WSGIDaemonProcess kept processes=1 threads=3
+WSGIScriptAlias /kept {site}/kept.wsgi process-group=kept application-group=%{GLOBAL}
+WSGIScriptAlias / {site}/two.wsgi process-group=two application-group=%{GLOBAL}
+"""
+
+
+class Site:
+    """The running site, and the way to give it another configuration."""
+
+    def __init__(self, running: SiteServer) -> None:
+        self.running = running
+        self.other = free_port()
+        self.get = running.get
+
+    def write(self, text: str) -> None:
+        text = text.replace("{site}", str(self.running.directory)).replace("{other}", str(self.other))
+        listen = f"Listen 127.0.0.1:{self.running.port}\n"
+        self.running.configuration.write_text(listen + USER + text, encoding="utf-8")
+
+    def reload(self) -> None:
+        before = self.running.log().count("has been read again")
+        os.kill(self.running.server.pid, signal.SIGHUP)
+        wait_for(lambda: self.running.log().count("has been read again") > before, "the configuration to be read again")
+
+    def change(self, text: str) -> None:
+        self.write(text)
+        self.reload()
+
+    def answer(self, path: str = "/", query: str = "0") -> list[str]:
+        answer = self.get(f"{path}?{query}")
+        assert answer.status == 200, answer.raw
+        return answer.text.split()
+
+    def title(self, name: str) -> list[psutil.Process]:
+        return [process for process in self.running.server.daemons() if process.cmdline()[0] == f"(wsgi:{name})"]
+
+
+@pytest.fixture
+def site(public: Public) -> Iterator[Site]:
+    """The first configuration, served."""
+    files = {f"{name}.wsgi": f"NAME = {name!r}\n{SCRIPT}" for name in ("kept", "one", "two")}
+    with serving_site(USER + ONE, files, python=public.python, env=public.env) as running:
+        yield Site(running)
+
+
+def test_requests_go_where_the_new_configuration_says(site: Site) -> None:
+    """A new process group serves, the one that is not named any more ends, and the new log is written."""
+    assert site.answer()[:2] == ["one", "one"]
+    site.change(TWO)
+    wait_for(lambda: site.answer()[:2] == ["two", "two"], "the new group to serve")
+    wait_for(lambda: not site.title("one"), "the old group to end")
+    wait_for((site.running.directory / "second.log").read_text, "the new access log to be written")
+
+
+def test_a_group_that_stays_as_it_was_keeps_its_processes(site: Site) -> None:
+    """Whatever else changes."""
+    before = site.answer("/kept")
+    site.change(TWO)
+    wait_for(lambda: site.answer()[0] == "two", "the new configuration to count")
+    assert site.answer("/kept") == before
+
+
+def test_a_group_that_has_changed_gets_new_processes(site: Site) -> None:
+    """Its options are those of the new configuration."""
+    before = site.answer("/kept")
+    site.change(ONE.replace("kept processes=1 threads=3", "kept processes=2 threads=4"))
+    wait_for(lambda: len(site.title("kept")) == 2, "the processes that are wanted now")
+    wait_for(lambda: before[2] not in {str(process.pid) for process in site.title("kept")}, "the old process to end")
+
+
+def test_a_configuration_that_has_not_changed_is_about_the_code(site: Site) -> None:
+    """Every process is replaced."""
+    before = site.answer("/kept")
+    os.kill(site.running.server.pid, signal.SIGHUP)
+    wait_for(lambda: site.answer("/kept") != before, "a new process")
+
+
+def test_listeners_come_and_go(site: Site) -> None:
+    """A port that is new is listened on, one that is not named any more refuses."""
+    site.change(TWO)
+    with socket.create_connection(("127.0.0.1", site.other), timeout=10):
+        pass
+    site.change(ONE)
+
+    def refused() -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", site.other)) != 0
+
+    wait_for(refused, "the port to be closed")
+    assert site.answer()[0] == "one"
+
+
+def test_a_wrong_configuration_changes_nothing(site: Site) -> None:
+    """Every error is told, and the server goes on as it was."""
+    before = site.answer()
+    site.write(TWO.replace("WSGIDaemonProcess two", "WSGIDeamonProcess two") + "Header set\n")
+    os.kill(site.running.server.pid, signal.SIGHUP)
+    wait_for(lambda: "the server goes on as it was" in site.running.log(), "the reload to fail")
+    assert "did you mean WSGIDaemonProcess?" in site.running.log()
+    assert "Header" in site.running.log()
+    assert site.answer() == before
+
+
+def test_a_request_of_a_group_that_goes_is_answered(site: Site) -> None:
+    """It had been given to a process of the old configuration, which ends after it."""
+    with site.running.connect() as sock:
+        sock.sendall(b"GET /?1.5 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        wait_for(lambda: "one.wsgi loaded" in site.running.log(), "the request to be running")
+        site.change(TWO)
+        wait_for(lambda: site.answer()[0] == "two", "the new configuration to count")
+        received = b""
+        while data := sock.recv(65536):
+            received += data
+    assert b"one one" in received
+
+
+def test_no_request_fails_while_configurations_follow_each_other(site: Site) -> None:
+    """With requests all the time, and each configuration the other's opposite."""
+    failed: list[bytes] = []
+    count = 0
+    ended = threading.Event()
+
+    def ask() -> None:
+        nonlocal count
+        while not ended.is_set():
+            answer = site.get("/")
+            if answer.status != 200:
+                failed.append(answer.raw)
+            count += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for text in (TWO, ONE) * 4:
+            site.change(text)
+            name = "two" if text is TWO else "one"
+            wait_for(lambda name=name: site.answer()[0] == name, "it to count")  # type: ignore[misc]
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert not failed, failed[:3]
+    assert count > 20
