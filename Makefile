@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test lint fmt bench soak docs clean
+.PHONY: serve test test-systemd lint fmt bench soak docs clean
 
 serve: $(STAMP)
 	$(BIN)/pydaemonwsgi serve examples/hello.wsgi --processes 2 --threads 25
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# As root, on a machine with systemd-nspawn and debootstrap: boots a Debian 12 and a Debian 13 and tries conf/*.service.
+test-systemd: $(STAMP)
+	$(BIN)/python -m pytest tests/systemd $(SYSTEMD)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

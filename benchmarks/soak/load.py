@@ -35,6 +35,7 @@ class _Connection:
         self.out = b""
         self.pieces: list[bytes] = []
         self.connecting = True
+        self.error = 0
         self.begun = False
 
 
@@ -42,7 +43,7 @@ class Load:
     """See the module's docstring.
 
     Args:
-        address: where the server listens.
+        address: where the server listens; a path for a Unix socket.
         kinds: what is asked for.
         seed: decides which request is of which kind.
         rate: requests per second; without effect if `closed`.
@@ -52,7 +53,7 @@ class Load:
 
     def __init__(
         self,
-        address: tuple[str, int],
+        address: tuple[str, int] | str,
         kinds: Sequence[Kind],
         seed: int,
         rate: float,
@@ -166,12 +167,16 @@ class Load:
         return None
 
     def _connect(self) -> _Connection:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        unix = isinstance(self._address, str)
+        sock = socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not unix:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = _Connection(sock)
         self._connections[sock.fileno()] = connection
-        sock.connect_ex(self._address)  # what went wrong is told by SO_ERROR, at the first event
+        error = sock.connect_ex(self._address)
+        # What goes wrong later is told by SO_ERROR, at the first event; what is wrong at once never is.
+        connection.error = 0 if error == errno.EINPROGRESS else error
         self._epoll.register(sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
         return connection
 
@@ -213,9 +218,9 @@ class Load:
 
     def _on_event(self, connection: _Connection, events: int) -> None:
         if connection.connecting:
-            error = connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            error = connection.error or connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
-                outcome = "refused" if error == errno.ECONNREFUSED else "reset"
+                outcome = "refused" if error in {errno.ECONNREFUSED, errno.ENOENT} else "reset"
                 self._end(connection, outcome, f"connecting: {os.strerror(error)}")
                 self._close(connection)
                 return

@@ -200,6 +200,25 @@ def test_passed_unix_socket_is_not_removed(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_clients_of_a_passed_socket_are_handed_over_when_the_server_stops() -> None:
+    """The `.socket` unit goes on listening: who waits there is not refused, and an idle client may ask once more."""
+    with bound() as listener, activated([listener.fileno()], "http") as server:
+        with socket.create_connection(listener.getsockname(), timeout=PATIENCE) as idle:
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(65536)
+            server.process.send_signal(signal.SIGTERM)
+            wait_for(lambda: "stopping" in server.log(), "the stop")
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = Answer(read_all(idle))
+            assert answer.status == 200
+            assert answer.header("Connection") == "close"
+        with socket.create_connection(listener.getsockname(), timeout=PATIENCE) as late:
+            late.sendall(REQUEST)
+            assert server.process.wait(PATIENCE) == 0
+            with activated([listener.fileno()], "http"):
+                assert Answer(read_all(late)).status == 200
+
+
 def test_descriptors_for_another_process_are_left_alone() -> None:
     """LISTEN_PID is not ours: an environment that was passed on by mistake."""
     result = run("serve", "/nonexistent.wsgi", env={"LISTEN_PID": "1", "LISTEN_FDS": "3"})

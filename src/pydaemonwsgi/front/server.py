@@ -364,6 +364,7 @@ class FrontServer:
         if self.hands_over:
             # The next request of an idle client may be on its way, and its answer will say that the connection ends.
             self.loop.call_later(_IDLE_PATIENCE, self._close_idle)
+            self._look_idle()  # without any client there is nobody to wait for
         else:
             self._close_idle()
 

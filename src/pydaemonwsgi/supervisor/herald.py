@@ -153,4 +153,5 @@ class Herald:
 def in_short(problem: str) -> str:
     """Return a traceback's introduction and its last line, which is the error; anything else as it is."""
     first, *more = problem.strip().splitlines() or [""]
+    first = " ".join(first.split())
     return f"{first.removesuffix(_TRACEBACK)}: {more[-1].strip()}" if more else first

@@ -30,7 +30,7 @@ from pydaemonwsgi.supervisor.preloaded import PreloadedProcessGroup
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
 from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.signals import SignalInbox
-from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, Predecessor, Successor, start_successor
+from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, FOREIGN, Predecessor, Successor, start_successor
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 
 __all__ = ["Supervisor"]
@@ -487,7 +487,8 @@ class Supervisor:
         self._herald.on_stop(why)
         if self._successor is not None and not self._successor.ready:
             self._successor.give_up("this server stops")
-        if self._plan.stored or not self.owns_files:
+        foreign = any(name == FOREIGN for name, _ in self._plan.heirlooms)
+        if self._plan.stored or foreign or not self.owns_files:
             # Somebody else has the listeners: who waits in their backlog is not refused.
             self._front.say(Word.HAND_OVER)
         logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")

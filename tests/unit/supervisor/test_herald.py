@@ -112,6 +112,10 @@ def test_watchdog_is_fed_while_the_front_answers(manager: socket.socket) -> None
             "script a.wsgi does not load: Traceback (most recent call last):\n  File …\nSyntaxError: invalid\n",
             "script a.wsgi does not load: SyntaxError: invalid",
         ),
+        (
+            'script a.wsgi does not load:   File "a.wsgi", line 3\n    return [\n           ^\nSyntaxError: invalid\n',
+            'script a.wsgi does not load: File "a.wsgi", line 3: SyntaxError: invalid',
+        ),
     ],
 )
 def test_problem_in_short_has_the_error_itself(problem: str, short: str) -> None:
