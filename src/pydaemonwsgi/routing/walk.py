@@ -1,5 +1,6 @@
 """The walk along a file's path: the first file on the way, links, and the sections of every directory. Sans-I/O."""
 
+from pydaemonwsgi.config.model import ScriptAlias
 from pydaemonwsgi.routing.answers import Answered
 from pydaemonwsgi.routing.files import FileFacts, FileKind
 from pydaemonwsgi.routing.paths import merge_slashes
@@ -16,6 +17,7 @@ def walk(request: Request) -> tuple[int, ...]:
 
     Raises:
         Answered: 403: a link may not be followed, a directory not be entered, or it is neither file nor directory.
+            A script of an alias need not be visible.
     """
     path = merge_slashes(request.filename)
     if "/.." in path and (path.endswith("/..") or "/../" in path):
@@ -50,11 +52,33 @@ def walk(request: Request) -> tuple[int, ...]:
             request.path_info = path[len(component) :]
             return numbers
         if found.kind is FileKind.FORBIDDEN:
+            if (script := _script_out_of_sight(request, numbers)) is not None:
+                return script
             raise Answered(403, f"{component} cannot be reached: a directory on the way cannot be searched")
         raise Answered(403, f"{component} is neither a file nor a directory")
     if position == 1:
         request.found = request.stat("/")
     return numbers
+
+
+def _script_out_of_sight(request: Request, numbers: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return the sections of an alias's script that only the user may see who runs it; None where there is none.
+
+    The daemon process says whether the script is there. Where links may not be followed as one likes, nobody here
+    could check them.
+    """
+    alias = request.alias
+    if alias is None or not isinstance(alias.source, ScriptAlias) or alias.root.endswith("/"):
+        return None
+    script = merge_slashes(alias.root)
+    follows = request.site.follows_links or "followsymlinks" in request.site.sections.context(numbers).options
+    if not follows or not (request.filename + "/").startswith(script + "/"):
+        return None
+    request.path_info = request.filename[len(script) :]
+    request.filename = script
+    request.found = FileFacts(FileKind.FILE)
+    sections = request.site.sections
+    return sections.on_the_way(script[: script.rfind("/")] or "/") + sections.of_directory(script)
 
 
 def _look(request: Request, component: str, numbers: tuple[int, ...]) -> FileFacts:
