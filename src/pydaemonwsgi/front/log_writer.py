@@ -34,14 +34,15 @@ class LogWriter:
         lost: records lost since it last could write.
     """
 
-    __slots__ = ("_begun", "_descriptor", "_loop", "_waiting", "_waiting_bytes", "_watched", "lost")
+    __slots__ = ("_begun", "_cut", "_descriptor", "_loop", "_waiting", "_waiting_bytes", "_watched", "lost")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
         self._loop = loop
         self._descriptor = descriptor
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._begun = False  # the first that waits has been written in part; what follows must begin a line
+        self._begun = False  # the first that waits has been written in part
+        self._cut = False  # the log ends inside a record whose rest is lost
         self._watched = False
         self.lost = 0
 
@@ -56,7 +57,7 @@ class LogWriter:
 
     def write(self, records: Sequence[bytes]) -> None:
         """Write records, each a whole line, or have them wait."""
-        if self._waiting or self.lost or self._begun:
+        if self._waiting or self.lost or self._cut:
             self._wait(records)
             if not self._watched:
                 self._go_on()
@@ -70,8 +71,13 @@ class LogWriter:
             self._lose(len(records), error)
             return
         if written < len(data):
-            self._wait(records)
-            self._drop(written)
+            rest = []
+            for record in records:
+                if written < len(record):
+                    rest.append(record[written:])
+                    self._begun = self._begun or written > 0
+                written = max(0, written - len(record))
+            self._wait(rest)
             self._go_on()
 
     def replace(self, descriptor: int) -> None:
@@ -86,7 +92,7 @@ class LogWriter:
             except OSError:
                 whole = False
             self.lost += not whole
-        self._begun = False
+        self._begun = self._cut = False
         os.dup2(descriptor, self._descriptor, inheritable=False)
         if self._waiting or self.lost:
             self._go_on()
@@ -117,6 +123,9 @@ class LogWriter:
 
     def _drop(self, written: int) -> None:
         """The first bytes of what waits have been written."""
+        if self._cut and written:
+            written -= 1
+            self._cut = False
         self._waiting_bytes -= written
         while written:
             record = self._waiting.popleft()
@@ -145,7 +154,7 @@ class LogWriter:
         self._unwatch()
 
     def _chunk(self) -> bytes:
-        records, size = [], 0
+        records, size = [b"\n" * self._cut], 0
         for record in self._waiting:
             records.append(record)
             size += len(record)
@@ -165,11 +174,8 @@ class LogWriter:
             # A full disk must not stop the service; the error log, perhaps elsewhere, says what is missing.
             logger.error("an access log cannot be written: %s; its records are lost", error.strerror)
         self.lost += count
-        if self._begun:
-            # Whatever is written next begins a line.
-            self._begun = False
-            self._waiting.append(b"\n")
-            self._waiting_bytes += 1
+        self._cut = self._cut or self._begun
+        self._begun = False
 
     def _tell(self) -> None:
         if self.lost:

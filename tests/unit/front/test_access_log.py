@@ -8,7 +8,8 @@ import pytest
 
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.front import log_fields
-from pydaemonwsgi.front.access_log import FORMATS, AccessRecord, compile_format
+from pydaemonwsgi.front.access_log import FORMATS, AccessRecord, compile_condition, compile_format
+from tests.helpers.routing import facts, router
 
 RECORD = AccessRecord(
     remote_addr="192.0.2.1",
@@ -339,3 +340,58 @@ def test_record_needs_no_daemon() -> None:
     record = AccessRecord("::1", 1, "::1", 80, 0.0, "", "", "", 400, 0, 0, 0, 0.0, b"", b"", "", 0, "-")
 
     assert render("%P %{mod_wsgi.process_group}n %v %X", record) == "- - - -"
+
+
+SITE = """
+Listen 8000
+ServerName main.test:8443
+SetEnvIf Request_URI "^/static" kind=st"atic
+DocumentRoot /srv
+<Directory /srv>
+    Require all granted
+    Options Indexes
+</Directory>
+<Location /named>
+    UseCanonicalName On
+</Location>
+WSGIScriptAlias /app /srv/app.wsgi
+WSGIScriptAlias /named /srv/app.wsgi
+"""
+TREE = {"/srv/app.wsgi": "", "/srv/static.txt": "", "/srv/dir/x": ""}
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "expected"),
+    [
+        ("/static.txt", "%{kind}e %{other}e", 'st\\"atic -'),
+        ("/static.txt", "%f %R", "/srv/static.txt -"),
+        ("/app/x", "%f %R", "/srv/app.wsgi wsgi-script"),
+        ("/nothing", "%R", "-"),
+        ("/app", "%v %V %p %{canonical}p %{local}p", "main.test asked.test 8443 8443 8000"),
+        ("/named", "%v %V", "main.test main.test"),
+        ("/app", "%s %<s %>s", "200 200 200"),
+    ],
+)
+def test_what_the_configuration_decided_is_logged(target: str, text: str, expected: str) -> None:
+    """A record knows its host, its variables, its file and who made the answer."""
+    decision = router(SITE, TREE).decide(facts(target, host="asked.test"))
+    assert render(text, replace(RECORD, decision=decision, host="asked.test", target=target)) == expected
+
+
+def test_an_error_document_has_two_statuses() -> None:
+    """%s is of what the client asked for, %>s of what it got."""
+    assert render("%s %<s %>s", replace(RECORD, status=200, document_of=404)) == "404 404 200"
+    assert render("%404s %!404>s", replace(RECORD, status=200, document_of=404)) == "- 200"
+
+
+@pytest.mark.parametrize(
+    ("target", "condition", "wanted"),
+    [("/static.txt", "kind", True), ("/static.txt", "!kind", False), ("/app", "kind", False), ("/app", "!kind", True)],
+)
+def test_a_condition_is_about_a_variable_of_the_request(target: str, condition: str, wanted: bool) -> None:
+    """`env=NAME` wants the records that have it, `env=!NAME` the others; what has no decision has no variables."""
+    wants = compile_condition(condition)
+    decision = router(SITE, TREE).decide(facts(target, host="asked.test"))
+
+    assert wants(replace(RECORD, decision=decision)) is wanted
+    assert wants(RECORD) is condition.startswith("!")
