@@ -54,7 +54,10 @@ class ServiceManager:
                     pid = struct.unpack("3i", content)[0]
                 elif kind == socket.SCM_RIGHTS:
                     self.stored += array.array("i", content)
-            self.messages.append((pid, data.decode().split("\n")))
+            lines = data.decode().split("\n")
+            if "FDSTOREREMOVE=1" in lines:
+                self._forget()
+            self.messages.append((pid, lines))
 
     def lines(self, name: str) -> list[str]:
         """Return every line that begins with `name`."""
@@ -70,8 +73,13 @@ class ServiceManager:
             sock.sendto(b"end", self._socket.getsockname())
         self._thread.join()
         self._socket.close()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Close what has been stored; all of it has one name."""
         for descriptor in self.stored:
             os.close(descriptor)
+        self.stored.clear()
 
 
 @contextlib.contextmanager

@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.helpers.command import run
+from tests.helpers.command import run, started
+from tests.helpers.public import Public
 from tests.helpers.server import APPS, PATIENCE, Answer, Server, read_all, serving, wait_for
 from tests.helpers.service_manager import ServiceManager, managing, passing
+from tests.helpers.site import free_port
 
 SCRIPT = APPS / "life_report.py"
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -233,7 +235,7 @@ def test_restart_with_stored_sockets_refuses_nobody(manager: ServiceManager, tmp
     listen = f"unix:{path}" if kind == "unix" else "127.0.0.1:0"
     with serving_listen(listen, env) as server:
         manager.wait_for("FDSTORE=1")
-        assert manager.lines("FDNAME=") == ["FDNAME=pydaemonwsgi"]
+        assert set(manager.lines("FDNAME=")) == {"FDNAME=pydaemonwsgi"}
         address = str(path) if kind == "unix" else ("127.0.0.1", server.port)
         server.stop()
     family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
@@ -244,6 +246,42 @@ def test_restart_with_stored_sockets_refuses_nobody(manager: ServiceManager, tmp
         options = ("--listen", listen if kind == "unix" else f"127.0.0.1:{server.port}")
         with activated(manager.stored, "pydaemonwsgi", *options, env=env):
             assert Answer(read_all(client)).status == 200
+
+
+def test_stored_sockets_follow_the_configuration(manager: ServiceManager, public: Public) -> None:
+    """Or an address that is not listened on any more would go on to take clients, whom nobody answers."""
+    configuration = public.directory / "stored.conf"
+    first, second, third = (free_port() for _ in range(3))
+
+    def write(*ports: int) -> None:
+        lines = [f"Listen 127.0.0.1:{port}" for port in ports]
+        user = ["User nobody"] if os.geteuid() == 0 else []
+        alias = [f"WSGIDaemonProcess app\nWSGIScriptAlias / {public.script} process-group=app"]
+        configuration.write_text("\n".join([*lines, *user, *alias]) + "\n")
+
+    def ports() -> set[int]:
+        found = set()
+        for descriptor in manager.stored:
+            with socket.socket(fileno=os.dup(descriptor)) as sock:
+                found.add(sock.getsockname()[1])
+        return found
+
+    write(first, second)
+    command = [public.python, "-m", "pydaemonwsgi", "serve", "--config", str(configuration)]
+    with started(*command, env={**public.env, "NOTIFY_SOCKET": manager.address}) as server:
+        manager.wait_for("READY=1")
+        assert ports() == {first, second}
+        write(second, third)
+        server.process.send_signal(signal.SIGHUP)
+        manager.wait_for("READY=1", 2)
+        assert ports() == {second, third}
+        assert ask(("127.0.0.1", third)).status == 200
+        with pytest.raises(ConnectionRefusedError):
+            ask(("127.0.0.1", first))
+        # Without news of listeners the store stays as it is.
+        server.process.send_signal(signal.SIGHUP)
+        manager.wait_for("READY=1", 3)
+        assert len(manager.lines("FDSTOREREMOVE=1")) == 2  # at the start, and when they have changed
 
 
 def test_stored_socket_of_an_address_that_is_not_wanted_any_more_is_given_up(manager: ServiceManager) -> None:

@@ -110,8 +110,11 @@ class Service:
         path.write_text(script)
         self.machine.run("chown", "-R", "app:app", "/srv/app/app.wsgi")
 
-    def configure(self, *options: str, **settings: str) -> None:
-        """Change the unit by a drop-in: options for the command line, settings of [Service]; "" empties one."""
+    def configure(self, *options: str, **settings: str) -> Path:
+        """Change the unit by a drop-in: options for the command line, settings of [Service]; "" empties one.
+
+        Return the drop-in.
+        """
         lines = ["[Service]", *(f"{name}={value}" for name, value in settings.items())]
         if options:
             unit = (self.machine.root / "etc/systemd/system" / UNIT).read_text("utf-8")
@@ -122,6 +125,7 @@ class Service:
         name = f"{len(list(directory.iterdir()))}.conf"
         (directory / name).write_text("\n".join(lines) + "\n")
         self.machine.run("systemctl", "daemon-reload")
+        return directory / name
 
     # -- what it does
 
@@ -175,11 +179,11 @@ class Service:
         """The path of its socket, from outside."""
         return str(self.machine.root / "run/pydaemonwsgi/app.sock")
 
-    def get(self, path: str = "/") -> Answer:
-        """Make one request on a connection of its own."""
+    def get(self, path: str = "/", name: str = "app.sock") -> Answer:
+        """Make one request on a connection of its own, to a socket in the service's directory."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.settimeout(PATIENCE)
-            client.connect(self.address)
+            client.connect(str(Path(self.address).with_name(name)))
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             return Answer(read_all(client))
 

@@ -120,6 +120,46 @@ def test_reload_and_restart_fail_no_request(service: Service) -> None:
     assert service.shown("Result") == "success"
 
 
+def test_address_that_is_not_wanted_any_more_refuses(service: Service) -> None:
+    """After a restart with other options the store has only what is listened on."""
+    more = service.configure("--listen", "unix:/run/pydaemonwsgi/more.sock")
+    service.start()
+    assert service.shown("NFileDescriptorStore") == "2"
+    assert service.get("/0/10/plain", "more.sock").status == 200
+    more.unlink()
+    service.systemctl("daemon-reload")
+    service.systemctl("restart", UNIT)
+    assert service.shown("NFileDescriptorStore") == "1"
+    assert service.get("/0/10/plain").status == 200
+    with pytest.raises(ConnectionRefusedError):
+        service.get("/0/10/plain", "more.sock")
+
+
+def test_reload_of_a_configuration_reads_it_again(service: Service) -> None:
+    """One that is wrong fails the reload and changes nothing; the store follows what is listened on."""
+    configuration = service.machine.root / "srv/app/site.conf"
+
+    def write(*lines: str) -> None:
+        common = ["User app", "WSGIDaemonProcess app", "WSGIScriptAlias / /srv/app/app.wsgi process-group=app"]
+        listen = ["Listen unix:/run/pydaemonwsgi/app.sock"]
+        configuration.write_text("\n".join([*listen, *common, *lines]) + "\n")
+
+    write()
+    command = "/srv/app/venv/bin/pydaemonwsgi serve --config /srv/app/site.conf --control-socket control"
+    service.configure(ExecStart=f"\nExecStart={command}")
+    service.start()
+    assert service.get("/0/10/plain").status == 200
+    write("Lisen unix:/run/pydaemonwsgi/more.sock")
+    assert service.machine.ask("systemctl", "reload", UNIT).returncode == 1
+    assert "/srv/app/site.conf" in service.shown("StatusText")
+    assert service.get("/0/10/plain").status == 200
+    write("Listen unix:/run/pydaemonwsgi/more.sock")
+    service.systemctl("reload", UNIT)
+    assert service.get("/0/10/plain", "more.sock").status == 200
+    assert service.shown("NFileDescriptorStore") == "2"
+    assert "failed" not in service.shown("StatusText")
+
+
 def test_reload_of_a_broken_script_fails_and_the_old_code_goes_on(service: Service) -> None:
     """systemctl says so by its exit status, the status says why; and a mended script is loaded."""
     service.write(SCRIPT % 1)

@@ -65,7 +65,6 @@ def serve(options: ServeOptions) -> int:
         with contextlib.suppress(OSError):  # nobody reads it: no reason not to serve
             os.write(logs.console, text.encode("utf-8", "replace"))
 
-    stored = tuple(one.sock.fileno() for one in listening if one.ours) if heritage.notifier else ()
     startup_timeouts = [group.options.startup_timeout for group in blueprint.groups]
     supervisor = Supervisor(
         Plan(
@@ -80,7 +79,6 @@ def serve(options: ServeOptions) -> int:
             on_ready=announce,
             notifier=heritage.notifier,
             predecessor=heritage.predecessor,
-            stored=stored,
             heirlooms=assembly.heirlooms,
             directory=directory_as_called(),
             upgrade_timeout=_longest(startup_timeouts, 0.0) + _UPGRADE_MARGIN
@@ -94,7 +92,7 @@ def serve(options: ServeOptions) -> int:
     finally:
         pid_file.remove()
         # What the service manager keeps for our successor must stay where clients look for it.
-        for listener in assembly.listening if supervisor.owns_files and not stored else ():
+        for listener in assembly.listening if supervisor.owns_files and not heritage.notifier else ():
             listener.remove_file()
 
 

@@ -91,10 +91,19 @@ class Herald:
 
     def on_ready(self, listeners: Sequence[int] = ()) -> None:
         """The server serves; `listeners` are to be kept for whoever comes after us."""
-        if listeners:
-            self._notifier.send("FDSTORE=1", f"FDNAME={STORED}", descriptors=listeners)
         self.ready = True
+        self.on_listeners(listeners)
         self._notifier.send("READY=1", "STATUS=serving")
+
+    def on_listeners(self, listeners: Sequence[int]) -> None:
+        """These are to be kept, and none of those that were.
+
+        An address that is not listened on any more, but kept, would go on to take clients, whom nobody answers.
+        """
+        if self.ready:
+            self._notifier.send("FDSTOREREMOVE=1", f"FDNAME={STORED}")
+            if listeners:
+                self._notifier.send("FDSTORE=1", f"FDNAME={STORED}", descriptors=listeners)
 
     def on_reload(self) -> None:
         """All processes are going to be replaced."""
@@ -151,7 +160,7 @@ class Herald:
 
 
 def in_short(problem: str) -> str:
-    """Return a traceback's introduction and its last line, which is the error; anything else as it is."""
+    """Return the first line and the last: a traceback's error, or a configuration's last mistake."""
     first, *more = problem.strip().splitlines() or [""]
     first = " ".join(first.split())
     return f"{first.removesuffix(_TRACEBACK)}: {more[-1].strip()}" if more else first

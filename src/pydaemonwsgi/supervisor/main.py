@@ -211,7 +211,7 @@ class Supervisor:
                 renewal = self._plan.renew()
             except (PydaemonwsgiError, OSError) as error:
                 logger.error("%s; the server goes on as it was", error)
-                self._herald.on_reloaded(str(error).partition("\n")[0])
+                self._herald.on_reloaded(in_short(str(error)))
                 return str(error)
         if renewal.is_new:
             self._become(renewal)
@@ -227,12 +227,15 @@ class Supervisor:
         """Serve what a new configuration says: the front at once, each process group as its processes are ready."""
         for text in renewal.warnings:
             logger.warning("%s", text)
+        stored = self._plan.stored
         self._plan = dataclasses.replace(
             self._plan,
             listeners=renewal.listeners,
             addresses=renewal.addresses,
             heirlooms=renewal.heirlooms,
         )
+        if self._plan.stored != stored:
+            self._herald.on_listeners(self._plan.stored)
         bases = {group.name: group for group in self._groups if group.division is not None}
         plans = {plan.name: plan for plan in renewal.groups}
         changed = (renewal.changed | self._unwanted) & bases.keys() & plans.keys()

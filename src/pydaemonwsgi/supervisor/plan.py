@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG, Logs
 from pydaemonwsgi.supervisor.rollover import Group
+from pydaemonwsgi.supervisor.upgrade import LISTENER
 from pydaemonwsgi.system.control_sockets import ControlSocket
 from pydaemonwsgi.system.notify import Notifier
 
@@ -86,7 +87,6 @@ class Plan:
         graceful_timeout: seconds for running requests when the server stops.
         notifier: the way to the service manager.
         predecessor: connection to the supervisor that this one is to replace; None where it replaces nobody.
-        stored: descriptors of the listeners that the service manager is to keep for whoever comes after us.
         heirlooms: what a successor is given, by name.
         directory: where this command was started, as the user called it.
         upgrade_timeout: seconds that a successor has to become ready.
@@ -105,11 +105,15 @@ class Plan:
     on_ready: Callable[[], None]
     notifier: Notifier = field(default_factory=lambda: Notifier(None))
     predecessor: socket.socket | None = None
-    stored: tuple[int, ...] = ()
     heirlooms: tuple[tuple[str, int], ...] = ()
     directory: str = "/"
     upgrade_timeout: float = 60.0
     renew: "Callable[[], Renewal] | None" = None
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """Descriptors of the listeners that the service manager is to keep for whoever comes after us: our own."""
+        return tuple(number for name, number in self.heirlooms if name == LISTENER) if self.notifier else ()
 
 
 @dataclass(frozen=True, slots=True)
