@@ -1,5 +1,6 @@
 """A configuration that is read again while clients are served: what changes, what stays, and that nothing is lost."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -67,7 +68,12 @@ class Site:
         return answer.text.split()
 
     def title(self, name: str) -> list[psutil.Process]:
-        return [process for process in self.running.server.daemons() if process.cmdline()[0] == f"(wsgi:{name})"]
+        found = []
+        for process in self.running.server.daemons():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if process.cmdline()[0] == f"(wsgi:{name})":
+                    found.append(process)
+        return found
 
 
 @pytest.fixture
