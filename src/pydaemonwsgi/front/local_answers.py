@@ -1,14 +1,15 @@
 """What the front answers itself where the configuration says so: redirects, allowed methods. Sans-I/O."""
 
+from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
 
 from pydaemonwsgi.front.routes import Route
-from pydaemonwsgi.http.response import ResponseHead, compose_head, edit_head
+from pydaemonwsgi.http.response import ResponseHead, compose_head, edit_head, error_response
 from pydaemonwsgi.routing.decisions import MethodList, Redirection
 from pydaemonwsgi.routing.headers import Occasion, apply_edits
 
-__all__ = ["edited", "local_answer"]
+__all__ = ["edited", "error_page", "local_answer"]
 
 _PAGE = (
     "<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head>\n"
@@ -32,6 +33,26 @@ def local_answer(decision: Redirection | MethodList) -> tuple[ResponseHead, byte
         ("Content-Type", "text/html; charset=utf-8"),
     ]
     return compose_head(status, headers, len(body)), body
+
+
+def error_page(
+    status: int, headers: Iterable[tuple[str, str]], page: str | None, signature: str
+) -> tuple[ResponseHead, bytes]:
+    """Return head and body of an error.
+
+    Args:
+        status: the status code.
+        headers: besides those that the page needs.
+        page: the text of ErrorDocument; None for the server's own page.
+        signature: what ServerSignature has at the end of that, as text: the server, the administrator's address
+            and the host, separated by line ends; "" for nothing.
+    """
+    html = ""
+    if signature:
+        server, admin, name, port = map(escape, signature.split("\n"))
+        linked = f'<a href="mailto:{admin}">{name}</a>' if admin else name
+        html = f"<hr>\n<address>{server} Server at {linked} Port {port}</address>\n"
+    return error_response(status, headers, page=page, signature=html)
 
 
 def edited(route: Route, head: ResponseHead, received: float, now: float, *, error_page: bool = False) -> ResponseHead:

@@ -85,7 +85,7 @@ class Question:
         self._status = 0
         self.peer = peer
         now = time.time()
-        route = Route(group, 0, ())
+        route = Route(group, 0)
         identity = next(front.request_ids)
         self._exchange = Exchange(self, head, route, connection, environ, None, identity, now, now, NEVER)
 

@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from pydaemonwsgi.front.clients import Client, State
+from pydaemonwsgi.front.clients import Client
+from pydaemonwsgi.front.connection import State
 from pydaemonwsgi.front.exchange import Exchange, Phase
 
 if TYPE_CHECKING:

@@ -1,10 +1,9 @@
-"""Where requests go: who answers, within what bounds, and which logs hear of it."""
+"""Where requests go: who answers, within what bounds, by which host's rules."""
 
 from dataclasses import dataclass
 
-from pydaemonwsgi.front.access_logs import AccessLog
 from pydaemonwsgi.front.groups import ProcessGroup
-from pydaemonwsgi.logs import HostLog
+from pydaemonwsgi.front.hosts import NO_HOST, HostRules
 from pydaemonwsgi.routing.decisions import Decision
 from pydaemonwsgi.routing.request import Facts
 
@@ -18,26 +17,24 @@ class Route:
     Attributes:
         group: the process group that answers; for what the front answers itself, whose time-outs count.
         limit_request_body: bytes; 0 for no limit.
-        logs: where it is logged.
+        host: the rules of the host that it is for.
         environ: the request's CGI variables, encoded; None for those of its head.
         decision: of the configuration; None where every request goes to the one script.
         facts: what was decided by.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
         asks: scripts are to be asked before the request goes on.
-        error_log: of the host, where it has one of its own.
         redirects: how many applications have sent the request on by `Location`.
     """
 
     group: ProcessGroup
     limit_request_body: int
-    logs: tuple[AccessLog, ...]
+    host: HostRules = NO_HOST
     environ: bytes | None = None
     decision: Decision | None = None
     facts: Facts | None = None
     document_of: int = 0
     asks: bool = False
     redirects: int = 0
-    error_log: HostLog | None = None
 
     @property
     def is_internal(self) -> bool:

@@ -14,19 +14,25 @@ from typing import Final
 from pydaemonwsgi.config.model import EMBEDDED
 from pydaemonwsgi.front.acceptor import Acceptor
 from pydaemonwsgi.front.access_logs import AccessLog, AccessLogs, HostLogs
+from pydaemonwsgi.front.answering import Answering
 from pydaemonwsgi.front.channels import Channel
-from pydaemonwsgi.front.clients import Client, State
+from pydaemonwsgi.front.clients import Client
+from pydaemonwsgi.front.connection import State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
+from pydaemonwsgi.front.hosts import host_rules
 from pydaemonwsgi.front.options import FrontOptions, LogOptions
+from pydaemonwsgi.front.own_answers import OwnAnswers
 from pydaemonwsgi.front.partitions import Partitions
 from pydaemonwsgi.front.poller import ClientPoller
+from pydaemonwsgi.front.product import product
 from pydaemonwsgi.front.report import encode_report, report
+from pydaemonwsgi.front.resolver import Resolver
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.sites import Sites
 from pydaemonwsgi.front.static_files import StaticFiles
 from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
-from pydaemonwsgi.http.head import HeadReader, Limits
+from pydaemonwsgi.http.head import HeadReader, RequestHead
 from pydaemonwsgi.http.response import server_lines
 from pydaemonwsgi.logs import parse_level
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
@@ -58,23 +64,19 @@ class FrontServer:
         self._clients: set[Client] = set()
         self.acceptor = Acceptor(self.loop, listeners, self._room, self._welcome)
         self._groups = {group.name: ProcessGroup(group) for group in options.groups}
-        logs = self._logs(options)
-        self.route = Route(
-            next(iter(self._groups.values()), ProcessGroup(options.fallback)),
-            options.limit_request_body,
-            logs[0].access,
-        )
-        self._to_write: dict[Client, None] = {}
+        self._to_write: dict[Answering, None] = {}
         # Request ids begin anywhere, so that those of two runs differ.
         self.request_ids = itertools.count(random.getrandbits(40) << 20)
-        self.server_lines = server_lines(time.time())
+        self.server_lines = server_lines(time.time(), self._product)
         self.stopping = False
         self.hands_over = False
         # Threads that wait for disks.
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
-        self.static_files = StaticFiles(self.loop, self._disk)
+        self.own_answers = OwnAnswers(self, StaticFiles(self.loop, self._disk))
+        self._resolver = Resolver(self.loop)
         self.partitions = Partitions(self._groups, self._ask_for, self._fail_crowded)
         self.sites = self._make_sites(options)
+        self.route = self._make_route()
         self.on_idle: Callable[[], None] | None = None
         self.on_channel_closed: Callable[[int], None] | None = None
         self.on_lost: Callable[[int, str], None] | None = None
@@ -90,25 +92,22 @@ class FrontServer:
 
     def _take(self, options: FrontOptions) -> None:
         self.options = options
-        self.head_reader = HeadReader(
-            Limits(
-                options.limit_request_line,
-                options.limit_request_field_size,
-                options.limit_request_fields,
-                options.limit_request_head,
-            ),
-            options.mount_point,
-            routed=options.site is not None,
-        )
+        self._product = product(options.site.server_tokens if options.site is not None else "prod")
         self.header_timeout = RateTimeout(options.header_timeout, options.header_max_timeout, options.header_min_rate)
         self.body_timeout = RateTimeout(options.body_timeout, options.body_max_timeout, options.body_min_rate)
-        self.known_heads = self.head_reader.known
 
     def _make_sites(self, options: FrontOptions) -> Sites | None:
         if options.site is None:
             return None
-        fallback = ProcessGroup(options.fallback)
-        return Sites(options.site, self._find_group, fallback, self._logs(options), dict(os.environ))
+        hosts = host_rules(options, self._logs(options))
+        environment = dict(os.environ)
+        return Sites(options.site, self._find_group, hosts, environment, self._resolver, self._product)
+
+    def _make_route(self) -> Route:
+        """Return where requests go without a configuration, and those of which nothing is known yet."""
+        host = host_rules(self.options, self._logs(self.options))[0] if self.sites is None else self.sites.main_host
+        first = next(iter(self._groups.values()), ProcessGroup(self.options.fallback))
+        return Route(first, self.options.limit_request_body, host)
 
     def _logs(self, options: FrontOptions) -> list[HostLogs]:
         """Return the logs of each host; access logs that are alike are one."""
@@ -136,6 +135,7 @@ class FrontServer:
         if renewal is not self._renewal:
             return  # another one has come meanwhile
         self.sites = renewal.result()
+        self.route = self._make_route()
         self._renewal = None
         wanted = {group.name for group in self.options.groups}
         self._unwanted = self.partitions.process_groups - wanted
@@ -168,11 +168,24 @@ class FrontServer:
         exchange.queue_time = time.time() - exchange.queue_start
         self.settle(exchange, exchange.fail(Failure.CROWDED))
 
+    def head_reader_for(self, addresses: tuple[str, int, str, int]) -> HeadReader:
+        """Return what reads the heads of a connection."""
+        return (self.route.host if self.sites is None else self.sites.first_host(addresses)).head_reader
+
+    def unrouted(self, addresses: tuple[str, int, str, int], head: RequestHead | None) -> Route:
+        """Return the route of a request that is answered before anybody asks where it goes.
+
+        Args:
+            addresses: of its connection.
+            head: None if it could not be read.
+        """
+        return self.route if self.sites is None else self.sites.unrouted(addresses, head)
+
     def log_of(self, route: Route, exchange: Exchange | None = None) -> dict[str, object]:
         """Return the `extra` of a log record about a request: whose error log it is for, and the request's id."""
         extra: dict[str, object] = {}
-        if route.error_log is not None:
-            extra["log"] = route.error_log
+        if route.host.error_log is not None:
+            extra["log"] = route.host.error_log
         if exchange is not None:
             extra["request_id"] = f"{exchange.request_id:016x}"
         return extra
@@ -210,7 +223,7 @@ class FrontServer:
                 f"SERVER_NAME\0{name}\0SERVER_PORT\0{listener_port}\0"
             ).encode("latin-1")
         environ += (
-            f"REQUEST_SCHEME\0http\0SERVER_SOFTWARE\0pydaemonwsgi\0mod_wsgi.listener_host\0{listener_host}\0"
+            f"REQUEST_SCHEME\0http\0SERVER_SOFTWARE\0{self._product}\0mod_wsgi.listener_host\0{listener_host}\0"
             f"mod_wsgi.listener_port\0{listener_port}\0mod_wsgi.server_pid\0{os.getpid()}\0"
             f"mod_wsgi.connection_id\0{self._connection_number:x}\0"
         ).encode("latin-1")
@@ -225,7 +238,7 @@ class FrontServer:
         if self.stopping:
             self._look_idle()
 
-    def write_soon(self, client: Client) -> None:
+    def write_soon(self, client: Answering) -> None:
         """Have a client write at the end of this turn of the loop."""
         if not self._to_write:
             self.loop.call_soon(self._write_all)
@@ -328,7 +341,7 @@ class FrontServer:
     def _tick(self) -> None:
         self.loop.call_later(GRAIN, self._tick)
         now = time.monotonic()
-        self.server_lines = server_lines(time.time())
+        self.server_lines = server_lines(time.time(), self._product)
         for client in self.deadlines.expired(now):
             assert isinstance(client, Client)
             client.expire()

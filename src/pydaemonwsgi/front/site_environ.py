@@ -54,13 +54,14 @@ class _Headers(Mapping[str, str]):
         return len(self._found or self._read())
 
 
-def read_facts(head: RequestHead, addresses: Addresses, now: float) -> Facts:
+def read_facts(head: RequestHead, addresses: Addresses, now: float, name: str = "") -> Facts:
     """Return what routing has to know of a request.
 
     Args:
         head: of the request.
         addresses: peer address and port, local address and port.
         now: seconds since the epoch.
+        name: of the client, "" if it is not known.
     """
     return Facts(
         head.method.decode("ascii"),
@@ -72,7 +73,7 @@ def read_facts(head: RequestHead, addresses: Addresses, now: float) -> Facts:
         _Headers(head.block),
         addresses[0],
         addresses[1],
-        "",
+        name,
         addresses[2],
         addresses[3],
         "http",
@@ -125,6 +126,8 @@ class ScriptEnvirons:
         if decision.context_prefix:
             path += b"CONTEXT_PREFIX\0%b\0" % as_bytes(decision.context_prefix)
         path += b"CONTEXT_DOCUMENT_ROOT\0%b\0" % as_bytes(decision.context_document_root)
+        if facts.remote_host:
+            path += b"REMOTE_HOST\0%b\0" % as_bytes(facts.remote_host)
         if decision.common.was_redirected and head.query is not None:
             path += b"REDIRECT_QUERY_STRING\0%b\0" % head.query
         if not internal and (

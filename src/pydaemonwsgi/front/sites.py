@@ -6,15 +6,14 @@ from typing import Final
 
 from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.config.model import Server
-from pydaemonwsgi.front.access_logs import HostLogs
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.front.groups import ProcessGroup
+from pydaemonwsgi.front.hosts import HostRules
+from pydaemonwsgi.front.resolver import Resolver
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.site_environ import Addresses, ScriptEnvirons, access_environ, asked, read_facts
 from pydaemonwsgi.http.head import RequestHead
-from pydaemonwsgi.http.response import ResponseHead
 from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script, Target
-from pydaemonwsgi.routing.paths import as_text
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
 
@@ -24,6 +23,8 @@ __all__ = ["Sites"]
 _AFTER_ACCESS: Final = frozenset({404, 405})
 _REMEMBERED: Final = 1024
 
+Headers = tuple[tuple[str, str], ...]
+
 
 class Sites:
     """Routes requests by the configuration.
@@ -31,53 +32,104 @@ class Sites:
     Args:
         server: the configuration.
         find_group: the process group for a process group's and an application group's name.
-        fallback: whose time-outs and buffers count for what no process group answers.
-        logs: of each host, in the order of `server.hosts`.
+        hosts: the rules of each, in the order of `server.hosts`.
         process_environment: for PassEnv and `%{ENV:NAME}`.
+        resolver: finds the names of clients.
+        product: what the server calls itself.
+
+    Attributes:
+        needs_names: whether `find` must be told the name of the client.
     """
 
     def __init__(
         self,
         server: Server,
         find_group: Callable[[str, str], ProcessGroup],
-        fallback: ProcessGroup,
-        logs: Sequence[HostLogs],
+        hosts: Sequence[HostRules],
         process_environment: Mapping[str, str],
+        resolver: Resolver,
+        product: str,
     ) -> None:
         self._router = Router(server, LocalFiles(), process_environment)
         self._find_group = find_group
-        self._fallback = fallback
-        self._logs = logs
+        self._hosts = hosts
+        self._resolver = resolver
+        self._product = product
+        self.needs_names = self._router.needs_remote_host
         self._environs = ScriptEnvirons()
         self._targets: dict[Target, Target] = {}
 
-    def find(self, head: RequestHead, addresses: Addresses) -> Route:
-        """Return what is to be done with a request."""
-        facts = read_facts(head, addresses, time.time())
+    def name_of(self, address: str, then: Callable[[str], None]) -> None:
+        """Call `then` with the name of a client, "" if it has none; at once if it is known."""
+        if address:
+            self._resolver.find(address, then)
+        else:
+            then("")
+
+    def find(self, head: RequestHead, addresses: Addresses, name: str = "") -> Route:
+        """Return what is to be done with a request, `name` being the client's."""
+        facts = read_facts(head, addresses, time.time(), name)
         return self._route(self._router.decide(facts), head, facts)
 
-    def error_document(self, route: Route, head: RequestHead, status: int) -> "Route | str | None":
-        """Return what is shown for an error: a route, a text, or None for the server's own page."""
+    @property
+    def main_host(self) -> HostRules:
+        """The rules of the main server."""
+        return self._hosts[0]
+
+    def first_host(self, addresses: Addresses) -> HostRules:
+        """Return the rules that count for a connection before anybody has named a host."""
+        return self._hosts[self._router.site(_no_facts(addresses)).number]
+
+    def unrouted(self, addresses: Addresses, head: RequestHead | None) -> Route:
+        """Return the route of a request that is answered before it is asked where it goes, or could not be read."""
+        facts = _no_facts(addresses) if head is None else read_facts(head, addresses, time.time())
+        decision = self._router.unrouted(facts)
+        return self._route(decision, head, facts)
+
+    def signature(self, route: Route) -> str:
+        """Return what ServerSignature puts under error pages: server, administrator, host and port; "" for nothing."""
+        if route.decision is None or route.facts is None:
+            return ""
+        common = route.decision.common
+        if common.context.settings.server_signature not in {"on", "email"}:
+            return ""
+        name, port = self._router.server_address(route.facts, common)
+        admin = common.site.host.server_admin if common.context.settings.server_signature == "email" else None
+        return f"{self._product}\n{admin or ''}\n{name}\n{port}"
+
+    def error_document(
+        self, route: Route, head: RequestHead | None, status: int, headers: Headers
+    ) -> "Route | str | None":
+        """Return what is shown for an error: a route, a text, or None for the server's own page.
+
+        Args:
+            route: of the request.
+            head: None if it could not be read; then no script can be asked.
+            status: the error.
+            headers: go with whatever is shown.
+        """
         if route.facts is None or route.decision is None:
             return None
         found = self._router.error_document(route.facts, route.decision.common, status)
         if found is None or isinstance(found, str):
             return found
+        if head is None and isinstance(found, Script):
+            return None
+        found = _with_headers(found, headers)
         return self._route(found, head, route.facts, document_of=status, internal=True)
 
-    def redirected(self, route: Route, head: RequestHead, answer: ResponseHead) -> Route:
+    def redirected(self, route: Route, head: RequestHead, location: bytes, headers: Headers) -> Route:
         """Return what is done when an application answers with status 200 and `Location: /path`.
 
-        The cookies that it sets go with the answer, as under httpd; its other headers are dropped.
+        Args:
+            route: by which the application was asked.
+            head: of the request.
+            location: the path.
+            headers: go with whatever is answered.
         """
         assert route.decision is not None
         assert route.facts is not None
-        assert answer.sent_on is not None
-        found = self._router.redirected(route.facts, route.decision.common, answer.sent_on)
-        cookies = tuple(("Set-Cookie", as_text(value)) for value in answer.values(b"set-cookie"))
-        if cookies:
-            common = found.common
-            found = found._replace(common=common._replace(added_headers=(*common.added_headers, *cookies)))
+        found = _with_headers(self._router.redirected(route.facts, route.decision.common, location), headers)
         after = self._route(found, head, route.facts, internal=True)
         after.redirects = route.redirects + 1
         return after
@@ -129,26 +181,45 @@ class Sites:
         return after
 
     def _route(
-        self, decision: Decision, head: RequestHead, facts: Facts, *, document_of: int = 0, internal: bool = False
+        self,
+        decision: Decision,
+        head: RequestHead | None,
+        facts: Facts,
+        *,
+        document_of: int = 0,
+        internal: bool = False,
     ) -> Route:
         common = decision.common
         settings = common.context.settings
-        group, environ, asks = self._fallback, head.environ, settings.access_script is not None
+        rules = self._hosts[common.site.number]
+        group, environ, asks = rules.fallback, None, settings.access_script is not None
+        assert group is not None
         if isinstance(decision, Script):
+            assert head is not None
             if decision.target.dispatch_script is not None:
                 asks = True  # who answers is not known yet, and the one that is configured may not exist
             else:
                 group = self._find_group(decision.target.process_group, decision.target.application_group)
             environ = self._environs.make(head, decision, facts, internal=internal)
-        logs = self._logs[common.site.number]
-        return Route(
-            group,
-            settings.limit_request_body or 0,
-            logs.access,
-            environ,
-            decision,
-            facts,
-            document_of,
-            asks,
-            error_log=logs.error,
-        )
+        limit = settings.limit_request_body or 0
+        return Route(group, limit, rules, environ, decision, facts, document_of, asks)
+
+
+def _no_facts(addresses: Addresses) -> Facts:
+    """Return what is known of a request before it has come."""
+    return Facts(
+        "GET",
+        b"/",
+        remote_address=addresses[0],
+        remote_port=addresses[1],
+        local_address=addresses[2],
+        local_port=addresses[3],
+        now=time.time(),
+    )
+
+
+def _with_headers(decision: Decision, headers: Headers) -> Decision:
+    if not headers:
+        return decision
+    common = decision.common
+    return decision._replace(common=common._replace(added_headers=(*common.added_headers, *headers)))

@@ -19,7 +19,7 @@ from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.system.page_cache import is_cached
 
 if TYPE_CHECKING:
-    from pydaemonwsgi.front.clients import Client
+    from pydaemonwsgi.front.answering import Answering
 
 __all__ = ["StaticFiles"]
 
@@ -41,26 +41,28 @@ class StaticFiles:
         self._loop = loop
         self._disk = disk
 
-    def answer(self, client: "Client", route: Route, decision: Static) -> None:
+    def answer(self, client: "Answering", route: Route, decision: Static) -> None:
         """Answer a request for a file."""
         try:
             descriptor = os.open(decision.filename, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except (FileNotFoundError, NotADirectoryError):
-            client.refuse_file(_NO_FILE, f"{decision.filename} has gone")
+            client.deny(_NO_FILE, f"{decision.filename} has gone")
             return
         except OSError as error:
-            client.refuse_file(_NO_ACCESS, f"{decision.filename}: {error.strerror}")
+            client.deny(_NO_ACCESS, f"{decision.filename}: {error.strerror}")
             return
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                client.refuse_file(_NO_ACCESS, f"{decision.filename} is no regular file any more")
+                client.deny(_NO_ACCESS, f"{decision.filename} is no regular file any more")
                 return
             self._send(client, route, decision, descriptor, found)
         finally:
             os.close(descriptor)
 
-    def _send(self, client: "Client", route: Route, decision: Static, descriptor: int, found: os.stat_result) -> None:
+    def _send(
+        self, client: "Answering", route: Route, decision: Static, descriptor: int, found: os.stat_result
+    ) -> None:
         facts = route.facts
         assert facts is not None
         size = found.st_size
@@ -78,7 +80,7 @@ class StaticFiles:
             client.respond(compose_head(304, [field for field in headers if field[0] != "Content-Type"], None), b"")
             return
         if status != 200:
-            client.refuse_file(status, "a condition of the request does not hold")
+            client.deny(status, "a condition of the request does not hold")
             return
         ranges = None if route.document_of else _ranges(facts, validators, size)
         if ranges == []:
@@ -98,7 +100,7 @@ class StaticFiles:
 
     @staticmethod
     def _send_ranges(
-        client: "Client", headers: list[tuple[str, str]], descriptor: int, size: int, ranges: list[ByteRange]
+        client: "Answering", headers: list[tuple[str, str]], descriptor: int, size: int, ranges: list[ByteRange]
     ) -> None:
         if len(ranges) == 1:
             (only,) = ranges
@@ -115,7 +117,7 @@ class StaticFiles:
             parts += (before, (os.dup(descriptor), one.start, one.length))
         client.respond_file(head, [*parts, end])
 
-    def list(self, client: "Client", decision: Listing) -> None:
+    def list(self, client: "Answering", decision: Listing) -> None:
         """Answer with a page that lists a directory; a thread looks at its files."""
 
         def look() -> tuple[int, bytes]:
@@ -127,15 +129,15 @@ class StaticFiles:
         def done(future: "asyncio.Future[tuple[int, bytes]]") -> None:
             status, page = future.result()
             if status == 200:
-                client.resume_file(
+                client.resume(
                     lambda: client.respond(
                         compose_head(200, [("Content-Type", "text/html; charset=utf-8")], len(page)), page
                     )
                 )
             else:
-                client.resume_file(lambda: client.refuse_file(status, f"{decision.directory}: {page.decode()}"))
+                client.resume(lambda: client.deny(status, f"{decision.directory}: {page.decode()}"))
 
-        client.wait_for_file()
+        client.wait()
         self._loop.run_in_executor(self._disk, look).add_done_callback(done)
 
 

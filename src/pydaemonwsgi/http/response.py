@@ -21,7 +21,6 @@ __all__ = [
 ]
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-SERVER: Final = b"pydaemonwsgi"
 
 _STATUS: Final = re.compile(rb"([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -147,15 +146,17 @@ def _read(encoded: bytes, longest_line: int) -> ResponseHead:
     return ResponseHead(status, b"".join(lines), content_length, bodiless, sent_on)
 
 
-def server_lines(now: float) -> bytes:
+def server_lines(now: float, server: str) -> bytes:
     """Return the Date and Server lines for `now`, seconds since the epoch; good for one second."""
-    return b"Date: %b\r\nServer: %b\r\n" % (formatdate(now, usegmt=True).encode("ascii"), SERVER)
+    return b"Date: %b\r\nServer: %b\r\n" % (formatdate(now, usegmt=True).encode("ascii"), server.encode("ascii"))
 
 
 _PAGE: Final = (
     "<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head>\n"
-    "<body><h1>{reason}</h1>\n<p>{text}</p>\n</body></html>\n"
+    "<body><h1>{reason}</h1>\n<p>{text}</p>\n{signature}</body></html>\n"
 )
+_METHOD_NOT_ALLOWED: Final = 405
+_USUAL_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 _TEXTS: Final = {
     400: "The server could not understand the request.",
@@ -176,32 +177,30 @@ _TEXTS: Final = {
 }
 
 
-def error_response(status: int, *, retry_after: int = 0, allow: str | None = None) -> tuple[ResponseHead, bytes]:
+def error_response(
+    status: int, headers: Iterable[tuple[str, str]] = (), *, page: str | None = None, signature: str = ""
+) -> tuple[ResponseHead, bytes]:
     """Return head and body of an error that the server itself answers.
 
     Args:
         status: the status code.
-        retry_after: seconds for a Retry-After header; 0 for none.
-        allow: for an Allow header with 405; every usual method if None.
+        headers: besides those that the page needs; 405 has an `Allow` of every usual method if none is among them.
+        page: the body's HTML; the server's own if None.
+        signature: HTML for the end of the server's own page.
     """
     reason = _reason(status)
-    body = _PAGE.format(status=status, reason=reason, text=_TEXTS.get(status, reason)).encode("ascii")
-    lines = b"HTTP/1.1 %d %b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n" % (
-        status,
-        reason.encode("ascii"),
-        len(body),
-    )
-    if retry_after:
-        lines += b"Retry-After: %d\r\n" % retry_after
-    if status == 405:
-        lines += b"Allow: %b\r\n" % (allow or "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS").encode("ascii")
-    return ResponseHead(status, lines, len(body), False), body
+    if page is None:
+        page = _PAGE.format(status=status, reason=reason, text=_TEXTS.get(status, reason), signature=signature)
+    body = page.encode("utf-8", "surrogateescape")
+    fields = [("Content-Type", "text/html; charset=utf-8"), *headers]
+    if status == _METHOD_NOT_ALLOWED and not any(name.lower() == "allow" for name, _ in fields):
+        fields.append(("Allow", _USUAL_METHODS))
+    return compose_head(status, fields, len(body)), body
 
 
 def options_response() -> ResponseHead:
     """Return the head of the answer to `OPTIONS *`."""
-    lines = b"HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nContent-Length: 0\r\n"
-    return ResponseHead(200, lines, 0, False)
+    return compose_head(200, [("Allow", _USUAL_METHODS)], 0)
 
 
 _UNSAFE: Final = re.compile(r"[\r\n\0]+")

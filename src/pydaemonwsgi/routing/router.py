@@ -237,6 +237,16 @@ class Router:
         shown.query_is_new = True
         return self._resolve(shown)
 
+    def unrouted(self, facts: Facts) -> Refusal:
+        """Return what holds for a request that is refused before anybody asks where it goes."""
+        return Refusal(common_part(Request(facts, self.site(facts), self._files, "/", None)), 400, "")
+
+    def server_address(self, facts: Facts, common: Common) -> tuple[str, int]:
+        """Return name and port that the server has in a request's eyes, by UseCanonicalName."""
+        request = Request(facts, common.site, self._files, "/", None)
+        request.context = common.context
+        return request.server_name(), request.server_port()
+
     def asked_in(self, facts: Facts, common: Common, script: ScriptFile) -> str:
         """Return the application group in which a script is asked for access or dispatch."""
         request = Request(facts, common.site, self._files, "/", None)

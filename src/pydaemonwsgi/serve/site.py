@@ -66,7 +66,7 @@ def _clients(server: Server) -> ClientOptions:
     """The options of the front; those of the main server's connections are written elsewhere in the model."""
     connection = server.main.connection
     written: dict[str, Any] = {
-        "keep_alive_timeout": 0.0 if connection.keep_alive is False else connection.keep_alive_timeout,
+        "keep_alive_timeout": connection.keep_alive_timeout,
         "limit_request_line": connection.limit_request_line,
         "limit_request_field_size": connection.limit_request_field_size,
         "limit_request_fields": connection.limit_request_fields,

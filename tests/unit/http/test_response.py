@@ -158,13 +158,13 @@ def test_any_bytes_give_one_head_or_none(parts: list[bytes]) -> None:
 
 def test_server_lines_have_the_date_of_rfc_9110() -> None:
     """Date is in GMT and in the one form that HTTP allows."""
-    assert server_lines(784111777.9).split(b"\r\n")[0] == b"Date: Sun, 06 Nov 1994 08:49:37 GMT"
+    assert server_lines(784111777.9, "name").split(b"\r\n")[0] == b"Date: Sun, 06 Nov 1994 08:49:37 GMT"
 
 
 def test_server_lines_end_as_lines() -> None:
     """Each line ends in CRLF, so that they can be put anywhere in a head."""
-    assert server_lines(0.0).endswith(b"\r\n")
-    assert b"\r\n\r\n" not in server_lines(0.0)
+    assert server_lines(0.0, "name").endswith(b"\r\n")
+    assert b"\r\n\r\n" not in server_lines(0.0, "name")
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 408, 411, 413, 414, 417, 431, 500, 501, 502, 503, 504, 505])
@@ -178,15 +178,19 @@ def test_error_response_is_whole(status: int) -> None:
     assert body.startswith(b"<!DOCTYPE html>")
 
 
-def test_error_response_says_when_to_come_back() -> None:
-    """Retry-After is there where it was asked for."""
-    assert b"\r\nRetry-After: 7\r\n" in error_response(503, retry_after=7)[0].lines
-    assert b"Retry-After" not in error_response(503)[0].lines
+def test_error_response_has_what_goes_with_it() -> None:
+    """Whoever makes the page."""
+    assert b"\r\nRetry-After: 7\r\n" in error_response(503, [("Retry-After", "7")])[0].lines
+    head, body = error_response(503, [("Retry-After", "7")], page="our own")
+    assert (b"\r\nRetry-After: 7\r\n" in head.lines, head.content_length, body) == (True, 7, b"our own")
 
 
 def test_405_names_what_is_allowed() -> None:
     """RFC 9110 section 15.5.6: a 405 has an Allow header."""
-    assert b"\r\nAllow: GET," in error_response(405)[0].lines
+    assert b"\r\nAllow: GET, HEAD, POST, PUT" in error_response(405)[0].lines
+    lines = error_response(405, [("Allow", "GET")])[0].lines
+    assert b"\r\nAllow: GET\r\n" in lines
+    assert lines.count(b"Allow:") == 1
 
 
 def test_options_response_has_no_body() -> None:

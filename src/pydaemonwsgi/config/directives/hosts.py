@@ -187,7 +187,7 @@ ROWS = (
         _TOKENS.metavar,
         "How much the Server header tells.",
         _server_value("server_tokens", _TOKENS),
-        "Full",
+        "Prod",
     ),
     setting(
         "ServerSignature",

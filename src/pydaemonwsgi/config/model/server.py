@@ -122,7 +122,7 @@ class Server:
         interpreters: in the order of the file; what stands in no block comes first, if there is any.
         user: as whom the front runs, if started as root; None where the file does not say.
         group: `Group`, the same.
-        server_tokens: what the `Server` header says: `full`, `major`, `minor`, `minimal`, `os` or `prod`.
+        server_tokens: what the `Server` header says: `full`, `major`, `minor`, `minimal`, `os`, `prod`, `productonly`.
     """
 
     listeners: tuple[Listener, ...] = ()
@@ -137,7 +137,7 @@ class Server:
     pid_file: str | None = None
     user: str | None = None
     group: str | None = None
-    server_tokens: str = "full"
+    server_tokens: str = "prod"
 
     @property
     def hosts(self) -> tuple[Host, ...]:

@@ -1,0 +1,426 @@
+"""Writing answers to a client: a daemon process's and the front's own, whole or piece by piece. Shell."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from pydaemonwsgi.channel.frames import Payload
+from pydaemonwsgi.front.access_logs import access_record
+from pydaemonwsgi.front.answer import Answer
+from pydaemonwsgi.front.connection import Connection, State
+from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.local_answers import edited
+from pydaemonwsgi.front.poller import WRITE
+from pydaemonwsgi.front.routes import Route
+from pydaemonwsgi.front.spool import ResponseSpool
+from pydaemonwsgi.front.timeouts import NEVER
+from pydaemonwsgi.http.head import RequestHead
+from pydaemonwsgi.http.response import ResponseHead
+from pydaemonwsgi.system.page_cache import is_cached
+
+if TYPE_CHECKING:
+    from pydaemonwsgi.front.groups import ProcessGroup
+    from pydaemonwsgi.front.server import FrontServer
+
+__all__ = ["Answering"]
+
+logger = logging.getLogger(__name__)
+
+# One answer's bytes on disk at most; beyond it the daemon process's thread waits for the client.
+_SPOOL_BOUND: Final = 1024 * 1024 * 1024
+# From here on an answer is an error, which the configuration may replace.
+_FIRST_ERROR: Final = 400
+
+# Looking a member up in its enumeration costs five times as much as a global; this is read for every request.
+_ANSWER: Final = State.ANSWER
+
+
+class Answering(Connection):
+    """A connection on which answers are written.
+
+    Attributes:
+        exchange: the request that a daemon process has; None if the front answers itself, or nobody does.
+        head: of the request; None between requests and for one that could not be read.
+        keep: whether the connection goes on after this answer.
+        requests: that have come, with the one that is being answered.
+        route: where the request goes.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_body_bytes",
+        "_cold",
+        "_response_head",
+        "_warmed",
+        "_warming",
+        "exchange",
+        "head",
+        "keep",
+        "requests",
+        "route",
+    )
+
+    def __init__(self, front: "FrontServer", sock: socket.socket, addresses: tuple[str, int, str, int]) -> None:
+        super().__init__(front, sock, addresses)
+        self._answer: Answer | None = None
+        self._body_bytes = 0
+        self._cold: tuple[int, int, int] | None = None
+        self._response_head: ResponseHead | None = None
+        self._warmed = False
+        self._warming = False
+        self.exchange: Exchange | None = None
+        self.head: RequestHead | None = None
+        self.keep = True
+        self.requests = 0
+        self.route = front.route
+
+    def is_for(self, group: "ProcessGroup") -> bool:
+        """Whether a request of it is for a process group, and not yet answered."""
+        return self.state in {State.BODY, State.ANSWER} and self.route.group is group
+
+    # -- what a daemon process answers
+
+    def answer(self, exchange: Exchange, head: ResponseHead, body: Payload) -> None:
+        """Write a complete answer."""
+        decision = self.route.decision
+        if decision is not None:
+            if head.sent_on is not None or (
+                head.status >= _FIRST_ERROR and decision.common.context.settings.error_override
+            ):
+                self._front.own_answers.replace(self, head)
+                return
+            head = edited(self.route, head, exchange.request_start, time.time())
+        if head.bodiless or exchange.head.method == b"HEAD":
+            body = b""
+        elif head.content_length is None:
+            head = head._replace(lines=b"%bContent-Length: %d\r\n" % (head.lines, len(body)), content_length=len(body))
+        elif head.content_length != len(body):
+            # A promise without its bytes; the head may go out, the end may not.
+            self.keep = False
+        lines = self._head_lines(head)
+        data = lines + body if type(body) is bytes else b"".join((lines, body))
+        self._body_bytes = len(body)
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.lose()
+            return
+        if sent == len(data):
+            self._finish()
+            return
+        self._answer = answer = self._new_answer()
+        answer.add_raw(data[sent:])
+        answer.ended = True
+        self._wait_to_write()
+
+    def begin_answer(self, exchange: Exchange, head: ResponseHead) -> None:
+        """Write the head of an answer whose body follows."""
+        decision = self.route.decision
+        if decision is not None:
+            if head.sent_on is not None or (
+                head.status >= _FIRST_ERROR and decision.common.context.settings.error_override
+            ):
+                exchange.client = None
+                exchange.channel.cancel(exchange)
+                self._front.own_answers.replace(self, head)
+                return
+            head = edited(self.route, head, exchange.request_start, time.time())
+        discard = head.bodiless or exchange.head.method == b"HEAD"
+        left = None if discard else head.content_length
+        chunked = left is None and not discard and exchange.head.minor > 0
+        if chunked:
+            head = head._replace(lines=head.lines + b"Transfer-Encoding: chunked\r\n")
+        elif left is None and not discard:
+            self.keep = False  # the end of the connection is the end of the body
+        self._answer = answer = self._new_answer(chunked=chunked, discard=discard, left=left)
+        answer.add_raw(self._head_lines(head))
+        self._front.write_soon(self)
+
+    def add_body(self, data: bytes) -> None:
+        """Write a piece of the body."""
+        answer = self._answer
+        assert answer is not None
+        answer.add(data)
+        self._front.write_soon(self)
+        self._give_credit(answer)
+
+    def add_file(self, descriptor: int, offset: int, count: int) -> None:
+        """Write a range of a file as a piece of the body; the descriptor is ours."""
+        assert self._answer is not None
+        self._answer.add_file(descriptor, offset, count)
+        self._front.write_soon(self)
+
+    def end_answer(self) -> None:
+        """The body is complete."""
+        assert self._answer is not None
+        self._answer.end()
+        self._front.write_soon(self)
+
+    def cut(self) -> None:
+        """The body will never be complete: write what there is, then break the connection."""
+        assert self._answer is not None
+        self._answer.break_off()
+        self._front.write_soon(self)
+
+    def settle(self, exchange: Exchange, outcome: Outcome) -> None:
+        """End a request in the way that the table says."""
+        if exchange is not self.exchange:
+            return
+        if outcome is Outcome.CUT:
+            self.cut()
+        elif outcome is Outcome.ANSWER_500:
+            self._front.own_answers.error(self, 500)
+        elif outcome is Outcome.ANSWER_502:
+            self._front.own_answers.error(self, 502)
+        elif outcome is Outcome.ANSWER_504:
+            self._front.own_answers.error(self, 504)
+
+    def refuse(self, retry_after: int) -> None:
+        """Answer 503: the request cannot even wait; after so many seconds the client may ask again."""
+        self._front.own_answers.error(self, 503, retry_after=retry_after)
+
+    def _give_credit(self, answer: Answer) -> None:
+        exchange = self.exchange
+        if exchange is not None and exchange.channel is not None and (credit := answer.take_credit()):
+            exchange.channel.credit(exchange, credit)
+
+    def drop_exchange(self) -> None:
+        """Have nothing to do any more with an exchange whose answer is not the client's."""
+        exchange = self.exchange
+        if exchange is not None:
+            self.exchange = None
+            exchange.client = None
+            if exchange.body is not None:
+                exchange.body.close()
+
+    # -- what the front answers itself
+
+    def respond(self, response: ResponseHead, body: bytes, *, is_error: bool = False) -> None:
+        """Write an answer that no application gave, as the configuration changes its head."""
+        now = time.time()
+        response = edited(self.route, response, now, now, error_page=is_error)
+        self.state = _ANSWER
+        self.deadline = NEVER
+        head = self.head
+        if response.bodiless or (head is not None and head.method == b"HEAD"):
+            body = b""
+        elif response.content_length != len(body):
+            self.keep = False
+        self._answer = answer = self._new_answer()
+        answer.add_raw(self._head_lines(response) + body)
+        answer.body_bytes = len(body)
+        answer.ended = True
+        self.write()
+
+    def respond_file(self, response: ResponseHead, parts: Iterable[bytes | tuple[int, int, int]]) -> None:
+        """Write an answer whose body is made of bytes and of ranges of files (descriptor, offset, count).
+
+        The descriptors are ours; each is one of its own.
+        """
+        now = time.time()
+        self.state = _ANSWER
+        self.deadline = NEVER
+        self._answer = answer = self._new_answer(left=response.content_length)
+        answer.add_raw(self._head_lines(edited(self.route, response, now, now)))
+        for part in parts:
+            if isinstance(part, bytes):
+                answer.add(part)
+            else:
+                answer.add_file(*part)
+        answer.end()
+        self.write()
+
+    def deny(self, status: int, reason: str) -> None:
+        """Answer with an error that the log gives the reason for."""
+        self._front.own_answers.refuse(self, status, reason)
+
+    def wait(self) -> None:
+        """Have the request wait for what is neither the client's nor a daemon process's: a disk, a script's opinion."""
+        self.state = _ANSWER
+        self.deadline = NEVER
+
+    def resume(self, go_on: Callable[[], None]) -> None:
+        """Go on with what `wait` waited for, unless the client has gone."""
+        if self.state is _ANSWER:
+            go_on()
+
+    # -- writing
+
+    def _head_lines(self, head: ResponseHead) -> bytes:
+        """Return the answer's head for the wire, up to and with its empty line."""
+        request = self.head
+        self._response_head = head
+        if self._front.stopping:
+            self.keep = False
+        if not self.keep:
+            return head.lines + self._front.server_lines + b"Connection: close\r\n\r\n"
+        if request is not None and not request.minor:
+            return head.lines + self._front.server_lines + b"Connection: keep-alive\r\n\r\n"
+        return head.lines + self._front.server_lines + b"\r\n"
+
+    def _new_answer(self, *, chunked: bool = False, discard: bool = False, left: int | None = None) -> Answer:
+        memory = self.route.group.options.response_buffer_size
+        spool = ResponseSpool(self._front.options.spool_directory, memory, _SPOOL_BOUND)
+        return Answer(spool, memory, chunked=chunked, discard=discard, left=left)
+
+    def memory(self, data: bytes, *, more: bool) -> int:
+        """Send bytes; -1 when the client takes none at the moment."""
+        try:
+            return self._socket.send(data, socket.MSG_MORE if more else 0)
+        except BlockingIOError:
+            return -1
+
+    def file(self, descriptor: int, offset: int, count: int) -> int:
+        """Send a range of a file; -1 when the client takes nothing at the moment, 0 at the file's early end."""
+        if self._warmed:
+            self._warmed = False  # once is enough: a disk that fails, or memory that is short, is sendfile's to report
+        elif not is_cached(descriptor, offset, count):
+            self._cold = (descriptor, offset, count)
+            return -1
+        try:
+            return os.sendfile(self._fd, descriptor, offset, min(count, 0x7FFFF000))
+        except BlockingIOError:
+            return -1
+
+    def write(self) -> None:
+        """Write as much of the answer as the client takes."""
+        answer = self._answer
+        if answer is None or self._warming or self.state is State.CLOSED:
+            return
+        before = answer.waiting
+        try:
+            done = answer.send(self)
+        except EOFError as error:
+            logger.error("%s; the client's connection is cut", error, extra=self._front.log_of(self.route))
+            self._break_off(answer)
+            return
+        except OSError:
+            self.lose()
+            return
+        if done:
+            self._watch(self._events & ~WRITE)
+            self.deadline = NEVER
+            if answer.ended:
+                self._finish()
+                return
+        elif self._cold is not None:
+            self._warm(*self._cold)
+        elif answer.waiting != before or not self._events & WRITE:
+            self._wait_to_write()
+        self._give_credit(answer)
+
+    def _warm(self, descriptor: int, offset: int, count: int) -> None:
+        """Have a thread wait for the disk, so that the other clients need not."""
+        self._cold = None
+        self._warming = True
+        self._watch(self._events & ~WRITE)
+        self.deadline = NEVER  # it is not the client that is slow
+        self._front.warm(descriptor, offset, count, self._on_warm)
+
+    def _on_warm(self) -> None:
+        self._warming = False
+        self._warmed = True
+        self.on_writable()
+
+    def _wait_to_write(self) -> None:
+        self._watch(self._events | WRITE)
+        timeout = self.route.group.options.response_socket_timeout
+        self._set_deadline(time.monotonic() + timeout if timeout else NEVER)
+
+    def on_writable(self) -> None:
+        """Go on writing."""
+        try:
+            self.write()
+        except Exception:
+            # A safety net: a bug in one connection must not stop the others.
+            logger.exception("writing to a client failed")
+            self.close()
+
+    # -- what is above: reading requests
+
+    def enter(self, route: Route) -> bool:
+        """Take a route; return whether the next request may be read."""
+        raise NotImplementedError
+
+    def _begin_next(self) -> None:
+        """Wait for the next request."""
+        raise NotImplementedError
+
+    # -- ends
+
+    def _finish(self) -> None:
+        """An answer has been written whole: log it, and go on with the next request or close."""
+        exchange = self.exchange
+        answer = self._answer
+        cut = answer is not None and answer.cut
+        if self.route.host.logs:
+            self._log("X" if cut else "+" if self.keep else "-")
+        if exchange is not None:
+            self.exchange = None
+            exchange.client = None
+            if exchange.body is not None:
+                exchange.body.close()
+        self._response_head = None
+        if answer is not None:
+            self._answer = None
+            answer.close()
+            if cut:
+                self._break_off(answer)
+                return
+        if self.keep and not self._front.stopping:
+            self._begin_next()
+        else:
+            self._close_politely()
+
+    def _break_off(self, answer: Answer) -> None:
+        """End the connection in the middle of an answer, so that the client can tell."""
+        if answer.self_delimiting:
+            self.close()
+        else:
+            self._reset()
+
+    def lose(self) -> None:
+        """The client has gone: forget its request, wherever it is."""
+        exchange = self.exchange
+        if exchange is not None:
+            self.exchange = None
+            self._body_bytes = 0
+            if self.route.host.logs:
+                self._log("X", exchange)
+            self._abandon(exchange)
+        self.close()
+
+    def _abandon(self, exchange: Exchange) -> None:
+        outcome = exchange.fail(Failure.CLIENT_GONE)
+        exchange.client = None
+        self._front.abandon(exchange, outcome)
+
+    def _give_back(self) -> None:
+        exchange = self.exchange
+        if exchange is not None:
+            self.exchange = None
+            self._abandon(exchange)
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+
+    def _log(self, connection_status: str, exchange: Exchange | None = None) -> None:
+        route = self.route
+        record = access_record(
+            self.addresses,
+            self.head,
+            exchange or self.exchange,
+            self._response_head,
+            self._front.server_lines,
+            body_bytes=self._body_bytes if self._answer is None else self._answer.body_bytes,
+            requests=self.requests,
+            connection_status=connection_status,
+            decision=route.decision,
+            document_of=route.document_of,
+        )
+        self._front.access_logs.add(route.host.logs, record)
