@@ -298,7 +298,9 @@ class Supervisor:
         for numbers, descriptors in logs.batches():
             self._front.say(Word.LOGS, descriptors, logs=numbers)
         for group in self._every_group:
-            if group.error_log in logs.descriptors:
+            # The log of a group that leaves may be closed here, and its number another log's.
+            is_known = group not in self._leaving or group.error_log == SERVER_ERROR_LOG
+            if is_known and group.error_log in logs.descriptors:
                 for child in group.children:
                     child.say(Word.LOGS, (logs.descriptors[group.error_log],), logs=[SERVER_ERROR_LOG])
         logs.close()
