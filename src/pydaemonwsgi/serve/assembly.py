@@ -98,10 +98,10 @@ class Assembly:
         after = draw(self._options)
         if after == before:
             return Renewal(is_new=False)
-        if _user(after.identity) != _user(before.identity) or after.error_log != before.error_log:
+        if _of_the_server(after) != _of_the_server(before):
             raise ConfigurationError(
-                f"{after.subject}: User, Group and the main server's ErrorLog are for a new server; restart it, "
-                "or send SIGUSR2, which loses nothing"
+                f"{after.subject}: User, Group, PidFile and the main server's ErrorLog are for a new server; "
+                "restart it, or send SIGUSR2, which loses nothing"
             )
         known = self._logs.numbers
         table = self._logs.logs
@@ -135,6 +135,11 @@ class Assembly:
 
         options = front_options(self.blueprint, self._logs)
         return Orders(options, self.blueprint.log_level, self.addresses, new_listeners, new_logs, gone_logs).encode()
+
+
+def _of_the_server(blueprint: Blueprint) -> tuple[object, ...]:
+    """Return what a running server cannot change."""
+    return _user(blueprint.identity), blueprint.error_log, blueprint.pid_file
 
 
 def _user(identity: Identity | None) -> tuple[int, int] | None:
