@@ -208,8 +208,10 @@ class Logs:
 
     def _let_go(self, log: _Log) -> None:
         os.close(log.descriptor)
-        if log.reader is not None and log.target.kind is LogTargetKind.PIPE:
-            log.reader.retire()
+        if log.reader is not None:
+            # The relay to syslog may have other logs to read.
+            if all(log.reader is not other.reader for other in self._table.values()):
+                log.reader.retire()
         elif log.source >= 0 and log.reader is None:
             os.close(log.source)
 

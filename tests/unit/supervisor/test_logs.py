@@ -191,6 +191,26 @@ def test_records_reach_syslog_also_after_its_daemon_was_away(tmp_path: Path) -> 
     again.close()
 
 
+def test_a_relay_ends_with_the_last_log_that_it_reads(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Logs that a reload has left out leave nobody behind; those that it has kept are read."""
+    daemon = SyslogDaemon(tmp_path / "log")
+    logs = Logs(syslog_socket=str(daemon.path))
+    first, second = target("syslog::one", Use.ACCESS, logs), target("syslog::two", Use.ACCESS, logs)
+    loop = Loop(logs)
+    os.write(first, b"1\n")
+    loop.until(daemon.look, "the first record")
+    logs.close([first])
+    os.write(second, b"2\n")
+    loop.until(lambda: len(daemon.look()) == 2, "the record of the other log")
+    logs.close([second])
+    loop.until(lambda: not loop.pids(), "the end of the relay")
+    loop.turn()
+    assert not loop.pids()
+    assert logs.next_deadline() is None
+    assert not caplog.records
+    daemon.close()
+
+
 def test_a_relay_is_replaced_between_two_records(tmp_path: Path) -> None:
     """Opening the logs anew gives it the new error log; a record that has begun is whole in syslog all the same."""
     daemon = SyslogDaemon(tmp_path / "log")

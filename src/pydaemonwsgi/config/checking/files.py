@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.checking.row import Check, Finding
 from pydaemonwsgi.config.grouping import group_of
+from pydaemonwsgi.config.log_targets import command_words
 from pydaemonwsgi.config.model import Host, LogTarget, LogTargetKind, Position, ProcessGroup, Server
 
 __all__ = ["CHECKS"]
@@ -74,6 +75,25 @@ def _logs(host: Host) -> Iterator[tuple[LogTarget, str]]:
         yield log.target, "CustomLog"
 
 
+def _missing_programs(server: Server, machine: Machine) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for host in server.hosts:
+        for target, directive in _logs(host):
+            if target.kind is not LogTargetKind.PIPE or target.shell:
+                continue
+            program = command_words(target)[0]
+            # Without a slash it is looked for on the path of whoever starts the server.
+            if "/" in program and program not in seen:
+                seen.add(program)
+                path = posixpath.join(server.server_root or "/", program)
+                if not machine.is_file(path):
+                    yield Finding(
+                        host.position,
+                        directive,
+                        f"there is no program {path}, so the log that it reads cannot be opened",
+                    )
+
+
 def _missing_accounts(server: Server, machine: Machine) -> Iterator[Finding]:
     for group in server.groups:
         options = group.options
@@ -131,6 +151,7 @@ def _low_ports(server: Server, machine: Machine) -> Iterator[Finding]:
 CHECKS = (
     Check("scripts that are missing", _missing_scripts),
     Check("directories that are missing", _missing_directories),
+    Check("programs that are to read a log and are missing", _missing_programs),
     Check("users and groups that do not exist", _missing_accounts),
     Check("directories of a process group that are missing", _missing_environments),
     Check("scripts, directories and interpreters that a process group's user cannot reach", _unreachable),

@@ -230,6 +230,11 @@ def test_a_script_that_everybody_can_read_is_found() -> None:
         ("WSGIAccessScript /srv/b.wsgi", "/srv/b.wsgi", "5: WSGIAccessScript: there is no script /srv/b.wsgi"),
         ("DocumentRoot /srv/a", "/srv/a", "3: DocumentRoot: there is no directory /srv/a"),
         ("Alias /x /srv/x", "/srv/x", "4: Alias: there is neither a file nor a directory /srv/x"),
+        (
+            'ErrorLog "|/usr/bin/rotatelogs /srv/log/%Y 86400"',
+            "/usr/bin/rotatelogs",
+            "3: ErrorLog: there is no program /usr/bin/rotatelogs, so the log that it reads cannot be opened",
+        ),
         ("ErrorLog /srv/log/e", "/srv/log", "3: ErrorLog: there is no directory /srv/log, so the log cannot be opened"),
         (
             "CustomLog /srv/log/a common",
