@@ -1,0 +1,228 @@
+"""What each host of a configuration allows its clients, and what it answers when they want more."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.wire import Reader
+from tests.helpers.server import APPS, PATIENCE, Answer, read_all, wait_for
+from tests.helpers.site import Files, SiteServer, serving_site
+
+CONFIGURATION = """
+Listen 127.0.0.1:{port}
+Listen 127.0.0.2:{port}
+WSGIDaemonProcess one threads=2
+WSGIProcessGroup one
+WSGIApplicationGroup %{GLOBAL}
+WSGIScriptAlias /app {site}/app.wsgi
+DocumentRoot {site}/htdocs
+ServerName main.example
+ServerAdmin admin@main.example
+ServerTokens Minimal
+RequestReadTimeout header=1 body=15
+
+<VirtualHost *:{port}>
+    ServerName first.example
+    CustomLog {site}/first.log "%>s %r"
+    LimitRequestLine 200
+    LimitRequestFields 5
+    LimitRequestFieldSize 300
+    ErrorDocument 400 "bad"
+    ErrorDocument 408 "late"
+    ErrorDocument 414 /long.html
+    ErrorDocument 431 /app/never
+    ErrorDocument 405 "not so"
+    Header always set X-Host first
+    Header set X-Good yes
+    ServerSignature EMail
+</VirtualHost>
+<VirtualHost *:{port}>
+    ServerName closes.example
+    KeepAlive Off
+</VirtualHost>
+<VirtualHost *:{port}>
+    ServerName counts.example
+    MaxKeepAliveRequests 2
+</VirtualHost>
+<VirtualHost *:{port}>
+    ServerName hurries.example
+    KeepAliveTimeout 1
+    Timeout 1
+    UseCanonicalName On
+    ServerSignature On
+    <Location /private>
+        Require host localhost
+    </Location>
+    <Location /secret>
+        Require host example.com
+    </Location>
+</VirtualHost>
+<VirtualHost 127.0.0.2:{port}>
+    ServerName second.example
+    LimitRequestLine 4000
+</VirtualHost>
+"""
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[SiteServer]:
+    """Six hosts of one mind each."""
+    files: Files = {
+        "app.wsgi": APPS / "site_report.wsgi",
+        "htdocs/long.html": "<p>too long</p>\n",
+        "htdocs/directory/a.txt": "a\n",
+        "htdocs/private.txt": "private\n",
+        "htdocs/secret.txt": "secret\n",
+        "htdocs/private/a.txt": "private\n",
+        "htdocs/secret/a.txt": "secret\n",
+        "htdocs/large.bin": b"x" * 20_000_000,
+    }
+    with serving_site(CONFIGURATION, files) as site:
+        yield site
+
+
+def request(host: str, path: str = "/app/", *headers: str, method: str = "GET") -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode()
+
+
+# -- how long connections live
+
+
+@pytest.mark.parametrize("path", ["/app/", "/long.html", "/none"])
+def test_a_host_may_close_after_each_answer(site: SiteServer, path: str) -> None:
+    """KeepAlive Off: said in the answer, done after it; other hosts on the same address go on."""
+    answer = Answer(site.exchange(request("closes.example", path)))
+    assert answer.header("Connection") == "close"
+    with site.connect() as sock:
+        reader = Reader(sock)
+        for _ in range(3):
+            sock.sendall(request("first.example", path))
+            assert reader.response().header("Connection") is None
+
+
+def test_a_host_may_count_requests(site: SiteServer) -> None:
+    """MaxKeepAliveRequests: the last one says so; what was sent ahead is not answered."""
+    answers = site.exchange(request("counts.example") * 3)
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert answers.count(b"Connection: close") == 1
+
+
+def test_a_host_may_be_impatient_between_requests(site: SiteServer) -> None:
+    """KeepAliveTimeout is that of the host whose request was the last."""
+    with site.connect() as sock, site.connect() as other:
+        for one, host in ((sock, "hurries.example"), (other, "first.example")):
+            one.sendall(request(host))
+            Reader(one).response()
+        assert read_all(sock) == b""
+        other.sendall(request("first.example", "/app/", "Connection: close"))
+        assert Answer(read_all(other)).status == 200
+
+
+def test_a_host_may_be_impatient_with_readers(site: SiteServer) -> None:
+    """Timeout: who takes nothing of a file is cut off."""
+    with site.connect() as sock:
+        sock.sendall(request("hurries.example", "/large.bin"))
+        wait_for(lambda: "has read nothing of its answer for 1 s" in site.log(), "the end of patience")
+        assert len(read_all(sock)) < 20_000_000
+
+
+# -- how much they may send
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status", "page"),
+    [
+        ("/app/" + "a" * 300, (), 414, "<p>too long</p>\n"),
+        ("/app/", tuple(f"X-{number}: 1" for number in range(6)), 431, None),
+        ("/app/", ("X-Long: " + "a" * 400,), 431, None),
+        ("/app/", ("Broken",), 400, "bad"),
+    ],
+)
+def test_what_cannot_be_read_is_answered_by_the_first_host(
+    site: SiteServer, target: str, headers: tuple[str, ...], status: int, page: str | None
+) -> None:
+    """With its limits, its error documents, its `Header always`, in its log: nobody knows yet who is meant."""
+    answer = Answer(site.exchange(request("hurries.example", target, *headers)))
+    assert answer.status == status
+    assert answer.header("Connection") == "close"
+    assert answer.header("X-Host") == "first"
+    if page is not None:
+        assert answer.text == page
+    else:
+        # No script can be asked about a request that was not understood.
+        assert "larger than this server accepts" in answer.text
+    log = site.directory / "first.log"
+    wait_for(lambda: f"{status} -" in log.read_text(), "the line in its log")
+
+
+def test_another_address_has_its_own_first_host(site: SiteServer) -> None:
+    with socket.create_connection(("127.0.0.2", site.port), timeout=PATIENCE) as sock:
+        sock.sendall(request("whoever", "/app/" + "a" * 1000, "Connection: close"))
+        assert Answer(read_all(sock)).status == 200
+
+
+def test_a_head_that_does_not_come_is_answered_by_the_first_host(site: SiteServer) -> None:
+    answer = Answer(site.exchange(b"GET / HTTP/1.1\r\nHost: hurries.example\r\n"))
+    assert (answer.status, answer.text) == (408, "late")
+
+
+def test_an_error_between_two_requests_is_not_the_first_requests(site: SiteServer) -> None:
+    """The host, the headers and the log of the request before have nothing to do with it."""
+    received = site.exchange(request("hurries.example", "/long.html") + b"nonsense\r\n\r\n")
+    first, _, second = received.partition(b"HTTP/1.1 400")
+    assert b"X-Host" not in first
+    assert b"X-Host: first\r\n" in second
+    assert second.endswith(b"bad")
+
+
+def test_a_method_that_is_never_allowed_has_the_hosts_page(site: SiteServer) -> None:
+    answer = Answer(site.exchange(request("first.example", "/app/", "Connection: close", method="TRACE")))
+    assert (answer.status, answer.text) == (405, "not so")
+    assert answer.header("Allow") is not None
+
+
+# -- what the server calls itself
+
+
+def test_the_server_tells_of_itself_what_it_may(site: SiteServer) -> None:
+    """ServerTokens, in the header and in SERVER_SOFTWARE."""
+    answer = site.get("/app/")
+    assert answer.header("Server") == "pydaemonwsgi/0.1.0"
+    assert '"SERVER_SOFTWARE": "pydaemonwsgi/0.1.0"' in answer.text
+
+
+def test_error_pages_are_signed(site: SiteServer) -> None:
+    """ServerSignature: On with the host's name and port by UseCanonicalName, EMail with the administrator's."""
+    page = Answer(site.exchange(request("hurries.example:1234", "/none", "Connection: close"))).text
+    assert "<address>pydaemonwsgi/0.1.0 Server at hurries.example Port 80</address>" in page
+    page = Answer(site.exchange(request("first.example:1234", "/none", "Connection: close"))).text
+    name = '<a href="mailto:admin@main.example">first.example</a>'
+    assert f"<address>pydaemonwsgi/0.1.0 Server at {name} Port 1234</address>" in page
+    page = Answer(site.exchange(request("counts.example", "/none", "Connection: close"))).text
+    assert "<address>" not in page
+
+
+def test_redirects_have_the_name_that_the_host_wants(site: SiteServer) -> None:
+    """UseCanonicalName On: its own; Off: the client's."""
+    wire = request("HURRIES.example:1234", "/directory", "Connection: close")
+    location = Answer(site.exchange(wire)).header("Location")
+    assert location == "http://hurries.example/directory/"
+    wire = request("counts.example:1234", "/directory", "Connection: close")
+    assert Answer(site.exchange(wire)).header("Location") == "http://counts.example:1234/directory/"
+
+
+# -- names of clients
+
+
+def test_clients_are_known_by_their_names(site: SiteServer) -> None:
+    """`Require host`: the name that the client's address has, if that name has the address."""
+    for path, status in (("/private/a.txt", 200), ("/secret/a.txt", 403)):
+        wire = request("hurries.example", path, "Connection: close")
+        assert Answer(site.exchange(wire)).status == status
+    told = Answer(site.exchange(request("hurries.example", "/app/", "Connection: close"))).text
+    assert '"REMOTE_HOST": "localhost"' in told
+    # Also for requests that were sent ahead.
+    wire = request("hurries.example", "/private/a.txt") * 2
+    wire += request("hurries.example", "/private/a.txt", "Connection: close")
+    assert site.exchange(wire).count(b"private\n") == 3
