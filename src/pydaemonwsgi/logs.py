@@ -147,8 +147,7 @@ def write_record(record: bytes, descriptor: int = ERROR_LOG) -> bool:
 
 def _amends(now: float) -> bytes:
     """What goes before the first record after others were lost: a line's end, and how many they were."""
-    count = f"{_missing} record{'s' if _missing != 1 else ''}"
-    text = f"{count} of this process are missing before this one: the log did not take them"
+    text = f"records of this process that are missing before this one: {_missing}; the log did not take them"
     return b"\n" * _cut + (
         error_line("error", text, label=_HANDLER.label, request_id=None, now=now) if _missing else b""
     )

@@ -102,8 +102,8 @@ def test_a_command_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
         assert "its reader does not read" in server.log()
 
         gate.touch()
-        wait_for(lambda: "records of an access log are lost" in server.log(), "the number of records lost")
-        match = re.search(r"(\d+) records of an access log are lost", server.log())
+        wait_for(lambda: "records of an access log that are lost" in server.log(), "the number of records lost")
+        match = re.search(r"records of an access log that are lost: (\d+)", server.log())
         assert match is not None
         wait_for(lambda: text_of(log).count("\n") == requests - int(match[1]), "the records that were not lost")
         assert set(text_of(log).split()) == {"x" * 8000}

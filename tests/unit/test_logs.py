@@ -261,7 +261,7 @@ def test_losses_are_told_before_the_next_record(monkeypatch: pytest.MonkeyPatch)
     assert outcomes == [False, False, False, True, True]
     beginning, told, *rest = log.splitlines()
     assert beginning == b"cut"
-    assert told.endswith(b"] 3 records of this process are missing before this one: the log did not take them")
+    assert told.endswith(b"] records of this process that are missing before this one: 3; the log did not take them")
     assert rest == [b"one", b"two"]
 
 

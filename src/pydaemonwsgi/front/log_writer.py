@@ -179,5 +179,5 @@ class LogWriter:
 
     def _tell(self) -> None:
         if self.lost:
-            logger.error("%d records of an access log are lost; it is written again", self.lost)
+            logger.error("records of an access log that are lost: %d; it is written again", self.lost)
             self.lost = 0
