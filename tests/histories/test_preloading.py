@@ -150,6 +150,18 @@ HISTORIES = {
         ],
         says=("preload parent 4 was killed by SIGKILL, as it was asked to",),
     ),
+    "a-parent-that-notices-the-change-first-goes-on-too": History(
+        2,
+        [
+            *STARTED,
+            (50, "touch", ""),
+            (50, "retire 1 script_reload", "parent 4"),
+            (50, "fails 4 v2", "kill 4, keep 2 v2, keep 3 v2, keep 1 v2"),
+            (50, "exit 4 was killed by SIGKILL", ""),
+            (60, "exit 2 was killed by SIGKILL", "fork 5 by 1"),
+        ],
+        says=("app.wsgi as it is now does not load; running processes keep the code they have",),
+    ),
     "a-script-that-does-not-load-leaves-all-as-it-is": History(
         2,
         [

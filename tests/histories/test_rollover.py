@@ -793,6 +793,17 @@ HISTORIES = {
         ],
         debug=True,
     ),
+    "scale-down-leaves-the-one-that-looks": History(
+        2,
+        [
+            (0, "", "spawn 1, spawn 2"),
+            (0, "fails 1 v1", "attach 1"),
+            (0, "fails 2 v1", "attach 2"),
+            (1, "", "spawn 3"),
+            (6, "scale 1", "detach 1"),
+            (7, "loaded 3", "attach 3, detach 2"),
+        ],
+    ),
     "scale-up-and-down-while-a-failed-one-is-replaced": History(
         1,
         [

@@ -253,7 +253,12 @@ class PreloadedGroup(Group):
                     self._stop_parent(parent, now)
             self._outdated.discard(old.number)
             self._pending.append(Keep(old.number, versions))
-        if (source := self.source) is not None:
+        source = self.source
+        if not kept and (outdated or (source is not None and source.retire is not None)):
+            # A parent has noticed the change before any of its processes has.
+            self._say_kept(versions)
+            kept = True
+        if source is not None:
             # It forks what works: the failures of the others' code do not delay that.
             source.retire = None
             self.trouble.succeed()

@@ -200,12 +200,15 @@ class Group:
             other.retire = None
         if not kept:
             return False
-        text = f"{names_of(versions, ' as it is now')} not load"
-        self._say("error", f"{text}; running processes keep the code they have")
-        self._fail_replacement(text)
+        self._say_kept(versions)
         for other in self._in_state(State.STARTING):
             self._stop(other, now)
         return True
+
+    def _say_kept(self, versions: Mapping[str, int]) -> None:
+        text = f"{names_of(versions, ' as it is now')} not load"
+        self._say("error", f"{text}; running processes keep the code they have")
+        self._fail_replacement(text)
 
     def on_kept(self, number: int) -> None:
         """A process has done what `Keep` says, and takes requests again."""
@@ -429,9 +432,10 @@ class Group:
         """Have those leave that are too many, because fewer are wanted."""
         starting = self._in_state(State.STARTING)
         lasting = [process for process in self._running() if process.retire is None]
+        if any(process.failed for process in lasting):
+            # One only looks whether the script loads by now; it is no more than is wanted, whatever is wanted.
+            starting = [process for process in starting if not process.probe]
         excess = len(starting) + len(lasting) - self.size
-        if any(process.probe for process in starting) and any(process.failed for process in lasting):
-            excess -= 1  # one only looks whether the script loads by now
         # What has served least is missed least.
         for process in sorted(starting, key=lambda process: -process.number)[: max(0, excess)]:
             self._stop(process, now)
