@@ -5,6 +5,10 @@ import functools
 import os
 import socket
 
+# Here and not in the child: so a server goes on with the code that it was started with when another version is
+# installed, its children share the memory, and a replacement does not wait for imports.
+from pydaemonwsgi.daemon import main as daemon_main
+from pydaemonwsgi.daemon import preload
 from pydaemonwsgi.serve.blueprint import GroupBlueprint
 from pydaemonwsgi.serve.partitions import fits_base, partition_of
 from pydaemonwsgi.supervisor.plan import Division, GroupPlan
@@ -52,13 +56,9 @@ def _plan_of(group: GroupBlueprint, error_log: int, process_group: str = "") -> 
         return max((_version(script) for script in group.scripts), default=0)
 
     def run_daemon(control: socket.socket, board: int) -> int:
-        from pydaemonwsgi.daemon import main as daemon_main  # noqa: PLC0415
-
         return daemon_main.run(settings, control, board)
 
     def run_parent(control: socket.socket) -> int:
-        from pydaemonwsgi.daemon import preload  # noqa: PLC0415
-
         return preload.run(settings, control)
 
     return GroupPlan(

@@ -1,6 +1,7 @@
 """Starting a server: what was asked for becomes logs, listeners and a plan for the supervisor. Shell."""
 
 import contextlib
+import gc
 import logging
 import os
 from typing import Final
@@ -87,6 +88,9 @@ def serve(options: ServeOptions) -> int:
             renew=None if options.config is None else assembly.renew,
         )
     )
+    # What is here now stays for ever, in every child as well: a collection there must not write to what is shared.
+    gc.collect()
+    gc.freeze()
     try:
         return supervisor.run()
     finally:
