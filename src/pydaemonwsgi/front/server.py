@@ -125,7 +125,9 @@ class FrontServer:
 
     def renew(self, options: FrontOptions) -> None:
         """Be what the options say; requests that have come are answered as the ones before have said."""
-        self.partitions.renew({group.name: group for group in options.groups})
+        groups = {group.name: group for group in options.groups}
+        self.partitions.renew(groups)
+        self._unwanted -= groups.keys()
         self._take(options)
         # To compile a thousand hosts takes a while; meanwhile requests are answered as before.
         self._renewal = renewal = self.loop.run_in_executor(self._disk, self._make_sites, options)

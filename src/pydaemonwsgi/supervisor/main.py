@@ -2,13 +2,11 @@
 
 import dataclasses
 import functools
-import itertools
 import logging
 import os
 import selectors
 import signal
 import time
-from collections.abc import Iterable
 from typing import Final
 
 import setproctitle
@@ -19,16 +17,11 @@ from pydaemonwsgi.supervisor.children import Child
 from pydaemonwsgi.supervisor.commands import Commands
 from pydaemonwsgi.supervisor.control import ControlServer
 from pydaemonwsgi.supervisor.crash_report import Death
-from pydaemonwsgi.supervisor.divisions import Divisions
 from pydaemonwsgi.supervisor.errands import Errands
+from pydaemonwsgi.supervisor.fleet import Fleet
 from pydaemonwsgi.supervisor.front import Front
-from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.herald import Figures, Herald, in_short
-from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
-from pydaemonwsgi.supervisor.plan import GroupPlan, Plan, Renewal
-from pydaemonwsgi.supervisor.preloaded import PreloadedProcessGroup
-from pydaemonwsgi.supervisor.preloading import PreloadedGroup
-from pydaemonwsgi.supervisor.replacement import Progress
+from pydaemonwsgi.supervisor.plan import Plan, Renewal
 from pydaemonwsgi.supervisor.signals import SignalInbox
 from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, FOREIGN, Predecessor, Successor, start_successor
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
@@ -74,11 +67,7 @@ class Supervisor:
             self._on_front_ready,
         )
         self._errands = Errands()
-        self._numbers = itertools.count(1)
-        self._groups = [self._make_group(group) for group in plan.groups]
-        self._divisions = Divisions(self._groups, self._front, self._make_group)
-        self._leaving: list[ProcessGroup] = []  # that nobody wants any more
-        self._unwanted: set[str] = set()  # process groups that the configuration does not have any more
+        self._fleet = Fleet(plan.groups, self._front, self._selector, self._errands)
         self._watch = OutOfMemoryWatch.of_this_process()
         self._herald = Herald(plan.notifier, lambda: self._front.say(Word.PING))
         self._predecessor: Predecessor | None = None
@@ -98,7 +87,7 @@ class Supervisor:
         if self._plan.control_socket is None:
             return None
         commands = Commands(
-            self._groups,
+            self._fleet.groups,
             self._front,
             self._errands,
             lambda: self._plan.addresses,
@@ -108,10 +97,6 @@ class Supervisor:
         )
         return ControlServer(self._selector, self._plan.control_socket, time.monotonic, commands.obey)
 
-    def _make_group(self, plan: GroupPlan, key: str = "") -> ProcessGroup:
-        kind = PreloadedProcessGroup if isinstance(plan.planner, PreloadedGroup) else ProcessGroup
-        return kind(plan, self._front, self._selector, self._numbers, self._errands, key)
-
     # -- the loop
 
     def run(self) -> int:
@@ -120,9 +105,8 @@ class Supervisor:
         signals = SignalInbox(self._selector, _SIGNALS)
         while True:
             self._carry_out()
-            if self._stopping and self._front.child is None and not any(group.children for group in self._every_group):
-                for group in self._every_group:
-                    group.end()
+            if self._stopping and self._front.child is None and not self._fleet.children:
+                self._fleet.end()
                 self._close_control()
                 self._end_logs(signals)
                 return self._exit_status
@@ -147,7 +131,7 @@ class Supervisor:
 
     def _wait(self) -> float:
         now = time.monotonic()
-        times = [self._front.next_deadline(), *(group.next_deadline(now) for group in self._every_group)]
+        times = [self._front.next_deadline(), self._fleet.next_deadline(now)]
         if self._control is not None:
             times.append(self._control.next_deadline())
         if self._successor is not None:
@@ -158,13 +142,8 @@ class Supervisor:
     def _carry_out(self) -> None:
         self._plan.logs.carry_out(time.monotonic())
         self._front.carry_out(time.monotonic())
-        for group in [group for group in self._leaving if group.is_empty]:
-            group.end()
-            self._leaving.remove(group)
-        for group in self._every_group:
-            group.carry_out()
+        self._fleet.carry_out()
         now = time.monotonic()
-        self._divisions.carry_out()
         if self._control is not None:
             self._control.carry_out(now)
         if self._successor is not None:
@@ -193,7 +172,7 @@ class Supervisor:
             elif number == signal.SIGUSR2:
                 self._upgrade()
             elif number in {signal.SIGTTIN, signal.SIGTTOU}:
-                self._change_size(1 if number == signal.SIGTTIN else -1)
+                self._fleet.change_size(1 if number == signal.SIGTTIN else -1)
             elif number in {signal.SIGTERM, signal.SIGINT}:
                 if self._stopping and number == signal.SIGINT:
                     logger.warning("interrupted again: ending at once")
@@ -219,8 +198,7 @@ class Supervisor:
             # Whoever reloads what has not changed wants new code.
             if self._plan.renew is not None:
                 logger.info("the configuration is as it was: %s", _RELOADING)
-            for group in self._groups:
-                group.planner.on_reload(time.monotonic())
+            self._fleet.reload()
         return ""
 
     def _become(self, renewal: Renewal) -> None:
@@ -236,73 +214,23 @@ class Supervisor:
         )
         if self._plan.stored != stored:
             self._herald.on_listeners(self._plan.stored)
-        bases = {group.name: group for group in self._groups if group.division is not None}
-        plans = {plan.name: plan for plan in renewal.groups}
-        changed = (renewal.changed | self._unwanted) & bases.keys() & plans.keys()
-        replaced = {name for name in changed if not self._divisions.can_become(bases[name], plans[name])}
-        for name in replaced:
-            self._let_go(bases[name], tell_front=True)
-        self._front.renew(self._kept_by_front(), renewal.orders, renewal.descriptors)
-        for name in changed - replaced:
-            self._divisions.become(bases[name], plans[name])
-        new = [plan for name, plan in plans.items() if name not in bases or name in replaced]
-        for plan in new:
-            group = self._make_group(plan)
-            self._groups.append(group)
-            if plan.division is not None:
-                self._divisions.add(group, plan.division)
-        self._unwanted = bases.keys() - plans.keys()
-        for name in sorted(self._unwanted):
-            logger.info("process group %s: it is not in the configuration any more", name)
-        logger.info(
-            "the configuration has been read again: of %d process groups %d are new and %d changed",
-            len(plans),
-            len(plans.keys() - bases.keys()),
-            len(changed),
+        self._fleet.become(
+            renewal.groups,
+            renewal.changed,
+            lambda: self._front.renew(self._kept_by_front(), renewal.orders, renewal.descriptors),
         )
-        if self._front.child is None:
-            self._drop_unwanted(self._unwanted)
         renewal.settle()
-
-    def _let_go(self, base: ProcessGroup, *, tell_front: bool = False) -> None:
-        """A process group is wanted no more, or not so: its processes finish what they have."""
-        now = time.monotonic()
-        for part in self._divisions.remove(base):
-            if tell_front:
-                self._front.say(Word.LEAVE, key=part.key)
-            part.planner.leave(now)
-            self._leaving.append(part)
-
-    def _drop_unwanted(self, names: Iterable[str]) -> None:
-        """No request is for these process groups any more, if the configuration has not brought them back."""
-        for name in self._unwanted.intersection(names):
-            self._let_go(next(group for group in self._groups if group.key == name))
-        self._unwanted = self._unwanted.difference(names)
-
-    @property
-    def _every_group(self) -> list[ProcessGroup]:
-        """Those of the configuration and those that leave."""
-        return [*self._groups, *self._leaving]
 
     def _kept_by_front(self) -> list[int]:
         """The descriptors that a front has from us."""
         return [*(sock.fileno() for sock in self._plan.listeners), *self._plan.logs.for_front]
-
-    def _change_size(self, by: int) -> None:
-        for group in self._groups:
-            group.planner.on_scale(group.planner.size + by)
 
     def _reopen_logs(self) -> str:
         """Open the logs anew and hand them to every child; return what went wrong, "" if nothing did."""
         logs = self._plan.logs.reopen()
         for numbers, descriptors in logs.batches():
             self._front.say(Word.LOGS, descriptors, logs=numbers)
-        for group in self._every_group:
-            # The log of a group that leaves may be closed here, and its number another log's.
-            is_known = group not in self._leaving or group.error_log == SERVER_ERROR_LOG
-            if is_known and group.error_log in logs.descriptors:
-                for child in group.children:
-                    child.say(Word.LOGS, (logs.descriptors[group.error_log],), logs=[SERVER_ERROR_LOG])
+        self._fleet.give_logs(logs.descriptors)
         logs.close()
         for problem in logs.problems:
             logger.error("a log is not opened anew: %s; it goes on as it is", problem)
@@ -330,31 +258,23 @@ class Supervisor:
                 self._bury_front(status, self._front.child.death(status, usage, self._watch))
                 continue
             testify = functools.partial(Child.death, status=status, usage=usage, watch=self._watch)
-            for group in self._every_group:
-                if group.reap(pid, status, testify):
-                    if group.hopeless and not self._stopping and not any(other.loaded for other in self._groups):
-                        self._give_up("no daemon process can be what it was told to be")
-                    break
+            group = self._fleet.reap(pid, status, testify)
+            if group is not None and group.hopeless and not self._stopping and not self._fleet.loaded_any:
+                self._give_up("no daemon process can be what it was told to be")
 
     def _bury_front(self, status: int, death: Death) -> None:
         now = time.monotonic()
-        running = sum(len(daemon.scoreboard.rows()) for group in self._every_group for daemon in group.daemons.values())
-        self._front.bury(status, now, death, running)
-        for group in self._every_group:
-            if self._stopping:
-                group.planner.stop(now)
-            else:
-                group.planner.on_front_lost(now)
-        if not self._stopping:
-            self._drop_unwanted(self._unwanted)  # the next front knows nothing of them
+        self._front.bury(status, now, death, running=sum(len(board.rows()) for board in self._fleet.scoreboards))
+        if self._stopping:
+            self._fleet.stop()
+        else:
+            self._fleet.on_front_lost()
         if not self._stopping and not self._announced and self._front.failures >= _START_ATTEMPTS:
             self._give_up("the front does not start")
 
     def _on_front_ready(self) -> None:
         self._herald.on_front_answer()
-        self._divisions.on_front()
-        for group in self._every_group:
-            group.planner.on_front()
+        self._fleet.on_front()
         if self._predecessor is not None:
             self._predecessor.say_ready()
         else:
@@ -366,20 +286,9 @@ class Supervisor:
             self._plan.on_ready()
 
     def _obey_front(self, message: Message) -> None:
-        if message.word is Word.LOST:
-            for group in self._every_group:
-                group.note_lost(message.number("process"), message.text("requests"))
-        elif message.word is Word.UNUSED:
-            self._drop_unwanted([message.text("group")])
-        elif message.word is Word.DETACHED:
-            number = message.number("process")
-            for group in self._every_group:
-                if number in group.daemons:
-                    group.planner.on_detached(number, time.monotonic())
-        elif message.word is Word.WANT:
-            if not self._stopping:
-                self._divisions.want(message)
-        elif message.word is Word.PONG:
+        if self._fleet.obey_front(message, stopping=self._stopping):
+            return
+        if message.word is Word.PONG:
             self._queued, self._clients = message.number("queued"), message.number("clients")
             self._herald.on_front_answer()
         elif message.word is Word.REPORTED:
@@ -389,32 +298,30 @@ class Supervisor:
 
     def _watch_start(self) -> None:
         """Say that the server serves, once it does; let a front that is held start, or give up."""
-        if self._stopping or self._herald.ready or not all(group.loaded for group in self._groups):
+        if self._stopping or self._herald.ready or not self._fleet.loaded:
             return
         if self._predecessor is not None:
-            if any(group.failed for group in self._groups):
+            if self._fleet.failed:
                 self._give_up("the script does not load in the new server")
-            elif all(group.complete for group in self._groups):
+            elif self._fleet.complete:
                 self._front.held = False
                 self._front.carry_out(time.monotonic())
         elif self._front.ready:
             self._herald.on_ready(self._plan.stored)
 
     def _watch_reload(self) -> None:
-        if not self._herald.reloading:
-            return
-        replacements = [group.planner.replacement for group in self._groups if group.planner.replacement is not None]
-        if all(replacement.progress is not Progress.UNDERWAY for replacement in replacements):
-            self._herald.on_reloaded("; ".join(in_short(one.error) for one in replacements if one.error))
+        errors = self._fleet.replacement_errors if self._herald.reloading else None
+        if errors is not None:
+            self._herald.on_reloaded("; ".join(map(in_short, errors)))
 
     def _figures(self) -> Figures:
-        boards = [daemon.scoreboard for group in self._every_group for daemon in group.daemons.values()]
+        boards = self._fleet.scoreboards
         return Figures(
             busy=sum(len(board.rows()) for board in boards),
             threads=sum(board.threads for board in boards),
             queued=self._queued,
             clients=self._clients,
-            requests=sum(board.requests for board in boards) + sum(group.ended_before for group in self._every_group),
+            requests=sum(board.requests for board in boards) + self._fleet.ended_before,
         )
 
     # -- upgrading
@@ -499,15 +406,12 @@ class Supervisor:
         logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")
         for listener in self._plan.listeners:
             listener.close()
-        for group in self._every_group:
-            group.drain()
-        now = time.monotonic()
-        if not self._front.stop(timeout, now):
-            for group in self._every_group:
-                group.planner.stop(now)
+        self._fleet.drain()
+        if not self._front.stop(timeout, time.monotonic()):
+            self._fleet.stop()
 
     def _kill_all(self) -> None:
-        children = [child for group in self._every_group for child in group.children if child.pid]
+        children = [child for child in self._fleet.children if child.pid]
         if self._front.child is not None:
             children.append(self._front.child)
         for child in children:
