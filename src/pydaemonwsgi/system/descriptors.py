@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -70,7 +71,9 @@ def open_log(path: str) -> int:
     try:
         if path in _STANDARD_PATHS:
             return fcntl.fcntl(_STANDARD_PATHS[path], fcntl.F_DUPFD_CLOEXEC, 3)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o640)
+        # A named pipe must hold up nobody, neither here nor when it is full; files do not know O_NONBLOCK.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+        descriptor = os.open(path, flags, 0o640)
         if descriptor >= 3:
             return descriptor
         higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)  # started with a standard stream closed
@@ -78,6 +81,8 @@ def open_log(path: str) -> int:
         return higher
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and error.errno == errno.ENXIO:
+            reason = "nobody reads this pipe, or it is a socket"
         raise ConfigurationError(f"cannot open the log {path}: {reason}") from error
 
 

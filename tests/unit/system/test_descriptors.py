@@ -1,5 +1,6 @@
 """descriptors: listing and closing them, logs, the standard three, limits, memory files."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -142,6 +143,23 @@ def test_open_log_failure_names_the_path(tmp_path: Path, path: str, reason: str)
 
     assert f"{tmp_path}/{path}" in str(caught.value)
     assert reason in str(caught.value)
+
+
+def test_open_log_does_not_wait_for_who_reads_a_named_pipe(tmp_path: Path) -> None:
+    """Without a reader it is refused at once; with one that does not read, writing waits for nobody."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(ConfigurationError, match=f"cannot open the log {path}: nobody reads this pipe"):
+        open_log(str(path))
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    log = open_log(str(path))
+    written = 0
+    with contextlib.suppress(BlockingIOError):
+        while written < 1 << 30:
+            written += os.write(log, b"x" * 4096)
+    assert 0 < written < 1 << 30
+    os.close(log)
+    os.close(reader)
 
 
 def test_open_log_of_standard_error_works_for_sockets() -> None:
