@@ -135,6 +135,7 @@ def _put(path: str, content: bytes) -> int:
     descriptor = os.open(beside, flags, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.fchmod(descriptor, 0o644)  # whoever watches over servers may read it, whatever the umask
         os.write(descriptor, content)
         os.rename(beside, path)
     except BaseException:

@@ -41,11 +41,15 @@ def holder(path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_it_holds_the_pid_until_it_is_removed(tmp_path: Path) -> None:
-    """One line, readable by all whatever may write it; and nothing is left beside it."""
+    """One line, readable by all whatever the umask; and nothing is left beside it."""
     path = tmp_path / "server.pid"
     file = PidFile(str(path))
     assert not path.exists()
-    file.write()
+    before = os.umask(0o077)
+    try:
+        file.write()
+    finally:
+        os.umask(before)
     assert path.read_text() == f"{os.getpid()}\n"
     assert path.stat().st_mode & 0o777 == 0o644
     assert os.listdir(tmp_path) == ["server.pid"]
