@@ -83,7 +83,7 @@ def _host(draft: Draft, host: HostDraft, main: Host | None) -> Host:
         rewrite=_rewrite(main.rewrite, rewrite),
         sections=(*main.sections, *host.sections),
         connection=_connection(main.connection, connection),
-        access_logs=logs or main.access_logs,
+        access_logs=(*logs, *(log for log in main.access_logs if log.is_global)) if logs else main.access_logs,
         position=host.position,
         **inherited,
         **single,
@@ -124,7 +124,7 @@ def _access_logs(draft: Draft, host: HostDraft) -> tuple[AccessLog, ...]:
             known = [*formats, *BUILT_IN_FORMATS]
             hint = nearest(text, known) or f"; known are {', '.join(dict.fromkeys(known))}"
             draft.problems.error(log.position, "CustomLog", f"no LogFormat has the nickname {text!r}{hint}")
-        logs.append(AccessLog(log.target, text, log.condition, log.position))
+        logs.append(AccessLog(log.target, text, log.condition, log.is_global, log.position))
     return tuple(logs)
 
 

@@ -481,6 +481,21 @@ def test_logs_go_to_files_streams_commands_and_syslog(word: str, target: LogTarg
     assert host_of(f"ErrorLog {word}").error_log == target
 
 
+def test_a_global_log_is_every_host_s() -> None:
+    """Hosts with logs of their own write to it, too; the others have all of the main server's."""
+    server = server_of(
+        "Listen 80\nCustomLog /a common\nGlobalLog /g %h env=x\n"
+        "<VirtualHost *>\nServerName a\nCustomLog /b common\n</VirtualHost>\n"
+        "<VirtualHost *>\nServerName b\n</VirtualHost>\n"
+    )
+    logs = [[(log.target.value, log.condition) for log in host.access_logs] for host in server.hosts]
+    assert logs == [
+        [("/a", None), ("/g", "x")],
+        [("/b", None), ("/g", "x")],
+        [("/a", None), ("/g", "x")],
+    ]
+
+
 def test_a_nickname_may_be_defined_after_it_is_used() -> None:
     assert host_of('CustomLog /a mine\nLogFormat "%h %D" mine').access_logs[0].format == "%h %D"
 

@@ -108,6 +108,7 @@ class LogDraft:
     format: str | None
     condition: str | None
     position: Position
+    is_global: bool = False
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ ROWS = (
     *noted("NameVirtualHost", "name-based virtual hosts need no declaration (nor do they in httpd 2.4)"),
     *noted("HostnameLookups IdentityCheck", "names of clients are not looked up; logs have addresses"),
     *noted(
-        "ErrorLogFormat LogIOTrackTTFB BufferedLogs ForensicLog ScriptLog ScriptLogBuffer ScriptLogLength GlobalLog",
+        "ErrorLogFormat LogIOTrackTTFB BufferedLogs ForensicLog ScriptLog ScriptLogBuffer ScriptLogLength",
         "the error log has one format, and access logs are CustomLog's",
     ),
     *noted(

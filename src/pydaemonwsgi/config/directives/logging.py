@@ -2,7 +2,7 @@
 
 from pydaemonwsgi.config import values
 from pydaemonwsgi.config.directives.drafts import LogDraft
-from pydaemonwsgi.config.directives.row import HOSTS, Line, Row, parsed
+from pydaemonwsgi.config.directives.row import HOSTS, SERVER, Line, Row, parsed
 from pydaemonwsgi.config.log_targets import read_log_target
 from pydaemonwsgi.config.values import BadValueError
 
@@ -28,6 +28,12 @@ def _condition(word: str | None) -> str | None:
 def _custom_log(line: Line) -> None:
     target = read_log_target(line.words[0], line.path)
     line.place.host.logs.append(LogDraft(target, line.words[1], _condition(line.word(2)), line.position))
+
+
+def _global_log(line: Line) -> None:
+    target = read_log_target(line.words[0], line.path)
+    draft = LogDraft(target, line.words[1], _condition(line.word(2)), line.position, is_global=True)
+    line.place.host.logs.append(draft)
 
 
 def _transfer_log(line: Line) -> None:
@@ -78,6 +84,13 @@ ROWS = (
         "FILE|COMMAND FORMAT|NICKNAME [env=[!]NAME]",
         "An access log; several add up. A virtual host with a log of its own does not write to the server's.",
         _custom_log,
+    ),
+    Row(
+        "GlobalLog",
+        SERVER,
+        "FILE|COMMAND FORMAT|NICKNAME [env=[!]NAME]",
+        "An access log of every host, also of those with logs of their own.",
+        _global_log,
     ),
     Row("TransferLog", HOSTS, "FILE|COMMAND", "An access log in the format of the last LogFormat.", _transfer_log),
     Row(

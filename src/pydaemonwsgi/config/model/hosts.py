@@ -118,17 +118,19 @@ class LogTarget:
 
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """`CustomLog` and `TransferLog`.
+    """`CustomLog`, `TransferLog` and `GlobalLog`.
 
     Attributes:
         format: httpd's format string; nicknames are resolved, but for `common`, `combined` and `vhost_combined`
             where no LogFormat defines them.
         condition: the variable of `env=NAME`, with a `!` before it if it must not be set; None for always.
+        is_global: hosts with logs of their own write to it, too.
     """
 
     target: LogTarget
     format: str
     condition: str | None = None
+    is_global: bool = False
     position: Position = field(default=NOWHERE, compare=False)
 
 
