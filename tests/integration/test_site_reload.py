@@ -128,7 +128,7 @@ def test_listeners_come_and_go(site: Site) -> None:
             return sock.connect_ex(("127.0.0.1", site.other)) != 0
 
     wait_for(refused, "the port to be closed")
-    assert site.answer()[0] == "one"
+    wait_for(lambda: site.answer()[0] == "one", "the first configuration to count again")
 
 
 def test_a_wrong_configuration_changes_nothing(site: Site) -> None:
