@@ -434,6 +434,42 @@ HISTORIES = {
             (55, "serves 6", "attach 6, detach 4, stop 3"),
         ],
     ),
+    "a-failure-of-what-is-out-of-date-keeps-nobody": History(
+        2,
+        [
+            (0, "", "parent 1"),
+            (2, "loaded 1", "fork 2 by 1, fork 3 by 1"),
+            (3, "hup", "parent 4"),
+            # Nobody does better: the processes of 1 have not come up yet.
+            (4, "fails 4 v1", ""),
+            (4, "serves 2", "attach 2"),
+            (4, "serves 3", "attach 3, fork 5 by 4"),
+            (5, "hup", "parent 6"),
+            (6, "loaded 6", ""),
+            # What 4 has read says nothing of what 6 has loaded: 2 and 3 are to go as before.
+            (6, "serves 5", "kill 5"),
+            (6, "exit 5 was killed by SIGKILL", ""),
+            (6.2, "", "fork 7 by 6"),
+            (6.2, "serves 7", "attach 7, detach 2, stop 1, stop 4, fork 8 by 6"),
+            (6.2, "serves 8", "attach 8, detach 3"),
+        ],
+    ),
+    "what-is-out-of-date-does-not-stop-the-parent-that-loads": History(
+        1,
+        [
+            (0, "", "parent 1"),
+            (2, "loaded 1", "fork 2 by 1"),
+            (2, "serves 2", "attach 2"),
+            (50, "hup", "parent 3"),
+            (51, "loaded 3", "fork 4 by 3"),
+            (51, "born 4", ""),
+            (52, "retire 3 script_reload", "parent 5"),
+            (51 + STARTUP, "", "kill 4"),
+            (112, "loaded 5", "fork 6 by 5"),
+            (112, "serves 6", "attach 6, detach 2, stop 1, stop 3"),
+        ],
+        limited=True,
+    ),
 }
 
 

@@ -394,6 +394,33 @@ HISTORIES = {
             (100, "", ""),
         ],
     ),
+    "hup-while-a-successor-loads-what-does-not-load-tries-again": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (10, "hup", "spawn 2"),
+            # The script is mended, after 2 has read it.
+            (11, "hup", ""),
+            (12, "fails 2 v2", "kill 2"),
+            (12, "exit 2 was killed by SIGKILL", ""),
+            (12.2, "", "spawn 3"),
+            (13, "loaded 3", "attach 3, detach 1"),
+        ],
+        says=("app.wsgi does not load; trying again in 0.2 s",),
+    ),
+    "hup-while-a-successor-takes-too-long-tries-again": History(
+        1,
+        [
+            (0, "", "spawn 1"),
+            (1, "loaded 1", "attach 1"),
+            (10, "hup", "spawn 2"),
+            (11, "hup", ""),
+            (10 + STARTUP, "", "kill 2"),
+            (10.2 + STARTUP, "", "spawn 3"),
+            (11 + STARTUP, "loaded 3", "attach 3, detach 1"),
+        ],
+    ),
     "maximum-requests-beside-a-script-that-does-not-load": History(
         1,
         [

@@ -132,7 +132,7 @@ class PreloadedGroup(Group):
         if failed:
             error = f"{names_of(failed)} not load" + (f": {error}" if error else "")
             self.trouble.note(now, error)
-            self._fail_replacement(error)
+            self._fail_replacement(parent, error)
             if self._discard(parent, now, failed, error):
                 return
         parent.apply(Event.LOADED, now)
@@ -169,9 +169,9 @@ class PreloadedGroup(Group):
             else:
                 self._say("error", f"{text}; starting again in {delay:.1f} s")
             if self.trouble.is_lasting:
-                self._fail_replacement(text)
+                self._fail_replacement(parent, text)
                 if before is State.STARTING and parent.versions:
-                    self._keep_old(now, parent.versions)
+                    self._keep_old(parent, now, parent.versions)
         else:
             self.trouble.note(now, text)
             self._say("error", f"{text}, unasked; its processes serve on, and it is replaced")
@@ -233,10 +233,13 @@ class PreloadedGroup(Group):
             if superseded and parent is not source and parent.state is State.RUNNING:
                 self._stop_parent(parent, now)
 
-    def _keep_old(self, now: float, versions: Mapping[str, int]) -> bool:
+    def _speaks_for_code(self, process: Process) -> bool:
+        return super()._speaks_for_code(process) and self._outdated.isdisjoint((process.number, process.parent))
+
+    def _keep_old(self, process: Process, now: float, versions: Mapping[str, int]) -> bool:
         """Go back to the newest parent that still runs with the code that its processes keep."""
-        kept = super()._keep_old(now, versions)
-        if not self._better_than(versions):
+        kept = super()._keep_old(process, now, versions)
+        if not self._speaks_for_code(process) or not self._better_than(versions):
             return kept
         outdated = [
             parent
@@ -281,9 +284,9 @@ class PreloadedGroup(Group):
             text = f"{parent.name} has not loaded its script within {self.timeouts.startup:g} s (startup-timeout)"
             self._say("error", f"{text}; it is killed")
             self.trouble.fail(now, text, late=True)
-            self._fail_replacement(text)
+            self._fail_replacement(parent, text)
             if parent.versions:
-                self._keep_old(now, parent.versions)
+                self._keep_old(parent, now, parent.versions)
 
     def _give_up_birth(self, process: Process, now: float) -> None:
         parent = self.parents.get(process.parent)

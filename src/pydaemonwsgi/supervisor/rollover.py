@@ -10,6 +10,8 @@ events does not matter, and any number of them may come between two plans.
     - A successor for which a script does not load that an older process has is stopped, and those that it was to
       replace keep the code they have. Where there is nothing better it serves: requests for that script get 500, until
       the file changes or a later attempt succeeds.
+    - Only a process that is to stay speaks for the code. Where a reload or a change of the script finds one that still
+      loads, its failure is its own: nobody keeps anything for it, and its successor will tell.
     - What keeps failing is tried again after growing delays (`trouble`). A successor that dies while it loads is tried
       again too, but the third failure in a row, or one that takes longer than it may, counts as a script that does
       not load. While nothing serves and little hope is left, the front is told to refuse requests.
@@ -155,7 +157,7 @@ class Group:
         if failed:
             error = f"{names_of(failed)} not load" + (f": {error}" if error else "")
             self.trouble.note(now, error)
-            self._fail_replacement(error)
+            self._fail_replacement(process, error)
             if self._discard(process, now, failed, error):
                 return
         process.apply(Event.LOADED, now)
@@ -181,7 +183,7 @@ class Group:
             return False
         self._stop(process, now)
         delay = self.trouble.fail(now, error)
-        if not self._keep_old(now, failed) and not process.probe:
+        if not self._keep_old(process, now, failed) and not process.probe:
             self._say("error", f"{names_of(failed)} not load; trying again in {delay:.1f} s")
         return True
 
@@ -189,8 +191,23 @@ class Group:
         """Return the running processes that have loaded one of these scripts at least."""
         return [other for other in self._running() if not other.failed.issuperset(failed)]
 
-    def _keep_old(self, now: float, versions: Mapping[str, int]) -> bool:
-        """Have running processes keep the code they have; return whether any was to go for newer code."""
+    def _speaks_for_code(self, process: Process) -> bool:
+        """Whether what becomes of a process tells something of the code that is wanted now.
+
+        Of one that is to be replaced it does not: its successor will tell.
+        """
+        return process.retire is None
+
+    def _keep_old(self, process: Process, now: float, versions: Mapping[str, int]) -> bool:
+        """Have running processes keep the code they have; return whether any was to go for newer code.
+
+        Args:
+            process: the one that could not load the newer code.
+            now: monotonic seconds.
+            versions: of the scripts that it could not load, by name.
+        """
+        if not self._speaks_for_code(process):
+            return False
         healthy = self._better_than(versions)
         kept = [other for other in healthy if other.retire in _NEW_CODE]
         for other in healthy:
@@ -208,7 +225,6 @@ class Group:
     def _say_kept(self, versions: Mapping[str, int]) -> None:
         text = f"{names_of(versions, ' as it is now')} not load"
         self._say("error", f"{text}; running processes keep the code they have")
-        self._fail_replacement(text)
 
     def on_kept(self, number: int) -> None:
         """A process has done what `Keep` says, and takes requests again."""
@@ -289,9 +305,9 @@ class Group:
             else:
                 self._say("error", f"{text}; starting again in {delay:.1f} s (failure {failures} in a row)")
             if self.trouble.is_lasting:
-                self._fail_replacement(text)
+                self._fail_replacement(process, text)
                 if before is State.STARTING and process.versions:
-                    self._keep_old(now, process.versions)
+                    self._keep_old(process, now, process.versions)
         elif before is State.RUNNING:
             self.trouble.note(now, f"process {number} {how}")
             self._say("error", f"process {number} {how}, unasked; it is replaced at once")
@@ -452,8 +468,8 @@ class Group:
         self._refused_until = until
         self._pending.append(Admit() if until is None else Refuse(min(_LONGEST_REFUSAL, max(0.0, until - now))))
 
-    def _fail_replacement(self, error: str) -> None:
-        if self.replacement is not None:
+    def _fail_replacement(self, process: Process, error: str) -> None:
+        if self.replacement is not None and self._speaks_for_code(process):
             self.replacement.fail(error)
 
     def _relieve(self, now: float) -> None:
@@ -483,10 +499,10 @@ class Group:
                 text = f"{process.name} has not loaded its script within {self.timeouts.startup:g} s (startup-timeout)"
                 self._say("error", f"{text}; it is killed")
                 self.trouble.fail(now, text, late=True)
-                self._fail_replacement(text)
+                self._fail_replacement(process, text)
                 self._pending.append(Kill(process.number))
                 if process.versions:
-                    self._keep_old(now, process.versions)
+                    self._keep_old(process, now, process.versions)
             elif state is State.RUNNING:
                 self._say("error", f"{process.name} has lost its channel and lives on; it is stopped")
                 self._give_time_to_stop(process, now)
