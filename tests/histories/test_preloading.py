@@ -470,6 +470,24 @@ HISTORIES = {
         ],
         limited=True,
     ),
+    "the-parent-whose-processes-do-not-come-up-forks-ever-later": History(
+        1,
+        [
+            (0, "", "parent 1"),
+            (2, "loaded 1", "fork 2 by 1"),
+            (2, "serves 2", "attach 2"),
+            (50, "exit 1 was killed by SIGKILL", "parent 3"),
+            (51, "loaded 3", ""),
+            (60, "scale 2", "fork 4 by 3"),
+            (60, "exit 4", ""),
+            (60.2, "", "fork 5 by 3"),
+            (60.2, "exit 5", ""),
+            (60.6, "", "fork 6 by 3"),
+            (60.6, "exit 6", "keep 2 v1"),
+            (61.39, "", ""),
+            (61.4, "", "fork 7 by 3"),
+        ],
+    ),
 }
 
 

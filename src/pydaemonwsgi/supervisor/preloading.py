@@ -257,14 +257,15 @@ class PreloadedGroup(Group):
             self._outdated.discard(old.number)
             self._pending.append(Keep(old.number, versions))
         source = self.source
-        if not kept and (outdated or (source is not None and source.retire is not None)):
+        if source is None or source.number == process.parent:
+            return kept
+        # It forks what works: the failures of the others' code do not delay that.
+        self.trouble.succeed()
+        if not kept and (outdated or source.retire is not None):
             # A parent has noticed the change before any of its processes has.
             self._say_kept(versions)
             kept = True
-        if source is not None:
-            # It forks what works: the failures of the others' code do not delay that.
-            source.retire = None
-            self.trouble.succeed()
+        source.retire = None
         return kept
 
     def _find_late(self, now: float) -> None:
