@@ -199,3 +199,55 @@ def test_commands_take_a_process_group_or_one_application_group(site: SiteServer
     # The group's own processes have the application group's name too.
     assert done(site.server, "scale", f"apart|site.test:{site.port}|/one", "1", "--wait")["before"] == 3
     assert groups(site)[name]["size"] == 3
+
+
+def change(site: SiteServer, text: str, *, drop: str = "") -> None:
+    """Put more into the configuration, take the lines out that begin so, and have it read again."""
+    lines = site.configuration.read_text("utf-8").splitlines()
+    kept = [line for line in lines if not drop or not line.startswith(drop)]
+    more = text.replace("{site}", str(site.directory))
+    site.configuration.write_text("\n".join([*kept, more, ""]), "utf-8")
+    before = site.log().count("has been read again")
+    os.kill(site.server.pid, signal.SIGHUP)
+    wait_for(lambda: site.log().count("has been read again") > before, "the new configuration")
+
+
+def test_a_changed_process_group_keeps_its_application_groups(site: SiteServer) -> None:
+    """Each of them has new processes with the new options, and knows whose they are; nothing is lost meanwhile."""
+    one, two, main = ask(site, "/one"), ask(site, "/two"), ask(site, "/main-a")
+    change(site, "WSGIDaemonProcess apart threads=3 processes=2", drop="WSGIDaemonProcess apart")
+    wait_for(lambda: ask(site, "/one")["pid"] != one["pid"] and ask(site, "/two")["pid"] != two["pid"], "new processes")
+    wait_for(
+        lambda: {(g["running"], g["threads"]) for n, g in groups(site).items() if n[:5] == "apart"} == {(2, 3)}, "2"
+    )
+    for path, before in (("/one", one), ("/two", two)):
+        after = ask(site, path)
+        assert after["module"] == after["environ"] == before["environ"]
+        assert after["loaded"] == before["loaded"]
+    assert ask(site, "/main-a")["pid"] == main["pid"]
+
+
+def test_what_a_new_configuration_loads_early_is_loaded_early(site: SiteServer) -> None:
+    """In an application group that there was not before."""
+    change(site, "WSGIImportScript {site}/other.wsgi process-group=early application-group=third")
+    wait_for(lambda: groups(site)["early|third"]["running"] == 1, "the processes of the new application group")
+    wait_for(lambda: "other.wsgi loaded" in site.log(), "the script to be loaded")
+    assert ask(site, "/late")["environ"] == "second"
+
+
+def test_a_process_group_goes_with_all_of_its_application_groups(site: SiteServer) -> None:
+    """A request that one of them runs is finished first."""
+    ask(site, "/one")
+    ask(site, "/two")
+    told: list[dict[str, Any]] = []
+    slow = threading.Thread(target=lambda: told.append(ask(site, "/two?sleep=1")))
+    slow.start()
+    wait_for(lambda: groups(site)[f"apart|site.test:{site.port}|/two"]["busy"] == 1, "the slow request")
+    head, _, _ = site.configuration.read_text("utf-8").partition("<Location")
+    site.configuration.write_text("\n".join(line for line in head.splitlines() if "apart" not in line), "utf-8")
+    change(site, "")
+    slow.join()
+    assert told[0]["loaded"] == ["two.wsgi"]
+    wait_for(lambda: not [name for name in groups(site) if name.startswith("apart")], "the group to go")
+    wait_for(lambda: not [title for title in titles(site) if "apart" in title], "its processes to end")
+    assert ask(site, "/main-a")["process_group"] == "shared"
