@@ -137,6 +137,9 @@ def groups_with_main_interpreter(server: Server) -> frozenset[str]:
             around = only if settings.process_group is None else settings.process_group
             if settings.application_group == "":
                 names.add(around)
+            for script in (settings.dispatch_script, settings.access_script):
+                if script is not None and script.application_group == "":
+                    names.add("")
             for handler in settings.handler_scripts:
                 if handler.application_group == "":
                     names.add(around if handler.process_group is None else handler.process_group)

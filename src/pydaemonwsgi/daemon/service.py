@@ -15,12 +15,14 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
 from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Word
 from pydaemonwsgi.daemon.ending import end_interpreter
+from pydaemonwsgi.daemon.routes import target_of
 from pydaemonwsgi.daemon.scripts import LoadError, Script
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.system.processes import die_with_parent
@@ -41,7 +43,9 @@ def run_service(settings: DaemonSettings, control_socket: socket.socket) -> int:
         signal.signal(number, _exit)
     faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
     faulthandler.enable(file=2, all_threads=True)
-    script = Script(settings.script, settings.module)
+    scripts = [Script(settings.script, settings.module)] if settings.script or settings.module else []
+    targets = [target_of(path, "") for path in settings.import_scripts]
+    scripts += [Script(target.path, target.module) for target in targets]
     with contextlib.suppress(OSError):  # the supervisor has gone, and SIGTERM is on its way
         # What every daemon process is told first. Nothing of it is for a service; but a connection that is closed with
         # something unread in it is reset, and what was said with it lost.
@@ -49,24 +53,28 @@ def run_service(settings: DaemonSettings, control_socket: socket.socket) -> int:
         control_socket.send(control.encode(Word.LOADED, failed={}, error=""))
     # The script's children must not hold the supervisor's connection, nor the script itself: it has nothing to say.
     control_socket.close()
-    status = _run(script)
+    status = _run(scripts)
     end_interpreter()
     return status
 
 
-def _run(script: Script) -> int:
+def _run(scripts: Sequence[Script]) -> int:
+    """Run the scripts one after the other; return the exit status."""
     started = time.monotonic()
-    logger.info("%s runs as a service", script.name)
+    name = ""
     try:
-        script.run()
+        for script in scripts:
+            name = script.name
+            logger.info("%s runs as a service", name)
+            script.run()
         # As at the end of a program: what it has started in threads is a part of it.
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - what the interpreter calls
     except SystemExit as error:
         return _status_of(error.code)
     except LoadError as error:
-        logger.error("%s failed:\n%s", script.name, error)
+        logger.error("%s failed:\n%s", name, error)
         return 1
-    logger.info("%s has come to its end after %.1f s", script.name, time.monotonic() - started)
+    logger.info("%s has come to its end after %.1f s", name, time.monotonic() - started)
     return 0
 
 

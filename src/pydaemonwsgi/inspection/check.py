@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     if loaded.server is not None:
         machine = LocalMachine()
         problems += check(loaded.server, machine)
-        groups = application_groups(loaded.server, machine)
+        groups = application_groups(loaded.server)
     print(_as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet))
     if any(problem.severity is Severity.ERROR for problem in problems):
         return _ERRORS

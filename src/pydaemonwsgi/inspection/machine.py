@@ -68,15 +68,6 @@ class LocalMachine:
                 found.append(str(error))
         return found
 
-    def python_version(self, options: GroupOptions) -> tuple[int, int] | None:
-        """The version that the group runs, asked of its own interpreter."""
-        if options.python_home is None:
-            return sys.version_info[:2]
-        try:
-            return examine(options.python_home, self._identity(options), os.environ).version[:2]
-        except PydaemonwsgiError:
-            return None  # the checks say it
-
     def memory(self) -> int | None:
         """Bytes of memory of the machine."""
         return psutil.virtual_memory().total

@@ -101,6 +101,7 @@ def _interpreter(group: GroupBlueprint, application_group: str | None) -> dict[s
     # More selectors win, then the later one.
     blocks.sort(key=lambda block: (block.process_group is not None) + (block.application_group is not None))
     settings = group.settings
+    own_interval = settings.switch_interval
     found: dict[str, Any] = {
         name: getattr(settings, name)
         for name in ("switch_interval", "restrict_stdin", "restrict_stdout", "restrict_signal")
@@ -112,4 +113,6 @@ def _interpreter(group: GroupBlueprint, application_group: str | None) -> dict[s
             seen_from_inside(os.path.abspath(entry), group.options.chroot, "WSGIPythonPath")
             for entry in block.python_path
         )
+    if own_interval is not None:
+        found["switch_interval"] = own_interval  # what WSGIDaemonProcess says of the group wins
     return found | {"python_path": python_path}

@@ -168,7 +168,9 @@ class Divisions:
         # What was asked for with `scale` holds for all of the process group.
         if plan.planner.size != base.size:
             plan.planner.size = base.size
-        logger.info("process group %s: %d processes for another application group", plan.name, plan.planner.size)
+        logger.info(
+            "process group %s: wanted for the first time; starting %d of its processes", plan.name, plan.planner.size
+        )
         self._groups.append(self._make(plan, partition.key))
 
     def _tell(self, divided: _Divided, partition: Partition) -> None:

@@ -1,19 +1,19 @@
-"""What each application group will run as. Sans-I/O.
+"""Which application groups a configuration makes, and what each would run as. Sans-I/O.
 
-`%{GLOBAL}` is the main interpreter of the group's processes. Any other application group is kept apart from the rest:
-in a sub-interpreter of the same process from Python 3.13 on, in processes of its own before that.
+`%{GLOBAL}` is the main interpreter of the group's processes. Every other application group has processes of its own.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydaemonwsgi.config.checking.machine import Machine
+from pydaemonwsgi.config.checking.row import Check, Finding
 from pydaemonwsgi.config.grouping import WSGI_HANDLERS, group_of, settings_at
-from pydaemonwsgi.config.model import Host, Position, ScriptAlias, Server, merge_settings
+from pydaemonwsgi.config.model import Host, Position, ProcessGroup, ScriptAlias, Server, merge_settings
 
-__all__ = ["FIRST_WITH_SUB_INTERPRETERS", "ApplicationGroup", "application_groups"]
+__all__ = ["CHECKS", "ApplicationGroup", "application_groups"]
 
-FIRST_WITH_SUB_INTERPRETERS = (3, 13)
+_MANY = "each script"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,59 +37,90 @@ class ApplicationGroup:
         return f"{group}: application group {self.name or '%{GLOBAL}'}: {self.runs_as}"
 
 
-def application_groups(server: Server, machine: Machine) -> list[ApplicationGroup]:
-    """Those that aliases and import scripts name; each once, in the order of the file."""
-    versions = {group.name: machine.python_version(group.options) for group in server.groups}
+def application_groups(server: Server) -> list[ApplicationGroup]:
+    """Those that aliases, handlers and import scripts name; each once, in the order of the file."""
+    groups = {group.name: group for group in server.groups}
     found: dict[tuple[str, str], ApplicationGroup] = {}
     for process_group, name, script, position in _named(server):
         key = (process_group, name)
         if key not in found:
-            version = versions.get(process_group)
-            found[key] = ApplicationGroup(process_group, name, _runs_as(name, version), script, position)
+            runs_as = _runs_as(name, groups.get(process_group))
+            found[key] = ApplicationGroup(process_group, name, runs_as, script, position)
     return list(found.values())
 
 
 def _named(server: Server) -> Iterator[tuple[str, str, str, Position]]:
     for host in server.hosts:
         for alias in host.script_aliases:
-            yield group_of(host, alias), _alias_name(host, alias), alias.target, alias.position
+            yield group_of(host, alias), _alias_name(server, host, alias), alias.target, alias.position
         for section in (None, *host.sections):
             own = host.settings if section is None else section.settings
             settings = host.settings if section is None else merge_settings(host.settings, section.settings)
             for rule in own.extensions:
                 if rule.attribute == "handler" and rule.value in WSGI_HANDLERS:
-                    name = _expanded(host, settings.application_group, "each script")
+                    name = _expanded(server, host, settings.application_group, _MANY)
                     yield settings.process_group or "", name, f"*.{rule.extension}", rule.position
     for script in server.import_scripts:
         yield script.process_group, script.application_group, script.path, script.position
 
 
-def _alias_name(host: Host, alias: ScriptAlias) -> str:
+def _alias_name(server: Server, host: Host, alias: ScriptAlias) -> str:
     form = alias.application_group
     if form is None:
         url = None if alias.is_regex else alias.url
         form = settings_at(host, url, alias.target).application_group
-    return _expanded(host, form, "each script" if alias.is_regex else alias.url.rstrip("/"))
+    return _expanded(server, host, form, _MANY if alias.is_regex else alias.url.rstrip("/"))
 
 
-def _expanded(host: Host, form: str | None, resource: str) -> str:
+def _expanded(server: Server, host: Host, form: str | None, resource: str) -> str:
     """The form as far as it can be expanded without a request."""
-    server = host.server_name or "%{SERVER}"
-    if host.server_name and host.server_port not in (None, 80, 443):
-        server += f":{host.server_port}"
+    name = host.server_name or "%{SERVER}"
+    port = _port(server, host) if host.server_name else None
+    if port not in {None, 80, 443}:
+        name += f":{port}"
     if form == "%{SERVER}":
-        return server
+        return name
     if form is None or form == "%{RESOURCE}":
-        return f"{server}|{resource}"
+        return f"{name}|{resource}"
     return form
 
 
-def _runs_as(name: str, version: tuple[int, int] | None) -> str:
+def _port(server: Server, host: Host) -> int | None:
+    """The port in the host's name: that of ServerName, else that of the listener; None if there are several."""
+    if host.server_port is not None:
+        return host.server_port
+    ports = {address.port for address in host.addresses} - {None} or {one.address.port for one in server.listeners}
+    return ports.pop() if len(ports) == 1 else None
+
+
+def _runs_as(name: str, group: ProcessGroup | None) -> str:
     if name == "":
         return "the main interpreter of its processes"
-    if version is None:
-        return "a sub-interpreter if its Python is 3.13 or later, else processes of its own"
-    text = ".".join(map(str, version))
-    if version >= FIRST_WITH_SUB_INTERPRETERS:
-        return f"a sub-interpreter of its processes (Python {text})"
-    return f"processes of its own (sub-interpreters need Python 3.13, this is {text})"
+    if group is None:
+        return "processes of its own"
+    count, threads = group.options.process_count, group.options.threads
+    noun = "process" if count == 1 else "processes"
+    each = f" with {threads} threads" if threads else ""
+    whose = "each its own" if name.endswith(f"|{_MANY}") or name.startswith("%{") else "its own"
+    return f"{count} {noun}{each} of {whose}"
+
+
+def _too_many(server: Server, machine: Machine) -> Iterator[Finding]:
+    del machine
+    named: dict[str, list[ApplicationGroup]] = {}
+    for one in application_groups(server):
+        named.setdefault(one.process_group, []).append(one)
+    for group in server.groups:
+        limit = group.options.maximum_application_groups
+        several = named.get(group.name, [])
+        if len(several) > limit:
+            yield Finding(
+                several[limit].position,
+                "WSGIApplicationGroup",
+                f"the process group {group.title!r} may have {limit} application groups (maximum-application-groups), "
+                f"and here are {len(several)}: requests for those that come last get 500; let applications share an "
+                "interpreter (WSGIApplicationGroup %{GLOBAL}, or one name for several), or raise the limit",
+            )
+
+
+CHECKS = (Check("more application groups than a process group may have", _too_many),)

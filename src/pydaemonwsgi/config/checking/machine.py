@@ -37,9 +37,6 @@ class Machine(Protocol):
             directories: the same, to be entered.
         """
 
-    def python_version(self, options: GroupOptions) -> tuple[int, int] | None:
-        """The version that a process group runs; None if it cannot be found out."""
-
     def memory(self) -> int | None:
         """Bytes of memory that the machine, or the container, has."""
 

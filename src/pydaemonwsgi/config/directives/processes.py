@@ -243,7 +243,7 @@ ROWS = (
         "WSGIPerInterpreterGIL",
         _INTERPRETER,
         "On|Off",
-        "Whether a sub-interpreter has a GIL of its own (Python 3.13 and later).",
+        "Accepted: each application group has processes of its own, and so a GIL of its own.",
         _interpreter("per_interpreter_gil", _FLAG),
         "Off",
     ),

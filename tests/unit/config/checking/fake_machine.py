@@ -18,7 +18,6 @@ class FakeMachine:
 
     missing: frozenset[str] = frozenset()
     secret: frozenset[str] = frozenset()
-    version: tuple[int, int] | None = (3, 11)
     total_memory: int | None = None
     backlog: int | None = None
     root: bool = False
@@ -45,9 +44,6 @@ class FakeMachine:
             for path, what in (*paths, *directories)
             if path in self.secret
         ]
-
-    def python_version(self, options: GroupOptions) -> tuple[int, int] | None:
-        return self.version
 
     def memory(self) -> int | None:
         return self.total_memory

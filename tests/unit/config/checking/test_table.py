@@ -285,23 +285,31 @@ def test_every_check_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "runs_as"),
+    ("options", "runs_as"),
     [
-        ((3, 11), "processes of its own (sub-interpreters need Python 3.13, this is 3.11)"),
-        ((3, 13), "a sub-interpreter of its processes (Python 3.13)"),
-        (None, "a sub-interpreter if its Python is 3.13 or later, else processes of its own"),
+        ("", "1 process with 15 threads of its own"),
+        ("processes=2 threads=25", "2 processes with 25 threads of its own"),
     ],
 )
-def test_an_application_group_runs_as_its_python_allows(version: tuple[int, int] | None, runs_as: str) -> None:
-    (group,) = application_groups(server_of(GOOD), FakeMachine(version=version))
-    assert str(group) == f"site: application group a.example|: {runs_as}"
+def test_an_application_group_has_processes_of_its_own(options: str, runs_as: str) -> None:
+    lines = "ServerName a.example\nWSGIScriptAlias / /a.wsgi"
+    (group,) = application_groups(server_of(host(lines, group=f"WSGIDaemonProcess site {options}")))
+    assert str(group).endswith(f": {runs_as}")
+
+
+def test_more_application_groups_than_there_may_be_are_found() -> None:
+    """At the line of the first that gets nothing, because requests for it are refused when the others are in use."""
+    aliases = "".join(f"WSGIScriptAlias /{name} /{name}.wsgi\n" for name in "abcd")
+    group = "WSGIDaemonProcess site maximum-application-groups=3"
+    text = f"Listen 8000\nServerName x\n{group}\nWSGIProcessGroup site\n{aliases}"
+    [found] = [warning for warning in warnings_of(text) if "application groups" in warning]
+    assert found.startswith("8: WSGIApplicationGroup: the process group 'site' may have 3 application groups")
+    assert not [warning for warning in warnings_of(text.replace("=3", "=4")) if "application groups" in warning]
 
 
 def test_the_main_interpreter_is_no_application_group_apart() -> None:
     text = GOOD + "WSGIApplicationGroup %{GLOBAL}\n"
-    assert [group.runs_as for group in application_groups(server_of(text), FakeMachine())] == [
-        "the main interpreter of its processes"
-    ]
+    assert [group.runs_as for group in application_groups(server_of(text))] == ["the main interpreter of its processes"]
 
 
 def test_application_groups_are_named_as_mod_wsgi_names_them() -> None:
@@ -316,5 +324,19 @@ WSGIScriptAlias /c /c.wsgi application-group=mine
 WSGIScriptAlias /d /d.wsgi application-group=mine
 AddHandler wsgi-script .wsgi
 """
-    names = [group.name for group in application_groups(server_of(text), FakeMachine())]
+    names = [group.name for group in application_groups(server_of(text))]
     assert names == ["a.example:8080|/a", "a.example:8080", "mine", "a.example:8080|each script"]
+
+
+@pytest.mark.parametrize(
+    ("listeners", "name"),
+    [
+        ("Listen 8080", "a.example:8080|/a"),
+        ("Listen 80", "a.example|/a"),
+        ("Listen 8080\nListen 8081", "a.example|/a"),
+    ],
+)
+def test_a_name_without_a_port_has_the_listeners(listeners: str, name: str) -> None:
+    """Where there is one; where there are several only a request can say it."""
+    text = f"{listeners}\nServerName a.example\nWSGIDaemonProcess site\nWSGIScriptAlias /a /a.wsgi process-group=site\n"
+    assert [group.name for group in application_groups(server_of(text))] == [name]
