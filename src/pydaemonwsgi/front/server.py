@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds that idle clients are kept when another server takes the listeners over.
 _IDLE_PATIENCE: Final = 2.0
+# Seconds until the supervisor hears that a daemon process is nobody's.
+_REFUSED: Final = 1.0
 _DISK_THREADS: Final = 8
 
 
@@ -296,10 +298,11 @@ class FrontServer:
         """Take up a daemon process that is ready."""
         found = self._groups.get(group)
         if found is None:
-            # It is leaving by now; the supervisor hears that nobody has its channel.
+            # It is leaving by now. The supervisor hears that nobody has its channel; not at once, or it would at once
+            # start the next one, if it thought otherwise.
             sock.close()
             if self.on_channel_closed is not None:
-                self.on_channel_closed(process)
+                self.loop.call_later(_REFUSED, self.on_channel_closed, process)
             return
         found.attach(Channel(self, found, sock, process, pid, threads, scoreboard))
 

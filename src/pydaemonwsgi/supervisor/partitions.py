@@ -168,11 +168,11 @@ class PartitionTable:
             partition.lasts = partition is self._base or partition.application_group in wanted
             if partition.application_group is not None:
                 wanted.discard(partition.application_group)
-        return [Make(self._make(name, lasts=True)) for name in sorted(wanted)]
+        return self._make_early(sorted(wanted))
 
     def start(self) -> list[PartitionAction]:
         """Return what is to be made at once."""
-        return [Make(self._make(name, lasts=True)) for name in self._early]
+        return self._make_early(self._early)
 
     def want(self, application_group: str, spare: str, now: float) -> list[PartitionAction]:
         """A request needs an application group; return what is to be done.
@@ -211,6 +211,11 @@ class PartitionTable:
 
     def _find(self, application_group: str) -> Partition | None:
         return next((one for one in self.serving if one.application_group == application_group), None)
+
+    def _make_early(self, names: Iterable[str]) -> list[PartitionAction]:
+        made = [self._make(name, lasts=True) for name in names]
+        # A front that is there already has to know them, too: it refuses processes of nobody.
+        return [action for partition in made for action in (Make(partition), Tell(partition))]
 
     def _make(self, application_group: str, *, lasts: bool) -> Partition:
         partition = Partition(self._new_key(), application_group, Standing.SERVING, lasts)

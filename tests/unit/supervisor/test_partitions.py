@@ -5,7 +5,16 @@ import itertools
 import pytest
 
 from pydaemonwsgi.channel.control import LONGEST_APPLICATION_GROUP
-from pydaemonwsgi.supervisor.partitions import Bind, Leave, Make, PartitionTable, Refuse, Standing, Tell
+from pydaemonwsgi.supervisor.partitions import (
+    Bind,
+    Leave,
+    Make,
+    PartitionAction,
+    PartitionTable,
+    Refuse,
+    Standing,
+    Tell,
+)
 
 
 def table(base: str | None = None, *early: str, limit: int = 3, misfits: str = "") -> PartitionTable:
@@ -23,11 +32,12 @@ def table(base: str | None = None, *early: str, limit: int = 3, misfits: str = "
 
 def done(one: PartitionTable, name: str, spare: str = "", now: float = 0.0) -> list[str]:
     """What a want leads to, in short: the action, and the key or name that it is about."""
-    words = []
-    for action in one.want(name, spare, now):
-        about = action.application_group if isinstance(action, Refuse) else action.partition.key
-        words.append(f"{type(action).__name__} {about}")
-    return words
+    return [word(action) for action in one.want(name, spare, now)]
+
+
+def word(action: PartitionAction) -> str:
+    about = action.application_group if isinstance(action, Refuse) else action.partition.key
+    return f"{type(action).__name__} {about}"
 
 
 def test_the_first_that_is_wanted_gets_the_base() -> None:
@@ -59,8 +69,19 @@ def test_who_needs_other_processes_does_not_get_the_base() -> None:
 
 def test_what_is_loaded_early_is_made_at_the_start() -> None:
     one = table("a", "b", "c")
-    assert [action.partition.application_group for action in one.start() if isinstance(action, Make)] == ["b", "c"]
+    assert [word(action) for action in one.start()] == ["Make k1", "Tell k1", "Make k2", "Tell k2"]
     assert done(one, "c") == ["Tell k2"]
+
+
+def test_what_is_loaded_early_from_now_on_is_made_and_told() -> None:
+    """A front that runs must know it before its processes are there. What is early no more may make room."""
+    one = table("a", "b", limit=4)
+    one.start()
+    done(one, "c")
+    actions = one.renew(early=("c", "d"), limit=4, fits=lambda name: True)
+    assert [word(action) for action in actions] == ["Make k3", "Tell k3"]
+    assert done(one, "e", spare="k2") == ["Refuse e"]
+    assert done(one, "e", spare="k1") == ["Leave k1", "Make k4", "Tell k4"]
 
 
 def test_beyond_the_limit_a_want_is_refused() -> None:
