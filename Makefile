@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: serve test test-systemd lint fmt bench soak docs clean
+.PHONY: serve test test-systemd lint fmt bench bench-site soak docs clean
 
 serve: $(STAMP)
 	$(BIN)/pydaemonwsgi serve examples/hello.wsgi --processes 2 --threads 25
@@ -29,6 +29,12 @@ fmt: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-site: $(STAMP)
+	$(BIN)/python -m benchmarks.site $(BENCH)
+
+bench-site: $(STAMP)
+	$(BIN)/python -m benchmarks.site $(BENCH)
 
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak $(SOAK)

@@ -51,17 +51,23 @@ def parse_wrk(text: str) -> Values:
     }
 
 
-def wrk_command(port: int, path: str, connections: int, seconds: float, *, close: bool = False) -> list[str]:
+def wrk_command(
+    port: int, path: str, connections: int, seconds: float, *, close: bool = False, script: str | None = None
+) -> list[str]:
     """Return wrk's command line: one thread, as there are only two cores."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
     if close:
         command += ["-H", "Connection: close"]
+    if script is not None:
+        command += ["-s", script]
     return [*command, f"http://127.0.0.1:{port}{path}"]
 
 
-def run_wrk(port: int, path: str, connections: int, seconds: float, *, close: bool = False) -> Values:
+def run_wrk(
+    port: int, path: str, connections: int, seconds: float, *, close: bool = False, script: str | None = None
+) -> Values:
     """Run wrk once and return its figures."""
-    command = wrk_command(port, path, connections, seconds, close=close)
+    command = wrk_command(port, path, connections, seconds, close=close, script=script)
     result = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
     if result.returncode != 0:
         raise MeasureError(f"wrk failed: {(result.stderr or result.stdout).strip()[-200:]}")

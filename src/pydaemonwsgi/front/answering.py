@@ -101,22 +101,7 @@ class Answering(Connection):
             # A promise without its bytes; the head may go out, the end may not.
             self.keep = False
         lines = self._head_lines(head)
-        data = lines + body if type(body) is bytes else b"".join((lines, body))
-        self._body_bytes = len(body)
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.lose()
-            return
-        if sent == len(data):
-            self._finish()
-            return
-        self._answer = answer = self._new_answer()
-        answer.add_raw(data[sent:])
-        answer.ended = True
-        self._wait_to_write()
+        self._send_whole(lines + body if type(body) is bytes else b"".join((lines, body)), len(body))
 
     def begin_answer(self, exchange: Exchange, head: ResponseHead) -> None:
         """Write the head of an answer whose body follows."""
@@ -211,11 +196,7 @@ class Answering(Connection):
             body = b""
         elif response.content_length != len(body):
             self.keep = False
-        self._answer = answer = self._new_answer()
-        answer.add_raw(self._head_lines(response) + body)
-        answer.body_bytes = len(body)
-        answer.ended = True
-        self.write()
+        self._send_whole(self._head_lines(response) + body, len(body))
 
     def respond_file(self, response: ResponseHead, parts: Iterable[bytes | tuple[int, int, int]]) -> None:
         """Write an answer whose body is made of bytes and of ranges of files (descriptor, offset, count).
@@ -234,6 +215,11 @@ class Answering(Connection):
                 answer.add_file(*part)
         answer.end()
         self.write()
+
+    @property
+    def takes_whole(self) -> bool:
+        """Whether the request asks for the whole of a resource, whatever the client has already."""
+        return self.head is not None and not self.head.is_conditional
 
     def deny(self, status: int, reason: str) -> None:
         """Answer with an error that the log gives the reason for."""
@@ -262,6 +248,26 @@ class Answering(Connection):
         if request is not None and not request.minor:
             return head.lines + self._front.server_lines + b"Connection: keep-alive\r\n\r\n"
         return head.lines + self._front.server_lines + b"\r\n"
+
+    def _send_whole(self, data: bytes, body_bytes: int) -> None:
+        """Write an answer that is here whole; at once, if the client takes it."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._body_bytes = body_bytes
+            self.lose()
+            return
+        if sent == len(data):
+            self._body_bytes = body_bytes
+            self._finish()
+            return
+        self._answer = answer = self._new_answer()
+        answer.add_raw(data[sent:])
+        answer.body_bytes = body_bytes
+        answer.ended = True
+        self._wait_to_write()
 
     def _new_answer(self, *, chunked: bool = False, discard: bool = False, left: int | None = None) -> Answer:
         memory = self.route.group.options.response_buffer_size
@@ -345,6 +351,10 @@ class Answering(Connection):
 
     def enter(self, route: Route) -> bool:
         """Take a route; return whether the next request may be read."""
+        raise NotImplementedError
+
+    def look_again(self) -> bool:
+        """Have it decided anew where the request goes, for a file is not what it was; return whether that helps."""
         raise NotImplementedError
 
     def _begin_next(self) -> None:

@@ -248,6 +248,14 @@ class Client(Answering):
         self.state = _HEAD
         self.enter(sites.find(head, self.addresses, name))
 
+    def look_again(self) -> bool:
+        """Have it decided anew where the request goes, for a file is not what it was; return whether that helps."""
+        sites, head, route = self._front.sites, self.head, self.route
+        if sites is None or head is None or route.is_internal or route.is_renewed:
+            return False
+        self.enter(sites.find_anew(route, head, self.addresses))
+        return True
+
     def enter(self, route: Route) -> bool:
         """Take a route, once its scripts have been asked; return whether the next request may be read."""
         self.route = route

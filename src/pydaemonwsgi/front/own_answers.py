@@ -83,12 +83,14 @@ class OwnAnswers:
             retry_after: seconds for Retry-After; 0 for none.
             headers: of the answer, whoever makes its page.
         """
-        head, route = client.head, client.route
+        sites, head = self._front.sites, client.head
+        if sites is not None:
+            client.route = sites.own(client.route, head, client.addresses)
+        route = client.route
         if self._front.stopping or (head is not None and not head.keep_alive):
             client.keep = False
         if retry_after:
             headers = (*headers, ("Retry-After", str(retry_after)))
-        sites = self._front.sites
         document: Route | str | None = None
         if sites is not None and route.decision is not None and not route.document_of:
             document = sites.error_document(route, head, status, headers)
@@ -105,9 +107,10 @@ class OwnAnswers:
         if answer.sent_on is None:
             self.error(client, answer.status, headers=kept)
             return
-        sites, head, route = self._front.sites, client.head, client.route
+        sites, head = self._front.sites, client.head
         assert sites is not None
         assert head is not None
+        route = sites.own(client.route, head, client.addresses)
         client.drop_exchange()
         if route.redirects >= _MOST_REDIRECTS:
             reason = f"more than {_MOST_REDIRECTS} internal redirects: the applications' Location goes round in circles"

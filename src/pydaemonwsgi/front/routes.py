@@ -23,6 +23,8 @@ class Route:
         facts: what was decided by.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
         asks: scripts are to be asked before the request goes on.
+        is_shared: other requests with the same head take it too; `Sites.own` makes it one's own.
+        is_renewed: files have changed since it was decided first; it is not decided a third time.
         redirects: how many applications have sent the request on by `Location`.
     """
 
@@ -35,6 +37,8 @@ class Route:
     document_of: int = 0
     asks: bool = False
     redirects: int = 0
+    is_shared: bool = False
+    is_renewed: bool = False
 
     @property
     def is_internal(self) -> bool:

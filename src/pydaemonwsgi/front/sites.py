@@ -1,8 +1,9 @@
 """The configured hosts: finds what is to be done with each request. Shell over `routing`."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.config.model import Server
@@ -24,6 +25,21 @@ _AFTER_ACCESS: Final = frozenset({404, 405})
 _REMEMBERED: Final = 1024
 
 Headers = tuple[tuple[str, str], ...]
+
+
+class _Known(NamedTuple):
+    """What is done until `expires` with requests that have this head and came to this address.
+
+    Attributes:
+        names: of process group and application group, if a daemon process answers.
+    """
+
+    head: RequestHead
+    address: str
+    port: int
+    expires: float
+    names: tuple[str, str] | None
+    route: Route
 
 
 class Sites:
@@ -58,6 +74,7 @@ class Sites:
         self.needs_names = self._router.needs_remote_host
         self._environs = ScriptEnvirons()
         self._targets: dict[Target, Target] = {}
+        self._known: dict[int, _Known] = {}
 
     def name_of(self, address: str, then: Callable[[str], None]) -> None:
         """Call `then` with the name of a client, "" if it has none; at once if it is known."""
@@ -67,9 +84,55 @@ class Sites:
             then("")
 
     def find(self, head: RequestHead, addresses: Addresses, name: str = "") -> Route:
-        """Return what is to be done with a request, `name` being the client's."""
-        facts = read_facts(head, addresses, time.time(), name)
-        return self._route(self._router.decide(facts), head, facts)
+        """Return what is to be done with a request, `name` being the client's.
+
+        The route may be another request's as well, whose head was the same; then its facts are those of either.
+        """
+        now = time.time()
+        known = self._known.get(id(head))
+        if (
+            known is not None
+            and known.head is head
+            and now < known.expires
+            and known.port == addresses[3]
+            and known.address == addresses[2]
+            and (known.names is None or self._find_group(*known.names) is known.route.group)
+        ):
+            return known.route
+        facts = read_facts(head, addresses, now, name)
+        decision, expires = self._router.decide_for_all(facts)
+        route = self._route(decision, head, facts)
+        if expires and not route.asks and decision.common.context.proxies is None and not name:
+            route.is_shared = True
+            self._remember(head, facts, expires, route)
+        return route
+
+    def find_anew(self, route: Route, head: RequestHead, addresses: Addresses) -> Route:
+        """Return what is to be done with a request by the files as they are now."""
+        self._router.forget()
+        self._known.clear()
+        facts = self.own(route, head, addresses).facts
+        assert facts is not None
+        facts = facts._replace(now=time.time())
+        found = self._route(self._router.decide(facts), head, facts)
+        found.is_renewed = True
+        return found
+
+    def _remember(self, head: RequestHead, facts: Facts, expires: float, route: Route) -> None:
+        decision = route.decision
+        names = None
+        if isinstance(decision, Script):
+            names = decision.target.process_group, decision.target.application_group
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        # By identity: heads that come again are the same object, and one that is kept here keeps its identity.
+        self._known[id(head)] = _Known(head, facts.local_address, facts.local_port, expires, names, route)
+
+    def own(self, route: Route, head: RequestHead | None, addresses: Addresses) -> Route:
+        """Return a route whose facts are those of the request itself, and of no other with the same head."""
+        if not route.is_shared or head is None:
+            return route
+        return dataclasses.replace(route, facts=read_facts(head, addresses, time.time()), is_shared=False)
 
     @property
     def main_host(self) -> HostRules:

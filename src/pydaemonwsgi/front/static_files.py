@@ -3,18 +3,17 @@
 import asyncio
 import os
 import random
-import stat
 import time
 from concurrent.futures import Executor
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.http.conditional import Validators, evaluate, file_validators, range_applies
 from pydaemonwsgi.http.ranges import ByteRange, multipart_heads, read_ranges
-from pydaemonwsgi.http.response import compose_head
+from pydaemonwsgi.http.response import ResponseHead, compose_head
 from pydaemonwsgi.routing.decisions import Listing, Static
-from pydaemonwsgi.routing.paths import escape_path
+from pydaemonwsgi.routing.paths import as_bytes, as_text, escape_path
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.system.page_cache import is_cached
 
@@ -25,8 +24,19 @@ __all__ = ["StaticFiles"]
 
 # Files up to this length are read, and go out in one piece with their head.
 _SMALL: Final = 64 * 1024
+# Bytes of small files that are remembered, with what an entry costs besides.
+_REMEMBERED_BYTES: Final = 16 * 1024 * 1024
+_ENTRY: Final = 1024
 _NO_FILE: Final = 404
 _NO_ACCESS: Final = 403
+
+
+class _Small(NamedTuple):
+    """A small file, as it was when this decision was made about it."""
+
+    decision: Static
+    head: ResponseHead
+    body: bytes
 
 
 class StaticFiles:
@@ -40,25 +50,34 @@ class StaticFiles:
     def __init__(self, loop: asyncio.AbstractEventLoop, disk: Executor) -> None:
         self._loop = loop
         self._disk = disk
+        self._small: dict[str, _Small] = {}
+        self._small_bytes = 0
 
     def answer(self, client: "Answering", route: Route, decision: Static) -> None:
         """Answer a request for a file."""
+        known = self._small.get(decision.filename)
+        if known is not None and known.decision is decision and not route.is_internal and client.takes_whole:
+            client.respond(known.head, known.body)
+            return
         try:
-            descriptor = os.open(decision.filename, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            descriptor = os.open(as_bytes(decision.filename), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except (FileNotFoundError, NotADirectoryError):
-            client.deny(_NO_FILE, f"{decision.filename} has gone")
+            if not client.look_again():
+                client.deny(_NO_FILE, f"{decision.filename} has gone")
             return
         except OSError as error:
             client.deny(_NO_ACCESS, f"{decision.filename}: {error.strerror}")
             return
         try:
             found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                client.deny(_NO_ACCESS, f"{decision.filename} is no regular file any more")
+            if (found.st_dev, found.st_ino) == (decision.facts.device, decision.facts.inode):
+                self._send(client, route, decision, descriptor, found)
                 return
-            self._send(client, route, decision, descriptor, found)
         finally:
             os.close(descriptor)
+        # Another file has its name than the one that was allowed: it was replaced, or a link leads elsewhere.
+        if not client.look_again():
+            client.deny(_NO_FILE, f"{decision.filename} changes faster than it can be looked at")
 
     def _send(
         self, client: "Answering", route: Route, decision: Static, descriptor: int, found: os.stat_result
@@ -89,14 +108,28 @@ class StaticFiles:
         if ranges is not None:
             self._send_ranges(client, headers, descriptor, size, ranges)
             return
-        whole = ByteRange(0, size)
         head = compose_head(route.document_of or 200, headers, size)
         if facts.method == "HEAD" or not size:
             client.respond(head, b"")
         elif size <= _SMALL and is_cached(descriptor, 0, size):
-            client.respond(head, _read(descriptor, whole))
+            body = os.pread(descriptor, size, 0)
+            if route.is_shared and len(body) == size:
+                self._remember(decision, head, body)
+            # It may have become shorter meanwhile: then the connection ends before the length that has been said.
+            client.respond(head, body)
         else:
             client.respond_file(head, [(os.dup(descriptor), 0, size)])
+
+    def _remember(self, decision: Static, head: ResponseHead, body: bytes) -> None:
+        """Keep a small file for as long as the decision is believed: a second."""
+        before = self._small.pop(decision.filename, None)
+        if before is not None:
+            self._small_bytes -= len(before.body) + _ENTRY
+        if self._small_bytes + len(body) > _REMEMBERED_BYTES:
+            self._small.clear()
+            self._small_bytes = 0
+        self._small[decision.filename] = _Small(decision, head, body)
+        self._small_bytes += len(body) + _ENTRY
 
     @staticmethod
     def _send_ranges(
@@ -141,11 +174,6 @@ class StaticFiles:
         self._loop.run_in_executor(self._disk, look).add_done_callback(done)
 
 
-def _read(descriptor: int, wanted: ByteRange) -> bytes:
-    # It may have become shorter meanwhile: then the connection ends before the length that has been said.
-    return os.pread(descriptor, wanted.length, wanted.start)
-
-
 def _headers(decision: Static, validators: Validators) -> list[tuple[str, str]]:
     headers = [("Last-Modified", validators.last_modified)]
     if validators.etag is not None:
@@ -178,8 +206,9 @@ def _page(decision: Listing) -> bytes:
     rows = []
     if decision.uri != "/":
         rows.append('<li><a href="../">Parent Directory</a></li>')
-    with os.scandir(decision.directory) as entries:
-        found = sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+    # As bytes: the names are UTF-8 whatever the locale is.
+    with os.scandir(as_bytes(decision.directory)) as entries:
+        found = sorted((as_text(entry.name), entry.is_dir()) for entry in entries if not entry.name.startswith(b"."))
     for name, is_directory in found:
         shown = name + "/" if is_directory else name
         # "./" in front, for a name may have a colon in it.

@@ -64,6 +64,7 @@ class RequestHead(NamedTuple):
         raw_path: the target's path as sent.
         query: what follows the question mark, as sent; None without one.
         plain: whether it can be passed on as it is: no body, nothing to refuse or to answer here.
+        is_conditional: whether it asks for a part, or for the whole on a condition only (`Range`, `If-…`).
     """
 
     method: bytes
@@ -82,6 +83,7 @@ class RequestHead(NamedTuple):
     raw_path: bytes
     query: bytes | None
     plain: bool
+    is_conditional: bool
 
     @property
     def has_body(self) -> bool:
@@ -97,6 +99,7 @@ class _Fields(NamedTuple):
     close: bool
     keep_alive: bool
     expectation: bytes | None
+    is_conditional: bool
 
 
 class HeadReader:
@@ -209,6 +212,7 @@ class HeadReader:
             raw_path=raw_path,
             query=query if mark else None,
             plain=not (refusal or fields.chunked or fields.content_length or target.path == b"*"),
+            is_conditional=fields.is_conditional,
         )
 
     def _line_environ(self, method: bytes, target: bytes, minor: int, path: bytes, query: bytes) -> tuple[bytes, int]:
@@ -334,6 +338,7 @@ def _interpret(fields: list[tuple[bytes, bytes]]) -> _Fields:
         close=b"close" in options,
         keep_alive=b"keep-alive" in options,
         expectation=None if expectation is None else expectation.lower(),
+        is_conditional=any(name.startswith(b"if-") or name == b"range" for name in values),
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydaemonwsgi.routing.sections import Context
     from pydaemonwsgi.routing.site import Site
 
-__all__ = ["NEVER_REMEMBERED", "Facts", "Request", "read_fact"]
+__all__ = ["NEVER_REMEMBERED", "PERSONAL", "Facts", "Request", "read_fact"]
 
 
 class Facts(NamedTuple):
@@ -67,6 +67,8 @@ _FACTS: Final[dict[str, Callable[[Facts], str]]] = {
     "all_headers": lambda facts: repr(sorted(facts.headers.items())),
 }
 NEVER_REMEMBERED: Final = frozenset({"remote_port", "now", "all_headers"})
+# What two requests with the same head to the same address may differ in.
+PERSONAL: Final = NEVER_REMEMBERED | {"remote_address", "remote_host"}
 
 
 def read_fact(facts: Facts, name: str) -> str:

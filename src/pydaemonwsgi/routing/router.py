@@ -34,7 +34,7 @@ from pydaemonwsgi.routing.hosts import HostTable
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.negotiation import choose_variant, negotiate
 from pydaemonwsgi.routing.paths import as_text, merge_slashes, read_uri
-from pydaemonwsgi.routing.request import NEVER_REMEMBERED, Facts, Request, read_fact
+from pydaemonwsgi.routing.request import NEVER_REMEMBERED, PERSONAL, Facts, Request, read_fact
 from pydaemonwsgi.routing.resources import MODULE, STATIC_METHODS, common_part, decide_resource, named_handler
 from pydaemonwsgi.routing.site import Site
 from pydaemonwsgi.routing.trace import Trace
@@ -65,12 +65,14 @@ class _Memory:
 
     Attributes:
         depends: names of the facts that its decisions have looked at so far.
+        is_common: whether none of them is about who asks.
     """
 
-    __slots__ = ("decisions", "depends", "mounts")
+    __slots__ = ("decisions", "depends", "is_common", "mounts")
 
     def __init__(self) -> None:
         self.depends: tuple[str, ...] = ()
+        self.is_common = True
         self.decisions: dict[tuple[object, ...], tuple[float, Decision]] = {}
         self.mounts: dict[tuple[str, str, int], _Mount] = {}
 
@@ -85,6 +87,7 @@ class _Memory:
             if consulted & NEVER_REMEMBERED:
                 return
             self.depends = tuple(sorted(consulted.union(self.depends)))
+            self.is_common = PERSONAL.isdisjoint(self.depends)
             self.decisions.clear()
         if len(facts.path) > _LONGEST_REMEMBERED:
             return
@@ -124,12 +127,20 @@ class Router:
 
     def decide(self, facts: Facts) -> Decision:
         """Return what a request means; perhaps as it was decided within the last second."""
+        return self.decide_for_all(facts)[0]
+
+    def decide_for_all(self, facts: Facts) -> tuple[Decision, float]:
+        """Return what a request means, and until when every request with the same head to the same address means it.
+
+        Returns:
+            The decision, and seconds since the epoch; 0.0 if it depends on who asks.
+        """
         number = self._hosts.find(facts.local_address, facts.local_port, facts.host)
         memory = self._memories[number]
         now = facts.now
         found = memory.decisions.get(memory.key(facts))
         if found is not None and now < found[0]:
-            return found[1]
+            return found[1], found[0] if memory.is_common else 0.0
         site = self.sites[number]
         if site.is_direct:
             direct = self._mounted(site, memory, facts)
@@ -137,7 +148,7 @@ class Router:
                 return direct
         decision, consulted = self._decide(site, facts, None)
         memory.note(facts, consulted, decision, now)
-        return decision
+        return decision, now + _FRESH if consulted.isdisjoint(PERSONAL) else 0.0
 
     def explain(self, facts: Facts, trace: Trace) -> Decision:
         """Return what a request means, and note every step of the way there; nothing is remembered."""
@@ -264,8 +275,8 @@ class Router:
 
     # -- the fast path
 
-    def _mounted(self, site: Site, memory: _Memory, facts: Facts) -> Script | None:
-        """Return the decision for a path below a mount point whose script has been found, or None."""
+    def _mounted(self, site: Site, memory: _Memory, facts: Facts) -> tuple[Script, float] | None:
+        """Return the decision for a path below a mount point whose script has been found, and its end, or None."""
         try:
             uri, refusal = read_uri(
                 facts.path, merge=site.host.merge_slashes, encoded_slashes=site.host.allow_encoded_slashes
@@ -288,7 +299,7 @@ class Router:
         if known.script is None:
             return None
         path_info = merge_slashes(match.rest)
-        return known.script._replace(uri=match.prefix + path_info, path_info=path_info)
+        return known.script._replace(uri=match.prefix + path_info, path_info=path_info), known.expires
 
     def _find_mount(self, site: Site, match: AliasMatch, facts: Facts) -> _Mount:
         """Return what every path below a mount point has in common; no script if that is not everything."""

@@ -67,6 +67,7 @@ def test_good_head_is_read(minor: int) -> None:
         raw_path=b"/p%20q",
         query=b"x=1",
         plain=True,
+        is_conditional=False,
     )
     assert not head.has_body
     assert environ(head) == {
