@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tests.helpers.command import CommandServer, started
@@ -76,6 +76,7 @@ def serving_site(
     python: str = sys.executable,
     env: dict[str, str] | None = None,
     control: bool = False,
+    prepare: Callable[[Path], None] | None = None,
 ) -> Iterator[SiteServer]:
     """Serve a configuration for the length of a `with` block.
 
@@ -86,9 +87,12 @@ def serving_site(
         python: the interpreter.
         env: what is added to the environment.
         control: whether it has a control socket.
+        prepare: is given the site's directory before the server begins.
     """
     with public_directory() as directory:
         site_files(directory, files)
+        if prepare is not None:
+            prepare(directory)
         port = free_port()
         text = text.replace("{site}", str(directory)).replace("{port}", str(port))
         if "Listen " not in text and "VirtualHost *:" not in text:

@@ -101,7 +101,7 @@ def test_a_killed_parent_takes_no_request_along(tmp_path: Path) -> None:
         assert [answer.status for answer in answers] == [200, 200]
         assert load.failures == []
         assert pids(server) == before
-        assert f"(pid {old}) was killed by SIGKILL" in server.log()
+        wait_for(lambda: f"(pid {old}) was killed by SIGKILL" in server.log(), "the record of its death")
         wait_for(lambda: server.log().count("loaded in") == 2, "the new parent")
         os.kill(min(before), signal.SIGKILL)
         wait_for(lambda: len(pids(server) - before) == 1, "a process forked by the new parent")
