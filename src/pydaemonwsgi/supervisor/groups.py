@@ -29,18 +29,20 @@ from pydaemonwsgi.supervisor.actions import (
 )
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
+from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.memory_limit import MemoryLimit
+from pydaemonwsgi.supervisor.obituaries import Obituaries
 from pydaemonwsgi.supervisor.plan import Division, GroupPlan
 from pydaemonwsgi.system.memory import create_shared, map_shared
 from pydaemonwsgi.system.sockets import stream_pair
 from pydaemonwsgi.system.usage import usage_of
 from pydaemonwsgi.vocabulary import ShutdownReason, StartFailure
 
-__all__ = ["Daemon", "ProcessGroup", "is_hopeless"]
+__all__ = ["ProcessGroup", "is_hopeless"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,29 +60,6 @@ _MEMORY_LOOK: Final = 1.0
 def is_hopeless(status: int) -> bool:
     """Whether a wait status says that the machine does not let the child be what it should be."""
     return os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS
-
-
-class Daemon:
-    """A daemon process: the child and what it shares.
-
-    Attributes:
-        child: the child.
-        number: the supervisor's number for it; no two processes of a server have the same.
-        board: descriptor of the scoreboard's memory.
-        scoreboard: what it is running.
-        attached_to: the front that has its channel.
-        lost: what the front says it was running when its channel ended; None until it does.
-    """
-
-    __slots__ = ("attached_to", "board", "child", "lost", "number", "scoreboard")
-
-    def __init__(self, child: Child, number: int, board: int, scoreboard: Scoreboard) -> None:
-        self.child = child
-        self.number = number
-        self.board = board
-        self.scoreboard = scoreboard
-        self.attached_to: Child | None = None
-        self.lost: str | None = None
 
 
 class ProcessGroup:
@@ -128,7 +107,7 @@ class ProcessGroup:
         self.failed = False
         self.ended_before = 0
         self.hopeless = False
-        self._obituaries: dict[int, Obituary] = {}
+        self._obituaries = Obituaries()
         self._memory = MemoryLimit(plan.maximum_memory) if plan.maximum_memory else None
         self._next_look = 0.0
 
@@ -220,11 +199,10 @@ class ProcessGroup:
 
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `carry_out` has something to do without any event, or None."""
-        times = [obituary.deadline for obituary in self._obituaries.values()]
+        times = [self._obituaries.next_deadline(), self.planner.next_deadline(now)]
         if self._memory is not None and self.daemons:
             times.append(self._next_look)
-        planned = self.planner.next_deadline(now)
-        return min(times if planned is None else [*times, planned], default=None)
+        return min((at for at in times if at is not None), default=None)
 
     def _log_messages(self) -> None:
         for level, text in self.planner.take_messages():
@@ -395,7 +373,7 @@ class ProcessGroup:
         # A front that has taken it up answers DIED, or has said what was lost when the channel ended.
         knows = daemon.attached_to is not None and daemon.attached_to is self._front.child
         waits = knows and (not asked or bool(daemon.scoreboard.rows()))
-        self._obituaries[daemon.number] = Obituary(
+        obituary = Obituary(
             level,
             headline,
             [] if asked else describe_death(death, self._plan.cpu_time),
@@ -404,24 +382,21 @@ class ProcessGroup:
             now + _TESTIMONY if waits else now,
             time.time(),
         )
+        self._obituaries.add(daemon.number, obituary)
         self._publish(now)
         for other, text in rest:
-            logger.log(_LEVELS[other], "%s", text)
+            self._log(other, text)
 
     def note_lost(self, number: int, requests: str) -> None:
         """The front says what a process was running when its channel ended; it has died, or is about to."""
-        if number in self._obituaries:
-            self._obituaries[number].lost = requests
+        if self._obituaries.note_lost(number, requests):
             self._publish(time.monotonic())
         elif number in self.daemons:
             self.daemons[number].lost = requests
 
     def _publish(self, now: float) -> None:
-        for number, obituary in list(self._obituaries.items()):
-            if obituary.lost is not None or now >= obituary.deadline:
-                del self._obituaries[number]
-                level = "error" if obituary.lost else obituary.level
-                logger.log(_LEVELS[level], "%s", obituary.text())
+        for level, text in self._obituaries.take(now):
+            self._log(level, text)
 
     def end(self) -> None:
         """The supervisor ends: say what there is to say."""

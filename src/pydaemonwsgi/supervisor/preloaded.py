@@ -24,9 +24,10 @@ from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.supervisor.actions import Action, Keep, Kill, NumberedAction, SpawnParent, Stop
 from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, describe_death
+from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
-from pydaemonwsgi.supervisor.groups import Daemon, ProcessGroup, is_hopeless
+from pydaemonwsgi.supervisor.groups import ProcessGroup, is_hopeless
 from pydaemonwsgi.supervisor.lifecycle import Process
 from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup

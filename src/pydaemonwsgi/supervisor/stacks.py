@@ -4,9 +4,10 @@ import os
 from typing import Final
 
 from pydaemonwsgi.channel.control import Word
+from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
-from pydaemonwsgi.supervisor.groups import Daemon, ProcessGroup
+from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.system.memory import create_shared
 
