@@ -1,6 +1,9 @@
 """Ids and words that every room uses; the glossary. Imports nothing of ours.
 
 process group      a name, N daemon processes, M threads each; the unit that is configured and recycled
+application group  applications that share an interpreter; each of a process group has daemon processes of its own
+partition          the daemon processes of one application group of a process group
+base               the partition whose processes are started with the server
 daemon process     a process that runs the WSGI script in a pool of worker threads, as the run-as user
 front              the process that owns every client connection and the queue
 supervisor         the process that binds the listeners, forks, reaps and replaces; runs no user code
