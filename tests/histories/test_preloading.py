@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pydaemonwsgi.supervisor.actions import Action, Spawn, SpawnParent, Stop
-from pydaemonwsgi.supervisor.lifecycle import State
+from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
+from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.rollover import Timeouts
 from pydaemonwsgi.vocabulary import ShutdownReason
 from tests.histories.test_rollover import GRACEFUL, KILL, SHUTDOWN, STARTUP, History, Supervised
@@ -31,6 +32,9 @@ class Preloaded(Supervised):
         timeouts = Timeouts(startup=seconds[0], graceful=seconds[1], shutdown=seconds[2])
         self.group = PreloadedGroup("test", size, timeouts, debug=debug)
 
+    def children(self) -> dict[int, Process]:
+        return {**self.group.processes, **self.group.parents}
+
     def carry_out(self, now: float, action: Action) -> str:
         match action:
             case SpawnParent():
@@ -40,6 +44,7 @@ class Preloaded(Supervised):
                 return f"parent {self.spawned}"
             case Spawn(parent):
                 self.spawned += 1
+                assert self.failed or parent > self.old, f"{parent} has not loaded what is to be loaded now"
                 assert self.group.on_spawned(self.spawned, now).parent == parent
                 return f"fork {self.spawned} by {parent}"
             case Stop(number, timeout) if number in self.group.parents:
@@ -560,7 +565,8 @@ class World(Preloaded):
 def random_event(world: World, chance: random.Random) -> str:
     """Return something that can happen to the group as it is."""
     group = world.group
-    kinds = ["", "hup", "front", "front-lost", "touch", f"scale {chance.randint(1, 4)}"]
+    kinds = ["", "hup", "front", "front-lost", "touch", "look", f"scale {chance.randint(1, 4)}"]
+    kinds += [f"renewal {chance.randint(1, 4)}"]
     everybody = [*group.processes.items(), *group.parents.items()]
     if everybody:
         number, process = chance.choice(everybody)
@@ -577,16 +583,23 @@ def random_event(world: World, chance: random.Random) -> str:
             kinds += [f"detached {number}"]
         if process.state is State.RUNNING and is_parent:
             kinds += [f"lost {number}"]
-        if process.state is State.RUNNING:
+        if process.state in {State.STARTING, State.RUNNING} and born:
             kinds += [f"retire {number} {reason.value}" for reason in ShutdownReason]
     return chance.choice(kinds)
 
 
 @settings(max_examples=300, deadline=None)
-@given(size=st.integers(1, 4), debug=st.booleans(), events=st.integers(1, 60), chance=st.randoms(use_true_random=False))
-def test_random_histories_end_well(size: int, debug: bool, events: int, chance: random.Random) -> None:
-    """Whatever happens: one parent loads at a time, nobody unknown is named, plan() ends; and at last, when a reload
-    has forgiven everything, `size` healthy processes of code that is not out of date run, and one parent.
+@given(
+    size=st.integers(1, 4),
+    debug=st.booleans(),
+    events=st.integers(1, 60),
+    end=st.sampled_from(["hup", "renewal 3"]),
+    chance=st.randoms(use_true_random=False),
+)
+def test_random_histories_end_well(size: int, debug: bool, events: int, end: str, chance: random.Random) -> None:
+    """Whatever happens: one parent loads at a time, nobody unknown is named, plan() ends, no reload fails by what was
+    there before it; and at last, when a reload has forgiven everything, it is done: `size` healthy processes that came
+    after it run, and one parent.
     """
     world = World(size, debug=debug)
     world.happen_now("")
@@ -594,7 +607,7 @@ def test_random_histories_end_well(size: int, debug: bool, events: int, chance: 
         world.now += chance.choice([0.0, 0.0, 0.01, 0.3, 1.0, 5.0, 20.0, 70.0])
         world.happen_now("")
         world.happen_now(random_event(world, chance))
-    world.happen_now("hup")
+    world.happen_now(end)
     world.settle()
     group = world.group
     running = list(group.processes.values())
@@ -602,19 +615,31 @@ def test_random_histories_end_well(size: int, debug: bool, events: int, chance: 
     assert not any(process.retire or process.failed or process.cut_off for process in running), repr(group)
     assert [parent.state for parent in group.parents.values()] == [State.RUNNING], repr(group)
     assert not {process.parent for process in running} & group._outdated, repr(group)
+    assert group.replacement is not None
+    assert group.replacement.progress is Progress.DONE, group.replacement
 
 
 @settings(max_examples=100, deadline=None)
-@given(size=st.integers(1, 4), events=st.integers(0, 30), chance=st.randoms(use_true_random=False))
-def test_random_histories_end_when_told_to_stop(size: int, events: int, chance: random.Random) -> None:
-    """Whatever happened before, after `stop` nothing starts, and nothing is left when the children leave."""
+@given(
+    size=st.integers(1, 4),
+    end=st.sampled_from(["stop", "leave"]),
+    events=st.integers(0, 30),
+    later=st.integers(0, 5),
+    chance=st.randoms(use_true_random=False),
+)
+def test_random_histories_end_when_told_to(size: int, end: str, events: int, later: int, chance: random.Random) -> None:
+    """Whatever happens before and after, from `stop` or `leave` on nothing starts, and nothing is left when the
+    children leave.
+    """
     world = World(size)
     world.happen_now("")
-    for _ in range(events):
+    for number in range(events + later):
+        if number == events:
+            world.happen_now(end)
         world.now += chance.choice([0.0, 0.3, 1.0, 20.0])
         world.happen_now("")
         world.happen_now(random_event(world, chance))
-    world.happen_now("stop")
+    world.happen_now(end)
     world.settle()
     assert world.group.processes == {}
     assert world.group.parents == {}

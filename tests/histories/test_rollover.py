@@ -25,7 +25,8 @@ from pydaemonwsgi.supervisor.actions import (
     SpawnParent,
     Stop,
 )
-from pydaemonwsgi.supervisor.lifecycle import State
+from pydaemonwsgi.supervisor.lifecycle import Process, State
+from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.vocabulary import ShutdownReason
 
@@ -44,9 +45,18 @@ class Supervised:
         self.said: list[str] = []
         self.version = 1
         self.spawned = 0
+        # What had been started when the last reload was asked for, and whether anything later has failed.
+        self.old = 0
+        self.failed = False
+
+    def children(self) -> dict[int, Process]:
+        """Return everybody who lives, by number."""
+        return self.group.processes
 
     def step(self, now: float, event: str = "") -> list[str]:
         """Let something happen, carry out what is wanted, and return it in words."""
+        self.watch(now, event)
+        serving = [p.number for p in self.group.processes.values() if p.state is State.RUNNING and not p.cut_off]
         self.happen(now, event)
         done = []
         for _ in range(20):
@@ -57,7 +67,26 @@ class Supervised:
         else:
             raise AssertionError(f"plan() goes on and on: {done[-5:]}")
         self.said += [text for _, text in self.group.take_messages()]
+        if event == "leave":
+            hasty = {f"{word} {number}" for word in ("stop", "kill") for number in serving}
+            assert not hasty.intersection(done), f"who serves has requests to answer: {done}"
+        replacement = self.group.replacement
+        if replacement is not None and replacement.progress is Progress.FAILED:
+            assert self.failed, f"a reload has failed, and nobody who came after it: {replacement.error}"
         return done
+
+    def watch(self, now: float, event: str) -> None:
+        """Note whether anybody fails from whom it follows that what was reloaded does not run."""
+        match event.split():
+            case ["hup" | "renewal", *_]:
+                self.old, self.failed = self.spawned, False
+            case ["exit" | "fails" | "hopeless", number, *_] if int(number) > self.old:
+                self.failed = True
+        self.failed |= any(
+            process.state is State.STARTING and process.deadline is not None and process.deadline <= now
+            for number, process in self.children().items()
+            if number > self.old
+        )
 
     def carry_out(self, now: float, action: Action) -> str:
         match action:
@@ -111,7 +140,7 @@ class Supervised:
             case ["hup"]:
                 group.on_reload(now)
             case ["renewal", size]:
-                group.on_renewal(Group("test", int(size), group.timeouts), now)
+                group.on_renewal(type(group)("test", int(size), group.timeouts, debug=group.debug), now)
             case ["leave"]:
                 group.leave(now)
             case ["front"]:
@@ -1063,14 +1092,15 @@ def random_event(world: World, chance: random.Random) -> str:
     numbers = sorted(world.group.processes)
     number = chance.choice(numbers) if numbers else 0
     process = world.group.processes.get(number)
-    kinds = ["", "hup", "front", "front-lost", "touch", f"scale {chance.randint(1, 5)}"]
+    kinds = ["", "hup", "front", "front-lost", "touch", "look", f"scale {chance.randint(1, 5)}"]
+    kinds += [f"renewal {chance.randint(1, 5)}"]
     if process is not None:
         kinds += [f"exit {number} was killed by SIGKILL", f"exit {number}"]
         if process.state is State.STARTING:
             kinds += [f"hopeless {number}"]
             kinds += [f"loaded {number}"] * 4 + [f"fails {number} v{world.version}"] * 3
         if process.state in {State.RUNNING, State.DRAINING}:
-            kinds += [f"detached {number}"]
+            kinds += [f"detached {number}", f"kept {number}"]
         if process.state in {State.STARTING, State.RUNNING}:
             kinds += [f"retire {number} {reason.value}" for reason in ShutdownReason]
     return chance.choice(kinds)
@@ -1080,8 +1110,9 @@ def random_event(world: World, chance: random.Random) -> str:
 @given(size=st.integers(1, 5), debug=st.booleans(), events=st.integers(1, 60), chance=st.randoms(use_true_random=False))
 def test_random_histories_keep_the_promises(size: int, debug: bool, events: int, chance: random.Random) -> None:
     """Whatever happens: no more than twice the size serves or starts, none that serves goes before a successor
-    has come, no unknown process is named, plan() ends, no request is refused while one serves, and at last, when
-    a reload has forgiven everything, `size` healthy processes run.
+    has come, no unknown process is named, plan() ends, no request is refused while one serves, no reload fails by
+    what was there before it; and at last, when a reload has forgiven everything, `size` healthy processes run, and
+    none from before the last reload unless that has failed.
     """
     world = World(size, debug=debug)
     world.happen_now("")
@@ -1096,19 +1127,32 @@ def test_random_histories_keep_the_promises(size: int, debug: bool, events: int,
     assert [process.state for process in running] == [State.RUNNING] * world.group.size, repr(world.group)
     assert not world.refusing
     assert not any(process.retire or process.failed or process.cut_off for process in running), repr(world.group)
+    replacement = world.group.replacement
+    assert replacement is None or replacement.progress is not Progress.UNDERWAY
+    assert world.failed or all(process.number > world.old for process in running), repr(world.group)
 
 
 @settings(max_examples=100, deadline=None)
-@given(size=st.integers(1, 5), events=st.integers(0, 30), chance=st.randoms(use_true_random=False))
-def test_random_histories_end_when_told_to_stop(size: int, events: int, chance: random.Random) -> None:
-    """Whatever happened before, after `stop` nothing starts, and nothing is left when the children leave."""
+@given(
+    size=st.integers(1, 5),
+    end=st.sampled_from(["stop", "leave"]),
+    events=st.integers(0, 30),
+    later=st.integers(0, 5),
+    chance=st.randoms(use_true_random=False),
+)
+def test_random_histories_end_when_told_to(size: int, end: str, events: int, later: int, chance: random.Random) -> None:
+    """Whatever happens before and after, from `stop` or `leave` on nothing starts, and nothing is left when the
+    children leave.
+    """
     world = World(size, debug=False)
     world.happen_now("")
-    for _ in range(events):
+    for number in range(events + later):
+        if number == events:
+            world.happen_now(end)
         world.now += chance.choice([0.0, 0.3, 1.0, 20.0])
         world.happen_now("")
         world.happen_now(random_event(world, chance))
-    world.happen_now("stop")
+    world.happen_now(end)
     world.settle()
     assert world.group.processes == {}
 
