@@ -40,6 +40,13 @@ def channel_buffers() -> tuple[int, int]:
     raise LookupError("this process has no channel")
 
 
+def umask() -> int:
+    """Return this process's mask for new files."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def facts() -> dict[str, Any]:
     """Return what the kernel and the interpreter say of this process."""
     return {
@@ -53,6 +60,7 @@ def facts() -> dict[str, Any]:
         "locale": locale.setlocale(locale.LC_ALL),
         "environ": {name: os.environ.get(name) for name in NAMES},
         "cwd": os.getcwd(),
+        "umask": umask(),
         "path": sys.path,
         "buffers": channel_buffers(),
         "root": sorted(os.listdir("/")),

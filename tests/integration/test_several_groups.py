@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.helpers.control import done, order
@@ -140,3 +141,48 @@ def test_a_process_in_which_no_request_can_load_anything_is_replaced() -> None:
         assert site.get("/broken.wsgi").status == 500
         wait_for(lambda: "is to be replaced: startup_timeout" in site.log(), "the decision")
         assert site.get("/gate.wsgi").status == 200
+
+
+def test_options_of_a_group_are_its_processes_own() -> None:
+    """What WSGIDaemonProcess says of one group is what its processes are, and the other's are not."""
+    text = """
+        WSGIDaemonProcess plain
+        WSGIDaemonProcess strict processes=1 threads=2 cpu-time-limit=1000 cpu-priority=3 memory-limit=4G \\
+            virtual-memory-limit=8G stack-size=512k switch-interval=0.02 lang=C.UTF-8 locale=C.UTF-8 home={site}/home \\
+            python-path={site}/lib:{site}/more python-eggs={site}/eggs umask=0027 shutdown-timeout=4 \\
+            display-name=a-title-of-its-own
+        WSGIScriptAlias /plain {site}/limits.wsgi process-group=plain application-group=%{GLOBAL}
+        WSGIScriptAlias /strict {site}/limits.wsgi process-group=strict application-group=%{GLOBAL}
+    """
+    files: dict[str, str | bytes | Path | None] = {
+        "limits.wsgi": APPS / "limits.wsgi",
+        "home": None,
+        "eggs": None,
+        "more": None,
+        "lib/packages.pth": "../elsewhere\n",
+        "elsewhere": None,
+    }
+    with serving_site(text, files) as site:
+        plain, strict = (json.loads(site.get(f"/{name}/").text) for name in ("plain", "strict"))
+        directory = str(site.directory)
+        assert strict["nice"] == plain["nice"] + 3
+        assert strict["cpu"] == [1000, 1000 + 1 + 4]
+        assert (strict["data"], strict["addresses"]) == ([4 << 30] * 2, [8 << 30] * 2)
+        assert strict["stack"] == 512 << 10
+        assert strict["switch"] == 0.02
+        assert strict["cwd"] == f"{directory}/home"
+        # `home` first, then python-path and what its .pth files name, in their order.
+        assert strict["path"][:4] == [f"{directory}/{name}" for name in ("home", "lib", "elsewhere", "more")]
+        assert strict["umask"] == 0o027
+        assert (
+            strict["environ"]
+            | {
+                "LANG": "C.UTF-8",
+                "LC_ALL": "C.UTF-8",
+                "PYTHON_EGG_CACHE": f"{directory}/eggs",
+            }
+            == strict["environ"]
+        )
+        assert psutil.Process(strict["pid"]).cmdline()[0] == "a-title-of-its-own"
+        for name in ("cpu", "data", "addresses", "stack", "switch", "cwd", "path", "umask"):
+            assert plain[name] != strict[name], name
