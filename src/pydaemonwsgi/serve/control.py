@@ -47,7 +47,14 @@ def make_control_socket(
         except OSError as error:
             problems.append(f"{directory} {(error.strerror or str(error)).lower()}")
             continue
-        return _open(os.path.join(directory, name + SUFFIX), addresses), ""
+        path = os.path.join(directory, name + SUFFIX)
+        if asked is not None:
+            return _open(path, addresses), ""
+        try:
+            return _open(path, addresses), ""
+        except StartError:
+            # The same port of another address of this machine: a name that nobody has asked for is no reason to fail.
+            return _open(os.path.join(directory, f"{name}-pid{os.getpid()}{SUFFIX}"), addresses), ""
     problem = f"no directory for the control socket: {'; '.join(problems)}"
     if asked is not None:
         raise StartError(f"{problem}; give --control-socket PATH")
