@@ -24,14 +24,18 @@ __all__ = ["Assembly", "draw"]
 _MOST_DESCRIPTORS: Final = 250
 
 
-def draw(options: ServeOptions) -> Blueprint:
+def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
     """Return what the options, or the configuration that they name, ask for.
+
+    Args:
+        options: of the command line.
+        before: what they came to when they were looked at last.
 
     Raises:
         ConfigurationError: it cannot be had.
         StartError: the machine refuses something.
     """
-    return single_script.draw(options) if options.config is None else site.draw(options)
+    return single_script.draw(options) if options.config is None else site.draw(options, before)
 
 
 class Assembly:
@@ -95,7 +99,7 @@ class Assembly:
             StartError: the machine refuses something.
         """
         before = self.blueprint
-        after = draw(self._options)
+        after = draw(self._options, before)
         if after == before:
             return Renewal(is_new=False)
         if _of_the_server(after) != _of_the_server(before):

@@ -23,8 +23,12 @@ __all__ = ["draw"]
 _NOBODY = "nobody"
 
 
-def draw(options: ServeOptions) -> Blueprint:
+def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
     """Read the configuration, look at everything that it names, and return what is to be served.
+
+    Args:
+        options: of the command line.
+        before: what was drawn when it was read last: interpreters that run already are not started again to be seen.
 
     Raises:
         ConfigurationError: with a line for everything that is wrong with the configuration.
@@ -34,7 +38,7 @@ def draw(options: ServeOptions) -> Blueprint:
     path = os.path.abspath(options.config)
     loaded = read_configuration(path, options.define)
     server = loaded.required()
-    drawing = _Drawing(server)
+    drawing = _Drawing(server, frozenset() if before is None else before.examined)
     groups = drawing.groups()
     identity = drawing.front_identity()
     if drawing.problems:
@@ -57,6 +61,7 @@ def draw(options: ServeOptions) -> Blueprint:
         pid_file=options.pid_file or server.pid_file,
         access_logs=tuple(host.access_logs for host in server.hosts),
         site=server,
+        examined=frozenset(drawing.examined),
         notes=(*(str(problem) for problem in loaded.of(Severity.INFO)), *drawing.notes),
         warnings=(*(str(problem) for problem in loaded.of(Severity.WARNING)), *drawing.warnings),
     )
@@ -86,12 +91,14 @@ class _Drawing:
         problems: what is wrong, a line each.
         notes: what is worth knowing.
         warnings: what works, but hardly as it was meant.
+        examined: the interpreters that have been looked at, and as whom.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, examined: frozenset[object]) -> None:
         self._server = server
         self._is_root = os.geteuid() == 0
-        self._examined: set[tuple[object, ...]] = set()
+        self._examined_before = examined
+        self.examined: set[object] = set()
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
@@ -181,9 +188,8 @@ class _Drawing:
     def _examine(self, options: GroupOptions, identity: Identity | None, directory: str) -> None:
         """Refuse an interpreter that the user cannot have; scripts out of reach are their requests' trouble."""
         key = (options.python_home, options.chroot, identity, directory)
-        if key in self._examined:
-            return
-        check_reach((), identity, directory, options.chroot)
-        if options.python_home is not None:
-            self.notes += describe(environment_of(options, identity), options)
-        self._examined.add(key)
+        if key not in self.examined | self._examined_before:
+            check_reach((), identity, directory, options.chroot)
+            if options.python_home is not None:
+                self.notes += describe(environment_of(options, identity), options)
+        self.examined.add(key)
