@@ -12,8 +12,10 @@ from typing import Final
 
 from pydaemonwsgi.errors import ConfigurationError
 
-__all__ = ["compile_pattern", "expand_groups"]
+__all__ = ["compile_pattern", "expand_groups", "literal_beginning"]
 
+# Characters that mean themselves, wherever they stand. A `+` behind one leaves at least one of it.
+_LITERAL: Final = re.compile(r"[A-Za-z0-9/_~%@:;,=&!\"'<> -]*")
 _POSIX: Final = {
     "alnum": "0-9A-Za-z",
     "alpha": "A-Za-z",
@@ -72,6 +74,22 @@ def compile_pattern(pattern: str, *, ignore_case: bool = False) -> re.Pattern[st
         raise ConfigurationError(f"the regular expression {pattern!r} is wrong: {error.msg}") from error
     except (OverflowError, RecursionError) as error:
         raise ConfigurationError(f"the regular expression {pattern!r} is too large") from error
+
+
+def literal_beginning(pattern: str) -> str | None:
+    """Return what every text that a case-sensitive pattern matches begins with; None if that cannot be told.
+
+    `^/old/([a-z]+)` gives `/old/`. It is used to pass over patterns without trying them.
+    """
+    if not pattern.startswith("^") or "|" in pattern:
+        return None
+    found = _LITERAL.match(pattern, 1)
+    assert found is not None, "an empty text is literal too"
+    end = found.end()
+    if pattern[end : end + 1] in {"?", "*", "{"}:
+        end -= 1  # the last character need not be there
+    beginning = pattern[1:end]
+    return beginning or None
 
 
 def expand_groups(template: str, match: "re.Match[str]") -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
+from typing import Final
 
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.http.response import ResponseHead, compose_head, edit_head, error_response
-from pydaemonwsgi.routing.decisions import MethodList, Redirection
+from pydaemonwsgi.routing.decisions import Common, MethodList, Redirection
 from pydaemonwsgi.routing.headers import Occasion, apply_edits
 
 __all__ = ["edited", "error_page", "local_answer"]
@@ -15,6 +16,11 @@ _PAGE = (
     "<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head>\n"
     '<body><h1>{reason}</h1>\n<p>The document has moved <a href="{location}">here</a>.</p>\n</body></html>\n'
 )
+
+
+_REMEMBERED: Final = 1024
+# By the identity of head and decision, which are kept here, so that it stays theirs.
+_known: Final[dict[tuple[int, int, bool], tuple[ResponseHead, Common, ResponseHead]]] = {}
 
 
 def local_answer(decision: Redirection | MethodList) -> tuple[ResponseHead, bytes]:
@@ -71,6 +77,10 @@ def edited(route: Route, head: ResponseHead, received: float, now: float, *, err
     common = decision.common
     if not common.response_edits and not common.added_headers:
         return head
+    key = id(head), id(common), error_page
+    known = _known.get(key)
+    if known is not None:
+        return known[2]
     occasion = Occasion(dict(common.environment), int(received * 1_000_000), int((now - received) * 1_000_000))
 
     def edit(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -82,4 +92,10 @@ def edited(route: Route, head: ResponseHead, received: float, now: float, *, err
             request_headers=facts.headers,
         )
 
-    return edit_head(head, edit)
+    after = edit_head(head, edit)
+    if not any(edit.timed or edit.action == "echo" for edit in common.response_edits):
+        # The same head for the same decision comes again and again.
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        _known[key] = head, common, after
+    return after

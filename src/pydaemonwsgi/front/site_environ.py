@@ -101,8 +101,8 @@ class ScriptEnvirons:
     """Makes the CGI variables of requests for scripts."""
 
     def __init__(self) -> None:
-        # By identity, which is quick; the frame holds the objects, so that their identities stay theirs.
-        self._frames: dict[tuple[int, int], _Frame] = {}
+        # Contexts by identity, which is quick; the frame holds them, so that their identities stay theirs.
+        self._frames: dict[tuple[object, ...], _Frame] = {}
 
     def make(self, head: RequestHead, decision: Script, facts: Facts, *, internal: bool = False) -> bytes:
         """Return the CGI variables of a request, as `KEY\\0VALUE\\0…`.
@@ -113,7 +113,8 @@ class ScriptEnvirons:
             facts: by which it was decided.
             internal: the script answers in the place of another resource; the request's body is not for it.
         """
-        key = (id(decision.target), id(decision.common))
+        common = decision.common
+        key = (decision.target, id(common.context), id(common.site), common.environment, common.request_headers)
         frame = self._frames.get(key)
         if frame is None:
             frame = _frame(decision)

@@ -14,7 +14,7 @@ from pydaemonwsgi.front.resolver import Resolver
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.site_environ import Addresses, ScriptEnvirons, access_environ, asked, read_facts
 from pydaemonwsgi.http.head import RequestHead
-from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script, Target
+from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
 
@@ -73,7 +73,6 @@ class Sites:
         self._product = product
         self.needs_names = self._router.needs_remote_host
         self._environs = ScriptEnvirons()
-        self._targets: dict[Target, Target] = {}
         self._known: dict[int, _Known] = {}
 
     def name_of(self, address: str, then: Callable[[str], None]) -> None:
@@ -233,11 +232,6 @@ class Sites:
         """Return where a request goes by what its dispatch script has said: process group, application group, name."""
         assert route.facts is not None
         found = self._router.dispatched(decision, route.facts, *names)
-        if isinstance(found, Script):
-            # The same object for the same names: what is remembered of a target goes by its identity.
-            if len(self._targets) >= _REMEMBERED:
-                self._targets.clear()
-            found = found._replace(target=self._targets.setdefault(found.target, found.target))
         after = self._route(found, head, route.facts, document_of=route.document_of, internal=route.is_internal)
         after.asks = False
         after.redirects = route.redirects

@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from typing import Final
 
 from pydaemonwsgi.config.model import Position, Rewrite, RewriteRule
-from pydaemonwsgi.config.patterns import compile_pattern
+from pydaemonwsgi.config.patterns import compile_pattern, literal_beginning
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.routing.conditions import Condition
 from pydaemonwsgi.routing.mistakes import MistakeError
@@ -71,6 +71,7 @@ class Rule:
 
     __slots__ = (
         "allows_question_mark",
+        "beginning",
         "chained",
         "conditions",
         "cookies",
@@ -112,6 +113,7 @@ class Rule:
                 flags[flag.name.upper()] = flag.value
             self.regex = compile_pattern(rule.pattern, ignore_case="NC" in flags)
             self.search = self.regex.search
+            self.beginning = None if rule.negated or "NC" in flags else literal_beginning(rule.pattern)
             self.substitution = None if rule.substitution == "-" else Template(rule.substitution)
             self.environment = tuple(_assignment(flag.value) for flag in rule.flags if flag.name == "E")
             self.cookies = tuple(Template(flag.value) for flag in rule.flags if flag.name == "CO")
@@ -179,18 +181,22 @@ class Program:
     Attributes:
         prefix: in directory context the directory with a slash at its end, cut off before matching; None otherwise.
         base: RewriteBase.
+        beginnings: one of these is how a path begins that any of the rules is for; None if that cannot be told.
     """
 
     rules: tuple[Rule, ...]
     prefix: str | None
     base: str | None
     position: Position
+    beginnings: tuple[str, ...] | None
 
     def run(self, request: Request, *, directory_context: bool) -> Rewritten | None:
         """Apply the rules to the request's filename; return None if none of them changed it.
 
         The request's query, environment, headers to add, handler and content type are changed in place.
         """
+        if self._passes_over(request, directory_context=directory_context):
+            return None
         state = RewriteState(request, request.filename)
         rules = self.rules
         index = rounds = status = 0
@@ -250,13 +256,25 @@ class Program:
             path, passed_through=passed, may_be_file=last is not None and last.may_be_file, escaped=escaped
         )
 
+    def _passes_over(self, request: Request, *, directory_context: bool) -> bool:
+        """Whether no pattern can match, as the beginnings of all of them tell; what dozens of old addresses cost."""
+        beginnings = self.beginnings
+        if beginnings is None:
+            return False
+        return not self._subject(request.filename, request, directory_context=directory_context).startswith(beginnings)
+
+    def _subject(self, filename: str, request: Request, *, directory_context: bool) -> str:
+        """Return what patterns are compared with."""
+        if not directory_context:
+            return filename
+        subject = filename + request.path_info
+        if self.prefix is not None and subject.startswith(self.prefix):
+            subject = subject[len(self.prefix) :]
+        return subject
+
     def _matches(self, rule: Rule, state: RewriteState, *, directory_context: bool) -> str | None:
         """Return the text that the rule's pattern and conditions agree with, or None."""
-        subject = state.filename
-        if directory_context:
-            subject += state.request.path_info
-            if self.prefix is not None and subject.startswith(self.prefix):
-                subject = subject[len(self.prefix) :]
+        subject = self._subject(state.filename, state.request, directory_context=directory_context)
         match = rule.search(subject)
         if (match is None) is not rule.negated:
             return None
@@ -401,4 +419,8 @@ def compile_rewrite(rewrite: Rewrite | None) -> Program | None:
     prefix = rewrite.directory
     if prefix is not None and not prefix.endswith("/"):
         prefix += "/"
-    return Program(tuple(Rule(rule) for rule in rewrite.rules), prefix, rewrite.base, rewrite.position)
+    rules = tuple(Rule(rule) for rule in rewrite.rules)
+    found = [rule.beginning for rule in rules]
+    beginnings = tuple(beginning for beginning in found if beginning is not None)
+    known = beginnings if len(beginnings) == len(rules) else None
+    return Program(rules, prefix, rewrite.base, rewrite.position, known)

@@ -25,10 +25,13 @@ def walk(request: Request) -> tuple[int, ...]:
         raise Answered(403, f"{path} leads upwards")
     request.filename = path
     sections = request.site.sections
-    if request.site.follows_links and not path.endswith("/"):
+    script = _script_of_alias(request, path)
+    if request.site.follows_links and (script is not None or not path.endswith("/")):
         # Without links to look for, a file is found in one step: its directories need not be asked.
-        found = request.stat(path)
+        found = request.stat(script or path)
         if found.kind is FileKind.FILE:
+            if script is not None:
+                request.filename, request.path_info, path = script, path[len(script) :], script
             request.found = found
             # A section for the very file counts too.
             return sections.on_the_way(path[: path.rfind("/")] or "/") + sections.of_directory(path)
@@ -52,13 +55,22 @@ def walk(request: Request) -> tuple[int, ...]:
             request.path_info = path[len(component) :]
             return numbers
         if found.kind is FileKind.FORBIDDEN:
-            if (script := _script_out_of_sight(request, numbers)) is not None:
-                return script
+            if (hidden := _script_out_of_sight(request, numbers)) is not None:
+                return hidden
             raise Answered(403, f"{component} cannot be reached: a directory on the way cannot be searched")
         raise Answered(403, f"{component} is neither a file nor a directory")
     if position == 1:
         request.found = request.stat("/")
     return numbers
+
+
+def _script_of_alias(request: Request, path: str) -> str | None:
+    """Return what an alias says that a path leads to, if it is not a directory of scripts."""
+    alias = request.alias
+    if alias is None or not isinstance(alias.source, ScriptAlias) or alias.root.endswith("/"):
+        return None
+    script = merge_slashes(alias.root)
+    return script if (path + "/").startswith(script + "/") else None
 
 
 def _script_out_of_sight(request: Request, numbers: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -67,12 +79,9 @@ def _script_out_of_sight(request: Request, numbers: tuple[int, ...]) -> tuple[in
     The daemon process says whether the script is there. Where links may not be followed as one likes, nobody here
     could check them.
     """
-    alias = request.alias
-    if alias is None or not isinstance(alias.source, ScriptAlias) or alias.root.endswith("/"):
-        return None
-    script = merge_slashes(alias.root)
+    script = _script_of_alias(request, request.filename)
     follows = request.site.follows_links or "followsymlinks" in request.site.sections.context(numbers).options
-    if not follows or not (request.filename + "/").startswith(script + "/"):
+    if script is None or not follows:
         return None
     request.path_info = request.filename[len(script) :]
     request.filename = script

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pydaemonwsgi.config.patterns import compile_pattern, expand_groups
+from pydaemonwsgi.config.patterns import compile_pattern, expand_groups, literal_beginning
 from pydaemonwsgi.errors import ConfigurationError
 
 
@@ -113,3 +113,35 @@ def test_groups_are_put_into_a_template(template: str, expanded: str) -> None:
     match = re.match("(a)(b)(c)?", "ab")
     assert match is not None
     assert expand_groups(template, match) == expanded
+
+
+@pytest.mark.parametrize(
+    ("pattern", "beginning"),
+    [
+        ("^/old/([a-z]+)", "/old/"),
+        ("^/old", "/old"),
+        ("^/old$", "/old"),
+        ("^/old?", "/ol"),
+        ("^/old*", "/ol"),
+        ("^/old{0,1}", "/ol"),
+        ("^/old+", "/old"),
+        ("^/a\\.b", "/a"),
+        ("^(/old)?", None),
+        ("^o?", None),
+        ("^.old", None),
+        ("^/a|/b", None),
+        ("^/(a|b)", None),
+        ("/old", None),
+        ("^", None),
+        ("", None),
+    ],
+)
+def test_what_a_text_must_begin_with_is_known_of_simple_patterns(pattern: str, beginning: str | None) -> None:
+    assert literal_beginning(pattern) == beginning
+
+
+@given(st.from_regex(r"\A\^[/a-c]{0,4}[?*+.]?[/a-c]{0,3}\$?\Z"), st.text("/abc", max_size=8))
+def test_no_text_that_matches_is_passed_over(pattern: str, text: str) -> None:
+    beginning = literal_beginning(pattern)
+    if beginning is not None and compile_pattern(pattern).search(text) is not None:
+        assert text.startswith(beginning)
