@@ -257,8 +257,7 @@ class Fleet:
         elif message.word is Word.DETACHED:
             number = message.number("process")
             for group in self._every:
-                if number in group.daemons:
-                    group.planner.on_detached(number, time.monotonic())
+                group.note_detached(number)
         elif not stopping:
             self._divisions.want(message)
         return True

@@ -394,6 +394,16 @@ class ProcessGroup:
         elif number in self.daemons:
             self.daemons[number].lost = requests
 
+    def note_detached(self, number: int) -> None:
+        """The front has closed the channel of a process; what it has not said was lost by now was not."""
+        daemon = self.daemons.get(number)
+        if daemon is None:
+            self.note_lost(number, "")
+            return
+        if daemon.lost is None:
+            daemon.lost = ""
+        self.planner.on_detached(number, time.monotonic())
+
     def _publish(self, now: float) -> None:
         for level, text in self._obituaries.take(now):
             self._log(level, text)

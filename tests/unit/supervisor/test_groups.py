@@ -1,0 +1,85 @@
+"""groups: when the record of a death is written, with a real child and a front of the test's own."""
+
+import contextlib
+import functools
+import itertools
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import pytest
+
+from pydaemonwsgi.supervisor.children import Child
+from pydaemonwsgi.supervisor.crash_report import Death
+from pydaemonwsgi.supervisor.errands import Errands
+from pydaemonwsgi.supervisor.front import Front
+from pydaemonwsgi.supervisor.groups import ProcessGroup
+from pydaemonwsgi.supervisor.plan import GroupPlan
+from pydaemonwsgi.supervisor.rollover import Group, Timeouts
+from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
+
+
+class FrontOfTheTest:
+    """Says nothing by itself."""
+
+    child = object()
+    ready = True
+    stopping = False
+
+    def say(self, *message: object, **fields: object) -> bool:
+        return bool(message or fields)
+
+
+def run_daemon(control: socket.socket, board: int) -> int:
+    """Be a daemon process that only waits for its end."""
+    del board
+    while control.recv(65536):
+        pass
+    return 0
+
+
+@contextlib.contextmanager
+def group_with_a_process() -> Iterator[ProcessGroup]:
+    """A process group whose only process has a channel to the front."""
+    planner = Group("app", 1, Timeouts(startup=60.0, graceful=1.0, shutdown=1.0))
+    plan = GroupPlan(planner, 1, run_daemon, lambda: 0)
+    front = FrontOfTheTest()
+    group = ProcessGroup(plan, cast("Front", front), selectors.DefaultSelector(), itertools.count(1), Errands())
+    group.carry_out()
+    group.daemons[1].attached_to = cast("Child", front.child)
+    yield group
+
+
+def kill(group: ProcessGroup) -> tuple[int, int, Callable[[Child], Death]]:
+    """Kill the process and return what `reap` takes."""
+    child = group.daemons[1].child
+    os.kill(child.pid, signal.SIGKILL)
+    pid, status, usage = os.wait4(child.pid, 0)
+    return pid, status, functools.partial(Child.death, status=status, usage=usage, watch=OutOfMemoryWatch(None))
+
+
+@pytest.mark.parametrize("first", ["front", "kernel"])
+def test_record_waits_for_the_front_only_as_long_as_it_may_speak(first: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Once the front has closed the channel it has said what was lost, whoever noticed the death first."""
+    with group_with_a_process() as group:
+        reaped = kill(group)
+        if first == "front":
+            group.note_detached(1)
+            group.reap(*reaped)
+        else:
+            group.reap(*reaped)
+            assert "was killed by SIGKILL" not in caplog.text
+            group.note_detached(1)
+        assert "was killed by SIGKILL" in caplog.text
+
+
+def test_what_the_front_says_was_running_is_in_the_record(caplog: pytest.LogCaptureFixture) -> None:
+    """It says so before it closes the channel."""
+    with group_with_a_process() as group:
+        group.note_lost(1, "request 1: GET /")
+        group.note_detached(1)
+        group.reap(*kill(group))
+        assert "it was running:\n    request 1: GET /" in caplog.text
