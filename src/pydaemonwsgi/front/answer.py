@@ -74,18 +74,19 @@ class Answer:
             self.body_bytes += len(data)
             self._spool.add(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
-    def add_file(self, descriptor: int, offset: int, count: int) -> None:
-        """Add a range of a file as a piece of the body; the descriptor is ours."""
+    def add_file(self, descriptor: int, offset: int, count: int, *, last: bool = True) -> None:
+        """Add a range of a file as a piece of the body; the descriptor is ours, and closed after its last range."""
         if self._left is not None:
             count = min(count, self._left)
             self._left -= count
         if self._discard or self.cut or not count:
-            os.close(descriptor)
+            if last:
+                os.close(descriptor)
             return
         self.body_bytes += count
         if self._chunked:
             self._spool.add(b"%x\r\n" % count)
-        self._spool.add_file(descriptor, offset, count)
+        self._spool.add_file(descriptor, offset, count, last=last)
         if self._chunked:
             self._spool.add(b"\r\n")
 

@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import Payload
@@ -18,6 +18,7 @@ from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.spool import ResponseSpool
 from pydaemonwsgi.front.timeouts import NEVER
 from pydaemonwsgi.http.head import RequestHead
+from pydaemonwsgi.http.ranges import ByteRange
 from pydaemonwsgi.http.response import ResponseHead
 from pydaemonwsgi.system.page_cache import is_cached
 
@@ -198,21 +199,22 @@ class Answering(Connection):
             self.keep = False
         self._send_whole(self._head_lines(response) + body, len(body))
 
-    def respond_file(self, response: ResponseHead, parts: Iterable[bytes | tuple[int, int, int]]) -> None:
-        """Write an answer whose body is made of bytes and of ranges of files (descriptor, offset, count).
+    def respond_file(self, response: ResponseHead, descriptor: int, parts: Sequence[bytes | ByteRange]) -> None:
+        """Write an answer whose body is made of bytes and of ranges of a file.
 
-        The descriptors are ours; each is one of its own.
+        The descriptor is ours, and closed when nobody needs it any more.
         """
         now = time.time()
         self.state = _ANSWER
         self.deadline = NEVER
         self._answer = answer = self._new_answer(left=response.content_length)
         answer.add_raw(self._head_lines(edited(self.route, response, now, now)))
-        for part in parts:
-            if isinstance(part, bytes):
-                answer.add(part)
+        last = max(number for number, part in enumerate(parts) if isinstance(part, ByteRange))
+        for number, part in enumerate(parts):
+            if isinstance(part, ByteRange):
+                answer.add_file(descriptor, part.start, part.length, last=number == last)
             else:
-                answer.add_file(*part)
+                answer.add(part)
         answer.end()
         self.write()
 

@@ -182,9 +182,9 @@ class ResponseSpool:
         self._file_end += len(data)
         return True
 
-    def add_file(self, descriptor: int, offset: int, count: int) -> None:
-        """Add a range of a file; the descriptor is closed when the range has been sent."""
-        self._segments.append([descriptor, offset, count, 1])
+    def add_file(self, descriptor: int, offset: int, count: int, *, last: bool = True) -> None:
+        """Add a range of a file; the descriptor is closed when the last of its ranges has been sent."""
+        self._segments.append([descriptor, offset, count, last])
         self.size += count
 
     def send(self, send: "Sender") -> bool:

@@ -118,7 +118,7 @@ class StaticFiles:
             # It may have become shorter meanwhile: then the connection ends before the length that has been said.
             client.respond(head, body)
         else:
-            client.respond_file(head, [(os.dup(descriptor), 0, size)])
+            client.respond_file(head, os.dup(descriptor), [ByteRange(0, size)])
 
     def _remember(self, decision: Static, head: ResponseHead, body: bytes) -> None:
         """Keep a small file for as long as the decision is believed: a second."""
@@ -138,17 +138,17 @@ class StaticFiles:
         if len(ranges) == 1:
             (only,) = ranges
             head = compose_head(206, [*headers, ("Content-Range", only.content_range(size))], only.length)
-            client.respond_file(head, [(os.dup(descriptor), only.start, only.length)])
+            client.respond_file(head, os.dup(descriptor), [only])
             return
         boundary = f"{random.getrandbits(64):016x}"
         media_type = next((value for name, value in headers if name == "Content-Type"), None)
         heads, end, length = multipart_heads(ranges, size, boundary, media_type)
         kept = [field for field in headers if field[0] != "Content-Type"]
         head = compose_head(206, [*kept, ("Content-Type", f"multipart/byteranges; boundary={boundary}")], length)
-        parts: list[bytes | tuple[int, int, int]] = []
+        parts: list[bytes | ByteRange] = []
         for before, one in zip(heads, ranges, strict=True):
-            parts += (before, (os.dup(descriptor), one.start, one.length))
-        client.respond_file(head, [*parts, end])
+            parts += (before, one)
+        client.respond_file(head, os.dup(descriptor), [*parts, end])
 
     def list(self, client: "Answering", decision: Listing) -> None:
         """Answer with a page that lists a directory; a thread looks at its files."""
