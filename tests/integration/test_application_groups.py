@@ -1,8 +1,10 @@
 """Application groups of one process group, as a configuration has them: what they share, and what they do not."""
 
+import functools
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.helpers.command import started
 from tests.helpers.control import done, order
 from tests.helpers.server import APPS, Answer, wait_for
-from tests.helpers.site import SiteServer, serving_site
+from tests.helpers.site import SiteServer, free_port, serving_site
 
 SCRIPTS = ("one", "two", "three", "main-a", "main-b", "early", "late", "other", "optioned")
 FILES = {f"{name}.wsgi": APPS / "app_group.py" for name in SCRIPTS}
@@ -251,3 +254,45 @@ def test_a_process_group_goes_with_all_of_its_application_groups(site: SiteServe
     wait_for(lambda: not [name for name in groups(site) if name.startswith("apart")], "the group to go")
     wait_for(lambda: not [title for title in titles(site) if "apart" in title], "its processes to end")
     assert ask(site, "/main-a")["process_group"] == "shared"
+
+
+IMPATIENT = "import sys, pydaemonwsgi.front.partitions as p; p._UNUSED = 0.2; from pydaemonwsgi.cli import main; "
+
+
+def test_who_is_unused_makes_room_for_who_is_wanted(site: SiteServer) -> None:
+    """Its processes end, and are started again when it is wanted again; no request is lost in any of it."""
+    # A server of its own, in which nothing has to be unused for long.
+    command = [sys.executable, "-c", f"{IMPATIENT}sys.exit(main(sys.argv[1:]))", "serve", "--control-socket", "off"]
+    text = site.configuration.read_text("utf-8").replace(f":{site.port}", f":{free_port()}")
+    configuration = site.directory / "impatient.conf"
+    configuration.write_text(text, "utf-8")
+    with started(*command, "--config", str(configuration)) as server:
+        other = SiteServer(site.directory, configuration, server)
+        seen: dict[str, set[int]] = {name: set() for name in ("a.test", "b.test", "c.test")}
+
+        def has_room(name: str) -> bool:
+            return get(other, "/host", name).status == 200
+
+        for _ in range(3):
+            for name, pids in seen.items():
+                wait_for(functools.partial(has_room, name), f"room for {name}")
+                told = ask(other, "/host", name)
+                assert told["environ"] == f"{name}:{other.port}"
+                pids.add(told["pid"])
+        # The base stays; the others took turns.
+        assert len(seen["a.test"]) == 1
+        assert len(seen["b.test"]) == len(seen["c.test"]) == 3
+        wait_for(lambda: sum(title.startswith("(wsgi:hosts:") for title in titles(other)) == 1, "the others to end")
+
+
+def test_a_server_that_stops_answers_what_waits_for_its_first_processes(site: SiteServer) -> None:
+    """A request that had come before goes through although its application group had none."""
+    told: list[int] = []
+    slow = threading.Thread(target=lambda: told.append(get(site, "/one?sleep=0.5", "test").status))
+    ask(site, "/two")
+    slow.start()
+    wait_for(lambda: "apart|" in site.log(), "the request to be wanted")
+    site.server.process.send_signal(signal.SIGTERM)
+    slow.join()
+    assert told == [200]
+    assert site.server.process.wait(30) == 0

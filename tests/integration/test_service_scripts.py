@@ -11,6 +11,7 @@ import pytest
 from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 from tests.helpers.command import CommandServer, started
 from tests.helpers.server import Server, wait_for
+from tests.helpers.site import serving_site
 
 LOOP = """
 import os, signal, sys, threading, time
@@ -147,3 +148,21 @@ def test_a_service_does_not_outlive_its_supervisor(tmp_path: Path) -> None:
         os.kill(server.pid, signal.SIGKILL)
         wait_for(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, "its end")
         assert said(server, "cleaned up") == 1
+
+
+def test_services_of_a_configuration_run_what_is_imported_there() -> None:
+    """One after the other where they share an application group, beside each other where they do not."""
+    text = """
+    WSGIDaemonProcess app threads=1
+    WSGIDaemonProcess services threads=0
+    WSGIScriptAlias / {site}/app.wsgi process-group=app
+    WSGIImportScript {site}/first.py process-group=services application-group=%{GLOBAL}
+    WSGIImportScript {site}/loop.py process-group=services application-group=%{GLOBAL}
+    WSGIImportScript {site}/other.py process-group=services application-group=other
+    """
+    files = {"app.wsgi": "", "first.py": "print('first has run')", "loop.py": LOOP, "other.py": LOOP}
+    with serving_site(text, files) as site:
+        wait_for(lambda: site.log().count("argv ['mod_wsgi'] main True") == 2, "both loops")
+        assert site.log().count("first has run") == 1
+        titles = [" ".join(process.cmdline()).rstrip() for process in site.server.daemons()]
+        assert sorted(title for title in titles if "services" in title) == ["(wsgi:services)", "(wsgi:services:other)"]

@@ -200,6 +200,15 @@ def check_references(draft: Draft, server: Server) -> None:
     hosts = {id(host_draft): host for host_draft, host in named}
     for script, host_draft in draft.import_scripts:
         _check_name(draft, groups, hosts[id(host_draft)], script.process_group, "WSGIImportScript", script.position)
+    loaded = {script.process_group for script in server.import_scripts}
+    for group in server.groups:
+        if not group.options.threads and group.name not in loaded:
+            draft.problems.error(
+                group.position,
+                "WSGIDaemonProcess",
+                f"threads=0: the processes of {group.title!r} run a service script, and nothing names one; write "
+                f"WSGIImportScript FILE process-group={group.name} application-group=%{{GLOBAL}}",
+            )
     for options in server.interpreters:
         if options.process_group and options.process_group not in groups:
             _unknown(draft, groups, options.process_group, "<WSGIInterpreterOptions>", options.position)

@@ -167,7 +167,7 @@ def access_record(
         daemon_pid=exchange.channel.pid if exchange is not None and exchange.channel is not None else 0,
         queue_time=exchange.queue_time if exchange is not None else 0.0,
         host=head.host.decode("latin-1") if head is not None else "",
-        process_group=exchange.route.group.name if exchange is not None else "",
+        process_group=exchange.route.group.options.name if exchange is not None else "",
         decision=decision,
         document_of=document_of,
     )

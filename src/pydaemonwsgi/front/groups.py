@@ -22,7 +22,7 @@ class ProcessGroup:
         options: see `GroupOptions`.
 
     Attributes:
-        name: its name.
+        name: what people call it; with the application group, where it is one of several that have processes.
         channels: to the daemon processes that have been attached.
         queue: the requests that wait.
         queue_timeout: seconds that one may wait; 0 for ever.

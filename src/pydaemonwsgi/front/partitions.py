@@ -14,7 +14,6 @@ was not answered is asked for again, for a message may be lost; what was made fo
 the supervisor unasked.
 """
 
-import dataclasses
 import functools
 import logging
 import time
@@ -34,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds until the supervisor is asked again.
 _ASK_AGAIN: Final = 1.0
+# Questions to the supervisor that may be unanswered: what else is said to it must find room.
+_UNANSWERED: Final = 32
 # Seconds after its last request from which a partition may make room for another.
 _UNUSED: Final = 60.0
 
@@ -130,6 +131,9 @@ class Partitions:
         self._ask = ask
         self._fail = fail
         self._wants: dict[tuple[str, str], _Want] = {}
+        # Until when (monotonic) there is no room in a process group, unless something is unused.
+        self._full_until: dict[str, float] = {}
+        self._asked: set[_Want] = set()
 
     def renew(self, options: Mapping[str, GroupOptions]) -> None:
         """The configuration says something else; process groups that it does not have any more stay until `forget`."""
@@ -141,7 +145,7 @@ class Partitions:
             self._options[name] = own
         for want in self._wants.values():
             if want.process_group in options:
-                want.group.renew(dataclasses.replace(options[want.process_group], name=want.group.name))
+                want.group.renew(options[want.process_group])
 
     @property
     def process_groups(self) -> set[str]:
@@ -158,9 +162,11 @@ class Partitions:
         """A process group is none of the configuration's any more, and has nothing to do."""
         for key, want in [(key, want) for key, want in self._wants.items() if want.process_group == process_group]:
             del self._wants[key]
+            self._asked.discard(want)
             self._groups.pop(want.key, None)
         self._groups.pop(process_group, None)
         del self._options[process_group]
+        self._full_until.pop(process_group, None)
 
     def find(self, process_group: str, application_group: str) -> ProcessGroup:
         """Return where a request for an application group waits; the supervisor is asked once it has to."""
@@ -175,6 +181,7 @@ class Partitions:
             return
         want = self._wants.get((process_group, application_group)) or self._make(process_group, application_group)
         want.apply(_Event.TOLD)
+        self._asked.discard(want)
         want.group.on_waiting = None
         if want.key == key:
             return
@@ -204,11 +211,15 @@ class Partitions:
             self._want(want)
 
     def note_crowded(self, process_group: str, application_group: str) -> None:
-        """There is no room for an application group."""
+        """There is no room for an application group; there will not be any for another one in the next moment."""
         want = self._wants.get((process_group, application_group))
-        if want is None or want.state is not State.WANTED:
-            return
+        if want is not None and want.state is State.WANTED:
+            self._full_until[process_group] = time.monotonic() + _ASK_AGAIN
+            self._fail_all(want)
+
+    def _fail_all(self, want: _Want) -> None:
         want.apply(_Event.CROWDED)
+        self._asked.discard(want)
         while (exchange := want.group.queue.take()) is not None:
             self._fail(exchange)
         self._forget_if_empty(want)
@@ -227,9 +238,8 @@ class Partitions:
     # -- one application group
 
     def _make(self, process_group: str, application_group: str) -> _Want:
-        title = partition_title(process_group, application_group)
-        options = dataclasses.replace(self._options[process_group], name=title)
-        want = _Want(process_group, application_group, ProcessGroup(options), time.monotonic())
+        want = _Want(process_group, application_group, ProcessGroup(self._options[process_group]), time.monotonic())
+        want.group.name = partition_title(process_group, application_group)
         self._keep(want)
         return want
 
@@ -256,7 +266,7 @@ class Partitions:
 
     def _want(self, want: _Want) -> None:
         want.apply(_Event.WAITING)
-        want.asked_at = now = time.monotonic()
+        now = time.monotonic()
         if len(want.application_group) > LONGEST_APPLICATION_GROUP:
             # It would not travel, and the supervisor would say no.
             logger.error(
@@ -265,9 +275,18 @@ class Partitions:
                 len(want.application_group),
                 want.group.name[:100],
             )
-            self.note_crowded(want.process_group, want.application_group)
-        else:
-            self._ask(want.process_group, want.application_group, self._unused(want.process_group, now))
+            self._fail_all(want)
+            return
+        spare = self._unused(want.process_group, now)
+        if want.process_group not in self._options or (
+            not spare and now < self._full_until.get(want.process_group, 0.0)
+        ):
+            # Clients may choose names: what each of them makes up must not keep the supervisor busy.
+            self._fail_all(want)
+        elif want in self._asked or len(self._asked) < _UNANSWERED:
+            self._asked.add(want)
+            want.asked_at = now
+            self._ask(want.process_group, want.application_group, spare)
 
     def _unused(self, process_group: str, now: float) -> str:
         """Return the key of the partition that has been unused for longest, "" if all have been used of late."""

@@ -245,7 +245,7 @@ class Fleet:
             group.planner.on_front_lost(now)
         self._drop_unwanted(self._unwanted)
 
-    def obey_front(self, message: Message, *, stopping: bool) -> bool:
+    def obey_front(self, message: Message) -> bool:
         """Do what the front says, if it says it of process groups; return whether it does."""
         if message.word not in _WORDS:
             return False
@@ -258,6 +258,7 @@ class Fleet:
             number = message.number("process")
             for group in self._every:
                 group.note_detached(number)
-        elif not stopping:
+        else:
+            # Also while the server stops: the front finishes what has come, and this is a part of it.
             self._divisions.want(message)
         return True

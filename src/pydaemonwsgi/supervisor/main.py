@@ -286,7 +286,7 @@ class Supervisor:
             self._plan.on_ready()
 
     def _obey_front(self, message: Message) -> None:
-        if self._fleet.obey_front(message, stopping=self._stopping):
+        if self._fleet.obey_front(message):
             return
         if message.word is Word.PONG:
             self._queued, self._clients = message.number("queued"), message.number("clients")

@@ -672,6 +672,7 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("WSGIScriptAlias a /a.wsgi", "'a' is no URL path"),
         ("WSGIScriptAlias /a", "takes two arguments, and options"),
         ("WSGIScriptAlias / /a.wsgi process-group=nobody", "there is no process group 'nobody'"),
+        ("WSGIDaemonProcess s threads=0", "write WSGIImportScript FILE process-group=s"),
         ("WSGIProcessGroup %{GLOBL}", "'%{GLOBL}' is a form that is not known"),
         ("WSGIErrorOverride Maybe", "'Maybe' is neither On nor Off; give On or Off"),
         ("WSGIImportScript /a process-group=g", "takes a file and both groups"),

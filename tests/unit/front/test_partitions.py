@@ -157,13 +157,37 @@ def test_what_is_not_answered_is_asked_for_again(front: Front) -> None:
 
 
 def test_requests_without_room_are_failed(front: Front) -> None:
-    """The next one asks again: there may be room by then."""
+    """So are those for other application groups of the process group, for a moment, without asking."""
     requests = [front.submit("a"), front.submit("a")]
     front.partitions.note_crowded("g", "a")
     assert front.failed == requests
     assert list(front.groups) == ["g"]
+    requests += [front.submit("a"), front.submit("b")]
+    assert front.failed == requests
+    assert len(front.asked) == 1
+
+
+def test_who_can_name_somebody_to_make_room_asks_though_it_is_full(front: Front) -> None:
     front.submit("a")
-    assert len(front.asked) == 2
+    front.partitions.note_told("g", "a", "k1")
+    front.attach("k1").in_flight = 0
+    front.partitions.look(time.monotonic() - 100)
+    front.submit("b")
+    front.partitions.note_crowded("g", "b")
+    front.submit("c")
+    assert front.asked[-1] == ("g", "c", "k1")
+
+
+def test_only_so_many_questions_are_asked_at_once(front: Front) -> None:
+    """Clients may make names up; what else the supervisor is told must find room. The rest is asked a moment later."""
+    for number in range(100):
+        front.submit(f"a{number}")
+    asked = len(front.asked)
+    assert asked < 50
+    for number in range(asked):
+        front.partitions.note_told("g", f"a{number}", f"k{number}")
+    front.partitions.look(time.monotonic())
+    assert len({name for _, name, _ in front.asked}) > asked
 
 
 def test_a_name_that_cannot_travel_is_failed_at_once(front: Front) -> None:
