@@ -212,11 +212,13 @@ class PreloadedGroup(Group):
         actions: list[Action] = []
         source = self.source
         if not any(parent.state is State.STARTING for parent in self.parents.values()) and (
-            source is None or source.retire is not None or (self._wants_probe(now) and not self._missing())
+            source is None
+            or source.retire is not None
+            or (self._wants_probe(now) and not self.processes.missing(self.size))
         ):
             actions.append(SpawnParent())
         if source is not None:
-            actions += [Spawn(source.number)] * self._wanted()
+            actions += [Spawn(source.number)] * self.processes.wanted(self.size)
         return actions
 
     def _relieve(self, now: float) -> None:
@@ -239,7 +241,7 @@ class PreloadedGroup(Group):
     def _keep_old(self, process: Process, now: float, versions: Mapping[str, int]) -> bool:
         """Go back to the newest parent that still runs with the code that its processes keep."""
         kept = super()._keep_old(process, now, versions)
-        if not self._speaks_for_code(process) or not self._better_than(versions):
+        if not self._speaks_for_code(process) or not self.processes.better_than(versions):
             return kept
         outdated = [
             parent
@@ -269,7 +271,7 @@ class PreloadedGroup(Group):
         return kept
 
     def _find_late(self, now: float) -> None:
-        for process in self._in_state(State.STARTING):
+        for process in self.processes.in_state(State.STARTING):
             if process.deadline is not None and process.deadline <= now and not process.pid:
                 self._give_up_birth(process, now)
         super()._find_late(now)

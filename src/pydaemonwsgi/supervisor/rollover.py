@@ -21,13 +21,14 @@ events does not matter, and any number of them may come between two plans.
       then the oldest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
 from pydaemonwsgi.supervisor.lifecycle import Event, Process, State
 from pydaemonwsgi.supervisor.pulse import Pulse
 from pydaemonwsgi.supervisor.replacement import Replacement
+from pydaemonwsgi.supervisor.roster import Roster
 from pydaemonwsgi.supervisor.timeouts import Timeouts
 from pydaemonwsgi.supervisor.trouble import Trouble
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -89,7 +90,7 @@ class Group:
         self._failed_version = 0
         self._pending: list[Action] = []
         self.stopping = False
-        self.processes: dict[int, Process] = {}
+        self.processes = Roster()
         self.trouble = Trouble()
         self.replacement: Replacement | None = None
         self.messages: list[tuple[str, str]] = []
@@ -130,7 +131,7 @@ class Group:
         """Give a process its time to load the script, and note whether it is only to see if that is possible."""
         if self.timeouts.startup:
             process.deadline = now + self.timeouts.startup
-        process.probe = self._wants_probe(now) and not self._missing()
+        process.probe = self._wants_probe(now) and not self.processes.missing(self.size)
         if process.probe:
             # One attempt; the next comes after a longer delay.
             self.trouble.probe_backoff.fail(now)
@@ -176,8 +177,8 @@ class Group:
 
     def _discard(self, process: Process, now: float, failed: Mapping[str, int], error: str) -> bool:
         """Stop a process whose scripts did not all load, if others do better than it; return whether they do."""
-        serving = self._running()
-        better = self._better_than(failed)
+        serving = self.processes.running
+        better = self.processes.better_than(failed)
         improves = any(other.failed > frozenset(failed) for other in serving)
         if not (better and not self.debug) and not (process.probe and serving and not improves):
             return False
@@ -186,10 +187,6 @@ class Group:
         if not self._keep_old(process, now, failed) and not process.probe:
             self._say("error", f"{names_of(failed)} not load; trying again in {delay:.1f} s")
         return True
-
-    def _better_than(self, failed: Iterable[str]) -> list[Process]:
-        """Return the running processes that have loaded one of these scripts at least."""
-        return [other for other in self._running() if not other.failed.issuperset(failed)]
 
     def _speaks_for_code(self, process: Process) -> bool:
         """Whether what becomes of a process tells something of the code that is wanted now.
@@ -208,7 +205,7 @@ class Group:
         """
         if not self._speaks_for_code(process):
             return False
-        healthy = self._better_than(versions)
+        healthy = self.processes.better_than(versions)
         kept = [other for other in healthy if other.retire in _NEW_CODE]
         for other in healthy:
             # Those that are to go for another reason hand requests back as well: the script is newer than they are.
@@ -218,7 +215,7 @@ class Group:
         if not kept:
             return False
         self._say_kept(versions)
-        for other in self._in_state(State.STARTING):
+        for other in self.processes.in_state(State.STARTING):
             self._stop(other, now)
         return True
 
@@ -258,7 +255,7 @@ class Group:
 
     def on_front_lost(self, now: float) -> None:
         """The front has died, and every channel with it: what was draining has nothing left to do."""
-        for process in self._in_state(State.DRAINING):
+        for process in self.processes.in_state(State.DRAINING):
             self.on_detached(process.number, now)
 
     def on_heartbeat(self, number: int, beat: float, now: float) -> None:
@@ -358,7 +355,7 @@ class Group:
 
     def on_front(self) -> None:
         """A front is there to be connected to: give it every process that serves."""
-        self._pending += [Attach(process.number) for process in self._running()]
+        self._pending += [Attach(process.number) for process in self.processes.running]
         self._refused_until = None  # it knows nothing of what the one before was told
 
     def stop(self, now: float) -> None:
@@ -399,13 +396,7 @@ class Group:
 
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `plan` should be asked again without any event, or None."""
-        times = [process.deadline for process in self.processes.values() if process.deadline is not None]
-        looks = [
-            process.pulse.next_look()
-            for process in self.processes.values()
-            if process.pulse is not None and process.state in {State.RUNNING, State.DRAINING}
-        ]
-        times += [at for at in looks if at is not None and at > now]
+        times = self.processes.deadlines(now)
         if not self.stopping:
             if self.trouble.backoff.until > now:
                 times.append(min(self.trouble.backoff.until, now + _LOOK))
@@ -413,56 +404,31 @@ class Group:
                 times.append(self.trouble.probe_backoff.until)
         return min(times, default=None)
 
-    def _in_state(self, state: State) -> list[Process]:
-        return [process for process in self.processes.values() if process.state is state]
-
-    def _running(self) -> list[Process]:
-        return [process for process in self._in_state(State.RUNNING) if not process.cut_off]
-
-    def _missing(self) -> int:
-        """Return how many processes too few serve, those that are starting not counted."""
-        serving = sum(process.serves_this_code for process in self.processes.values())
-        return max(0, self.size - serving)
-
     def _wants_probe(self, now: float) -> bool:
         """Whether it is time to see if the script loads by now."""
         # Without a time, because a reload or new code has cleared it, the time is now: a failed process that nobody
         # looks after would answer 500 for ever.
-        return now >= self.trouble.probe_backoff.until and any(process.failed for process in self._running())
+        return now >= self.trouble.probe_backoff.until and self.processes.has_failed
 
     def _spawns(self, now: float) -> list[Action]:
         if now < self.trouble.backoff.until or self.trouble.fatal:
             return []
-        count = self._wanted()
-        if count <= 0 and not self._in_state(State.STARTING) and self._wants_probe(now):
+        count = self.processes.wanted(self.size)
+        if count <= 0 and not self.processes.in_state(State.STARTING) and self._wants_probe(now):
             count = 1
         return [Spawn() for _ in range(count)]
 
-    def _wanted(self) -> int:
-        """Return how many processes to start now; 0 or less for none."""
-        starting = len(self._in_state(State.STARTING))
-        lasting = sum(process.retire is None for process in self._running())
-        return min(self.size - lasting, max(1, self._missing())) - starting
-
     def _shrink(self, now: float) -> None:
         """Have those leave that are too many, because fewer are wanted."""
-        starting = self._in_state(State.STARTING)
-        lasting = [process for process in self._running() if process.retire is None]
-        if any(process.failed for process in lasting):
-            # One only looks whether the script loads by now; it is no more than is wanted, whatever is wanted.
-            starting = [process for process in starting if not process.probe]
-        excess = len(starting) + len(lasting) - self.size
-        # What has served least is missed least.
-        for process in sorted(starting, key=lambda process: -process.number)[: max(0, excess)]:
+        starting, lasting = self.processes.excess(self.size)
+        for process in starting:
             self._stop(process, now)
-            excess -= 1
-        lasting.sort(key=lambda process: (not process.failed, process.started))
-        for process in lasting[: max(0, excess)]:
+        for process in lasting:
             process.retire = ShutdownReason.SCALE_DOWN
 
     def _tell_front(self, now: float) -> None:
         """Have the front refuse requests while nobody will take them, and let them wait otherwise."""
-        until = None if self._running() else self.trouble.refuses_until()
+        until = None if self.processes.running else self.trouble.refuses_until()
         if until == self._refused_until:
             return
         self._refused_until = until
@@ -474,13 +440,7 @@ class Group:
 
     def _relieve(self, now: float) -> None:
         """Let processes that have a successor drain."""
-        running = self._running()
-        surplus = len(running) - self.size
-        retiring = sorted(
-            (process for process in running if process.retire is not None),
-            key=lambda process: (process.serves_this_code, not process.failed, process.started),
-        )
-        for process in retiring[: max(0, surplus)]:
+        for process in self.processes.replaced(self.size):
             self._drain(process, now)
 
     def _drain(self, process: Process, now: float) -> None:
