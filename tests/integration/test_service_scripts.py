@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 from tests.helpers.command import CommandServer, started
+from tests.helpers.control import order
 from tests.helpers.server import Server, wait_for
 from tests.helpers.site import serving_site
 
@@ -65,7 +65,9 @@ def test_the_stack_of_the_script_can_be_seen(tmp_path: Path) -> None:
     """`pydaemonwsgi dump` has it written to the error log, because nothing in the process could answer."""
     with started(*serve(tmp_path, LOOP)) as server:
         wait_for(lambda: said(server, "main True"), "the script")
-        services(server)[0].send_signal(DUMP_SIGNAL)
+        told = order(server, "dump")
+        assert told.returncode == 1
+        assert "it runs a service script; its stacks are in the error log" in told.stderr
         wait_for(lambda: said(server, 'service.py", line'), "the stack")
         assert len(services(server)) == 1
 

@@ -40,7 +40,8 @@ class Stacks:
         self.memory = create_shared("stacks", _SIZE)
         self._errands = errands
         self._token = errands.begin()
-        self._asked = daemon.child.say(Word.DUMP, (self.memory,), token=self._token)
+        # A service script listens to nobody.
+        self._asked = bool(group.threads) and daemon.child.say(Word.DUMP, (self.memory,), token=self._token)
 
     @property
     def is_told(self) -> bool:
@@ -61,6 +62,8 @@ class Stacks:
             return "it is starting"  # what it would do with the signal is not settled yet
         if dump(self.pid) == "T":
             return f"it is stopped by a signal (SIGSTOP); kill -CONT {self.pid} has it go on"
+        if not self.group.threads:
+            return "it runs a service script; its stacks are in the error log"
         return "no thread of it gets on; it was made to write its stacks to the error log"
 
     def forget(self) -> None:
