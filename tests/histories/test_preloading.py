@@ -475,6 +475,38 @@ HISTORIES = {
         ],
         limited=True,
     ),
+    "who-kept-the-old-code-goes-when-the-new-comes-up-after-all": History(
+        1,
+        [
+            (0, "", "parent 1"),
+            (2, "loaded 1", "fork 2 by 1"),
+            (2, "serves 2", "attach 2"),
+            (50, "hup", "parent 3"),
+            (50, "exit 1 was killed by SIGKILL", ""),
+            (51, "loaded 3", "fork 4 by 3"),
+            (51, "exit 4", ""),
+            (51.2, "", "fork 5 by 3"),
+            (51.2, "exit 5", ""),
+            (51.6, "", "fork 6 by 3"),
+            # There is no parent to go back to.
+            (51.6, "exit 6", "keep 2 v1"),
+            (60, "scale 2", "fork 7 by 3"),
+            (60, "serves 7", "attach 7, fork 8 by 3"),
+            (60, "serves 8", "attach 8, detach 2"),
+        ],
+    ),
+    "the-old-parent-s-processes-do-not-replace-each-other": History(
+        2,
+        [
+            *STARTED,
+            (50, "hup", "parent 4"),
+            (51, "fails 4 v1", "kill 4, keep 2 v1, keep 3 v1, keep 1 v1"),
+            (51, "exit 4 was killed by SIGKILL", ""),
+            (60, "exit 2 was killed by SIGKILL", "fork 5 by 1"),
+            (60, "serves 5", "attach 5"),
+            (99, "", ""),
+        ],
+    ),
     "the-parent-whose-processes-do-not-come-up-forks-ever-later": History(
         1,
         [

@@ -423,6 +423,22 @@ HISTORIES = {
             (100, "", ""),
         ],
     ),
+    "who-kept-the-old-code-goes-when-the-new-loads-after-all": History(
+        2,
+        [
+            (0, "", "spawn 1, spawn 2"),
+            (1, "loaded 1", "attach 1"),
+            (1, "loaded 2", "attach 2"),
+            # The file is as it should be; what it needs, a database perhaps, is away for a while.
+            (10, "touch", ""),
+            (10, "retire 1 script_reload", "spawn 3"),
+            (11, "fails 3 v2", "kill 3, keep 1 v2, keep 2 v2"),
+            (99, "exit 2 was killed by SIGKILL", "spawn 4"),
+            (99, "loaded 4", "attach 4, spawn 5"),
+            (99, "loaded 5", "attach 5, detach 1"),
+        ],
+        says=("process 1 is to be replaced: it has kept older code than loads by now",),
+    ),
     "hup-while-a-successor-loads-what-does-not-load-tries-again": History(
         1,
         [

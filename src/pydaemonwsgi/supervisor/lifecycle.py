@@ -78,6 +78,7 @@ class Process:
         pid: its pid, 0 before it is known.
         pulse: its signs of life; None before it should give any.
         parent: number of the preload parent that forked it; 0 where the supervisor did.
+        keeps_from: it has older code than this one, which did not load (see `loader`); 0 where that is not so.
         role: what it is called in messages.
     """
 
@@ -93,6 +94,7 @@ class Process:
     deadline: float | None = None
     pid: int = 0
     parent: int = 0
+    keeps_from: int = 0
     role: str = "process"
     since: float = 0.0
     pulse: Pulse | None = None
@@ -105,6 +107,11 @@ class Process:
     def name(self) -> str:
         """What to call it in messages."""
         return f"{self.role} {self.number} (pid {self.pid})" if self.pid else f"{self.role} {self.number}"
+
+    @property
+    def loader(self) -> int:
+        """Number of the process that loaded its code: its preload parent's, or its own. The higher, the newer."""
+        return self.parent or self.number
 
     def apply(self, event: Event, now: float) -> State:
         """Take the transition that `event` means, and return the new state.

@@ -8,8 +8,8 @@ events does not matter, and any number of them may come between two plans.
     - Successors start one at a time; but where processes are missing, all at once, and a process whose script has
       changed counts as missing, because it hands every request back.
     - A successor for which a script does not load that an older process has is stopped, and those that it was to
-      replace keep the code they have. Where there is nothing better it serves: requests for that script get 500, until
-      the file changes or a later attempt succeeds.
+      replace keep the code they have, until a later one does load it. Where there is nothing better it serves: requests
+      for that script get 500, until the file changes or a later attempt succeeds.
     - Only a process that is to stay speaks for the code. Where a reload or a change of the script finds one that still
       loads, its failure is its own: nobody keeps anything for it, and its successor will tell.
     - What keeps failing is tried again after growing delays (`trouble`). A successor that dies while it loads is tried
@@ -172,8 +172,13 @@ class Group:
         else:
             self.trouble.succeed()
         for other in self.processes.values():
-            if other.failed - process.failed and other.state is State.RUNNING and other.retire is None:
+            if other.state is not State.RUNNING or other.retire is not None:
+                continue
+            if other.failed - process.failed:
                 other.retire = ShutdownReason.SCRIPT_RELOAD
+            elif 0 < other.keeps_from <= process.loader and not process.failed:
+                other.retire = ShutdownReason.GRACEFUL_SIGNAL
+                self._say("info", f"{other.name} is to be replaced: it has kept older code than loads by now")
 
     def _discard(self, process: Process, now: float, failed: Mapping[str, int], error: str) -> bool:
         """Stop a process whose scripts did not all load, if others do better than it; return whether they do."""
@@ -210,6 +215,8 @@ class Group:
         for other in healthy:
             # Those that are to go for another reason hand requests back as well: the script is newer than they are.
             self._pending.append(Keep(other.number, versions))
+            if other in kept or any(other.versions.get(name) != version for name, version in versions.items()):
+                other.keeps_from = process.loader
         for other in kept:
             other.retire = None
         if not kept:
