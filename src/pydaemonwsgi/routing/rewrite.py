@@ -256,6 +256,10 @@ class Program:
             path, passed_through=passed, may_be_file=last is not None and last.may_be_file, escaped=escaped
         )
 
+    def is_none_for(self, path: str) -> bool:
+        """Whether no rule in server context is for a path; only of use where `beginnings` are known."""
+        return self.beginnings is not None and not path.startswith(self.beginnings)
+
     def _passes_over(self, request: Request, *, directory_context: bool) -> bool:
         """Whether no pattern can match, as the beginnings of all of them tell; what dozens of old addresses cost."""
         beginnings = self.beginnings

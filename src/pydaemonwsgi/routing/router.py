@@ -4,13 +4,13 @@ The order is httpd's: host, server-context variables and rewriting, redirects an
 path with its sections, access, negotiation, rewriting in directory context (which may begin the whole anew, ten
 times at most), directory slash and index, and at last what answers.
 
-Decisions are remembered for a second, by method, path and those facts that decisions of the same host have looked at
-(`Request.fact`). A host that has nothing before its script aliases is quicker still: where a mount point leads has
-been found out once, and each path below it costs a comparison.
+Decisions are remembered for a second (`memory`), by method, path and those facts that decisions of the same host have
+looked at (`Request.fact`). Script aliases are quicker still, if nothing before them applies to a path: where a mount
+point leads has been found out once, and each path below it costs a comparison.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from pydaemonwsgi.config.model import Matching, Server
 from pydaemonwsgi.config.model import Script as ScriptFile
@@ -31,10 +31,11 @@ from pydaemonwsgi.routing.files import FileKind, FileSystem
 from pydaemonwsgi.routing.fixups import fix_up
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
 from pydaemonwsgi.routing.hosts import HostTable
+from pydaemonwsgi.routing.memory import FRESH, Memory, Mount
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.negotiation import choose_variant, negotiate
 from pydaemonwsgi.routing.paths import as_text, merge_slashes, read_uri
-from pydaemonwsgi.routing.request import NEVER_REMEMBERED, PERSONAL, Facts, Request, read_fact
+from pydaemonwsgi.routing.request import PERSONAL, Facts, Request
 from pydaemonwsgi.routing.resources import MODULE, STATIC_METHODS, common_part, decide_resource, named_handler
 from pydaemonwsgi.routing.site import Site
 from pydaemonwsgi.routing.trace import Trace
@@ -43,57 +44,9 @@ from pydaemonwsgi.routing.walk import walk
 
 __all__ = ["Router", "check_routing"]
 
-# Seconds for which a decision, and what it knows of files, is believed. A new file is seen that late at most.
-_FRESH: Final = 1.0
-# Decisions remembered for each host, and the longest path that is worth it.
-_REMEMBERED: Final = 4096
-_LONGEST_REMEMBERED: Final = 1024
 # LimitInternalRecursion of httpd.
 _MOST_REDIRECTS: Final = 10
 _NEGOTIATED: Final = ("accept", "accept-language", "accept-charset", "accept-encoding")
-
-
-class _Mount(NamedTuple):
-    """What is known of a mount point until `expires`; without a script each path is decided by itself."""
-
-    expires: float
-    script: Script | None
-
-
-class _Memory:
-    """What one host has decided.
-
-    Attributes:
-        depends: names of the facts that its decisions have looked at so far.
-        is_common: whether none of them is about who asks.
-    """
-
-    __slots__ = ("decisions", "depends", "is_common", "mounts")
-
-    def __init__(self) -> None:
-        self.depends: tuple[str, ...] = ()
-        self.is_common = True
-        self.decisions: dict[tuple[object, ...], tuple[float, Decision]] = {}
-        self.mounts: dict[tuple[str, str, int], _Mount] = {}
-
-    def key(self, facts: Facts) -> tuple[object, ...]:
-        depends = self.depends
-        if not depends:
-            return facts.method, facts.path
-        return facts.method, facts.path, *[read_fact(facts, name) for name in depends]
-
-    def note(self, facts: Facts, consulted: set[str], decision: Decision, now: float) -> None:
-        if not consulted.issubset(self.depends):
-            if consulted & NEVER_REMEMBERED:
-                return
-            self.depends = tuple(sorted(consulted.union(self.depends)))
-            self.is_common = PERSONAL.isdisjoint(self.depends)
-            self.decisions.clear()
-        if len(facts.path) > _LONGEST_REMEMBERED:
-            return
-        if len(self.decisions) >= _REMEMBERED:
-            self.decisions.clear()
-        self.decisions[self.key(facts)] = (now + _FRESH, decision)
 
 
 class Router:
@@ -117,7 +70,7 @@ class Router:
         self._hosts = HostTable(server.hosts)
         environment = process_environment or {}
         self.sites = tuple(Site(number, host, environment) for number, host in enumerate(server.hosts))
-        self._memories = tuple(_Memory() for _ in self.sites)
+        self._memories = tuple(Memory() for _ in self.sites)
         self._groups = GroupTable(server.groups)
         self.needs_remote_host = any(site.needs_remote_host for site in self.sites)
 
@@ -148,7 +101,7 @@ class Router:
                 return direct
         decision, consulted = self._decide(site, facts, None)
         memory.note(facts, consulted, decision, now)
-        return decision, now + _FRESH if consulted.isdisjoint(PERSONAL) else 0.0
+        return decision, now + FRESH if consulted.isdisjoint(PERSONAL) else 0.0
 
     def explain(self, facts: Facts, trace: Trace) -> Decision:
         """Return what a request means, and note every step of the way there; nothing is remembered."""
@@ -275,7 +228,7 @@ class Router:
 
     # -- the fast path
 
-    def _mounted(self, site: Site, memory: _Memory, facts: Facts) -> tuple[Script, float] | None:
+    def _mounted(self, site: Site, memory: Memory, facts: Facts) -> tuple[Script, float] | None:
         """Return the decision for a path below a mount point whose script has been found, and its end, or None."""
         try:
             uri, refusal = read_uri(
@@ -285,25 +238,24 @@ class Router:
             return None
         if refusal:
             return None
+        if (site.rewrite is not None and not site.rewrite.is_none_for(uri)) or site.aliases.find(uri) is not None:
+            return None
         match = site.script_aliases.find(uri)
         if match is None:
             return None
-        # The port may be part of the application group's name.
-        key = (match.root, match.prefix, facts.local_port)
+        key = (match.root, match.prefix, facts.local_port, site.sections.of_location(uri))
         known = memory.mounts.get(key)
         if known is None or facts.now >= known.expires:
             known = self._find_mount(site, match, facts)
-            if len(memory.mounts) >= _REMEMBERED:
-                memory.mounts.clear()
-            memory.mounts[key] = known
+            memory.note_mount(key, known)
         if known.script is None:
             return None
         path_info = merge_slashes(match.rest)
         return known.script._replace(uri=match.prefix + path_info, path_info=path_info), known.expires
 
-    def _find_mount(self, site: Site, match: AliasMatch, facts: Facts) -> _Mount:
+    def _find_mount(self, site: Site, match: AliasMatch, facts: Facts) -> Mount:
         """Return what every path below a mount point has in common; no script if that is not everything."""
-        expires = facts.now + _FRESH
+        expires = facts.now + FRESH
         if not match.source.is_regex and (match.prefix + "/").startswith("/") and not match.prefix.endswith("/"):
             decision, consulted = self._decide(site, facts, None)
             if (
@@ -312,8 +264,8 @@ class Router:
                 and consulted <= {"local_port"}
                 and match.root in {decision.target.filename, MODULE + (decision.target.module or "")}
             ):
-                return _Mount(expires, decision)
-        return _Mount(expires, None)
+                return Mount(expires, decision)
+        return Mount(expires, None)
 
     # -- the whole way
 

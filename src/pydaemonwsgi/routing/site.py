@@ -23,7 +23,7 @@ class Site:
 
     Attributes:
         port: that URLs of this host have where the client names none; None is the scheme's.
-        is_direct: a path leads to a script alias or a file by itself: nothing is asked before the aliases.
+        is_direct: a path alone tells whether anything comes before its script alias.
 
     Raises:
         ConfigurationError: a pattern is wrong; the message begins with the place.
@@ -46,7 +46,7 @@ class Site:
         self.script_aliases = AliasTable(host.script_aliases)
         self.follows_links = self.sections.follows_links()
         self.is_direct = not (
-            self.rewrite or self.redirects or host.aliases or self.tests or self.sections.has_locations
+            self.redirects or self.tests or (self.rewrite is not None and self.rewrite.beginnings is None)
         )
         self.needs_remote_host = any(
             needs_remote_host(part.require, part.access_list)
