@@ -33,9 +33,6 @@ bench: $(STAMP)
 bench-site: $(STAMP)
 	$(BIN)/python -m benchmarks.site $(BENCH)
 
-bench-site: $(STAMP)
-	$(BIN)/python -m benchmarks.site $(BENCH)
-
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak $(SOAK)
 
