@@ -40,9 +40,9 @@ WSGIScriptAlias /late {site}/late.wsgi process-group=early application-group=sec
 WSGIScriptAlias /main-of-early {site}/main-a.wsgi process-group=early
 
 <Location /optioned>
-    WSGIApplicationGroup optioned
+    WSGIApplicationGroup gewählt
 </Location>
-<WSGIInterpreterOptions process-group=apart application-group=optioned>
+<WSGIInterpreterOptions process-group=apart application-group=gewählt>
     WSGIRestrictStdin On
     WSGIPythonPath {site}/optioned
 </WSGIInterpreterOptions>
@@ -115,6 +115,8 @@ def test_options_are_those_of_the_application_group(site: SiteServer) -> None:
     """It never gets the processes that were started without them."""
     optioned = ask(site, "/optioned")
     assert optioned["stdin"] == "forbidden"
+    # Of what is not ASCII the application sees bytes, as everywhere in the environ.
+    assert optioned["environ"] == optioned["module"] == "gewählt".encode().decode("latin-1")
     assert f"{site.directory}/optioned" in optioned["path"]
     one = ask(site, "/one")
     assert one["stdin"] == "usable"

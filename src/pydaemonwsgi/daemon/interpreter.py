@@ -42,7 +42,8 @@ def prepare_python(settings: DaemonSettings, label: str, events: Events, request
         sys.path.insert(0, settings.working_directory)
     install_modules(
         group=settings.group,
-        application_group=settings.application_group or "",
+        # As it is in the environ: bytes, each as a character (PEP 3333).
+        application_group=os.fsencode(settings.application_group or "").decode("latin-1"),
         processes=settings.processes,
         threads=settings.threads,
         events=events,

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds until the supervisor is asked again.
 _ASK_AGAIN: Final = 1.0
+# Seconds between two records of names that are too long: clients may choose them.
+_QUIET: Final = 60.0
 # Questions to the supervisor that may be unanswered: what else is said to it must find room.
 _UNANSWERED: Final = 32
 # Seconds after its last request from which a partition may make room for another.
@@ -134,6 +136,7 @@ class Partitions:
         # Until when (monotonic) there is no room in a process group, unless something is unused.
         self._full_until: dict[str, float] = {}
         self._asked: set[_Want] = set()
+        self._quiet_until = 0.0
 
     def renew(self, options: Mapping[str, GroupOptions]) -> None:
         """The configuration says something else; process groups that it does not have any more stay until `forget`."""
@@ -269,12 +272,14 @@ class Partitions:
         now = time.monotonic()
         if len(want.application_group) > LONGEST_APPLICATION_GROUP:
             # It would not travel, and the supervisor would say no.
-            logger.error(
-                "process group %s: an application group of %d characters: %s…; answered with 500",
-                want.process_group,
-                len(want.application_group),
-                want.group.name[:100],
-            )
+            if now >= self._quiet_until:
+                self._quiet_until = now + _QUIET
+                logger.error(
+                    "process group %s: an application group of %d characters: %s…; answered with 500",
+                    want.process_group,
+                    len(want.application_group),
+                    want.group.name[:100],
+                )
             self._fail_all(want)
             return
         spare = self._unused(want.process_group, now)
