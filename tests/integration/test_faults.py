@@ -205,13 +205,19 @@ def test_a_script_without_standard_descriptors_serves() -> None:
         assert "broke the protocol" not in server.log()
 
 
+def listens(path: Path) -> bool:
+    """Return whether somebody accepts connections there; a socket is bound a moment before it listens."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
 def test_a_full_standard_error_keeps_nobody_from_serving(tmp_path: Path) -> None:
     """With nowhere to write banner and messages to, the server starts, serves and stops with status 0."""
     path = tmp_path / "site.sock"
     arguments = ["-m", "pydaemonwsgi", "serve", str(SCRIPT), "--listen", f"unix:{path}"]
     server = CommandServer(launcher(FULL_STDERR, *arguments))
     try:
-        wait_for(lambda: path.is_socket() or server.process.poll() is not None, "the socket")
+        wait_for(lambda: listens(path) or server.process.poll() is not None, "the socket")
         for target in ("/print", "/"):
             with socket.socket(socket.AF_UNIX) as sock:
                 sock.settimeout(30)

@@ -284,7 +284,8 @@ def test_a_command_has_standard_streams_and_nothing_else(tmp_path: Path) -> None
     count, ignored, standard_input = (tmp_path / "seen").read_text().splitlines()
     # "total", three streams, and the directory that is listed.
     assert int(count) == 5
-    assert ignored.split()[1] == "0" * 16
+    # Others may be ignored by whoever runs the tests.
+    assert not int(ignored.split()[1], 16) >> (signal.SIGPIPE - 1) & 1
     assert standard_input == os.readlink(f"/proc/self/fd/{descriptor}")
     assert select.select([], [descriptor], [], 0)[1] == [descriptor]
     loop.stop()
