@@ -192,7 +192,7 @@ class Monitor:
         elif message.word is Word.KEEP:
             self._reloading.keep(message.numbers("versions"))
             self._retirement.forget()
-            pool.reject_reason = None
+            pool.go_on()
             # Only now may the front give us requests again: one that came before would have been handed back.
             self._supervisor.say(Word.KEPT)
         elif message.word is Word.DRAIN:

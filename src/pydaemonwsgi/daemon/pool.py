@@ -285,6 +285,14 @@ class Pool:
             self._retire(reason)
         return ended
 
+    def go_on(self) -> None:
+        """Take requests again, as the supervisor wants; a limit that has been reached is still one."""
+        self.reject_reason = None
+        if self._limit.reached:
+            if self._strict_limit:
+                self.reject_reason = RejectReason.LEAVING
+            self._retire(ShutdownReason.MAXIMUM_REQUESTS)
+
     def _give_away(self, job: Job, path: str) -> bool:
         """Have an idle worker run a job, because more wait behind it; return whether there was one.
 

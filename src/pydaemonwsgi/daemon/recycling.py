@@ -35,6 +35,11 @@ class RequestLimit:
         self._limit = limit or -1
         self.ended = 0
 
+    @property
+    def reached(self) -> bool:
+        """Whether that many requests have ended."""
+        return 0 < self._limit <= self.ended
+
     def count(self) -> ShutdownReason | None:
         """Count one finished request; return the reason to leave, at the one request that gives it."""
         self.ended += 1

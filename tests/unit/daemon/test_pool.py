@@ -358,6 +358,26 @@ def test_a_strict_limit_is_never_exceeded(gates: Gates, together: bool) -> None:
         assert running.retired == [ShutdownReason.MAXIMUM_REQUESTS]
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_limit_is_not_forgotten_when_the_process_is_to_go_on(gates: Gates, strict: bool) -> None:
+    """Newer code did not load, so it was told to keep its own; but it has still run as many requests as it may."""
+    with running_pool(gates, threads=1, limit=1, strict_limit=strict) as running:
+        assert running.front.ask("/0").complete
+        wait_for(lambda: running.retired, "the request for a successor")
+        running.pool.go_on()
+        assert running.retired == [ShutdownReason.MAXIMUM_REQUESTS] * 2
+        assert (running.front.ask("/1").rejected is RejectReason.LEAVING) is strict
+
+
+def test_a_process_below_its_limit_goes_on(gates: Gates) -> None:
+    """It takes requests again, and asks for nothing."""
+    with running_pool(gates, limit=10) as running:
+        running.pool.reject_reason = RejectReason.RELOAD
+        running.pool.go_on()
+        assert running.front.ask("/0").complete
+        assert running.retired == []
+
+
 # -- clients that go
 
 
