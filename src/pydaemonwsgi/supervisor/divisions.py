@@ -49,6 +49,7 @@ class _Divided:
             limit=division.limit,
             fits=division.fits,
             new_key=functools.partial(_new_key, base.name),
+            serves=bool(base.threads),
         )
 
 

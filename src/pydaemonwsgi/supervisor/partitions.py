@@ -31,6 +31,12 @@ from pydaemonwsgi.channel.control import LONGEST_APPLICATION_GROUP
 
 __all__ = ["Bind", "Leave", "Make", "Partition", "PartitionAction", "PartitionTable", "Refuse", "Standing", "Tell"]
 
+_TOO_LONG: Final = f"its name has more than {LONGEST_APPLICATION_GROUP} characters"
+_SERVICE: Final = "service scripts (threads=0) take none; send them to another process group"
+_FULL: Final = (
+    "there are {} already, all in use (maximum-application-groups); let applications share an interpreter "
+    "(WSGIApplicationGroup %{{GLOBAL}}, or one name for several), or raise the limit"
+)
 # Seconds between two records of the same refusal.
 _QUIET: Final = 60.0
 
@@ -125,6 +131,7 @@ class PartitionTable:
         limit: how many there may be.
         fits: whether processes that were started for nobody in particular may be an application group's.
         new_key: makes a key that no partition has had.
+        serves: whether its processes take requests; those that run service scripts do not.
     """
 
     def __init__(
@@ -136,11 +143,13 @@ class PartitionTable:
         limit: int,
         fits: Callable[[str], bool],
         new_key: Callable[[], str],
+        serves: bool = True,
     ) -> None:
         self.group = group
         self.limit = limit
         self._fits = fits
         self._new_key = new_key
+        self._serves = serves
         self._quiet_until = 0.0
         self._base = Partition(group, base, Standing.UNBOUND if base is None else Standing.SERVING, lasts=True)
         self._partitions = {group: self._base}
@@ -186,9 +195,9 @@ class PartitionTable:
         if found is not None:
             return [Tell(found)]
         if len(application_group) > LONGEST_APPLICATION_GROUP:
-            return [
-                self._refuse(application_group, f"its name has more than {LONGEST_APPLICATION_GROUP} characters", now)
-            ]
+            return [self._refuse(application_group, _TOO_LONG, now)]
+        if not self._serves:
+            return [self._refuse(application_group, _SERVICE, now)]
         if self._base.standing is Standing.UNBOUND and self._fits(application_group):
             self._base.application_group = application_group
             self._apply(self._base, _Event.WANTED)
@@ -197,7 +206,7 @@ class PartitionTable:
         if sum(one.standing is not Standing.LEAVING for one in self._partitions.values()) >= self.limit:
             unused = self._partitions.get(spare)
             if unused is None or unused.lasts or unused.standing is not Standing.SERVING:
-                return [self._refuse(application_group, f"there are {self.limit} already, all in use", now)]
+                return [self._refuse(application_group, _FULL.format(self.limit), now)]
             self._apply(unused, _Event.CROWDED_OUT)
             actions.append(Leave(unused))
         made = self._make(application_group, lasts=False)
@@ -232,8 +241,7 @@ class PartitionTable:
             # Clients may choose the names: one record a minute says it.
             self._quiet_until = now + _QUIET
             text = (
-                f"process group {self.group}: the application group {application_group[:200]!r} gets no processes: "
-                f"{why} (maximum-application-groups); its requests are answered with 500. Let applications share an "
-                "interpreter (WSGIApplicationGroup %{GLOBAL}, or one name for several), or raise the limit"
+                f"process group {self.group}: the application group {application_group[:200]!r} gets no processes, and "
+                f"its requests are answered with 500, because {why}"
             )
         return Refuse(application_group, text)

@@ -103,6 +103,18 @@ def test_a_refusal_says_the_limit_and_the_cure_once_a_minute() -> None:
     assert "'c'" in again.text
 
 
+def test_processes_that_take_no_requests_are_nobodys() -> None:
+    """Of a process group that runs service scripts only those are there in which one is imported."""
+    one = PartitionTable(
+        "g", base="a", early=("b",), limit=9, fits=lambda name: True, new_key=lambda: "k1", serves=False
+    )
+    one.start()
+    [said] = one.want("c", "", 0.0)
+    assert isinstance(said, Refuse)
+    assert "service scripts (threads=0) take none" in said.text
+    assert done(one, "b") == ["Tell k1"]
+
+
 def test_a_name_that_is_too_long_is_refused() -> None:
     one = table()
     assert done(one, "x" * (LONGEST_APPLICATION_GROUP + 1))[0].startswith("Refuse")

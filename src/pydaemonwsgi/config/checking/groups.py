@@ -114,6 +114,21 @@ def _may_be_chosen_later(server: Server) -> bool:
     return False
 
 
+def _services(server: Server, _: Machine) -> Iterator[Finding]:
+    services = {group.name for group in server.groups if not group.options.threads}
+    for host in server.hosts:
+        for alias in host.script_aliases:
+            # One that names both groups says what the service is; as `convert` writes it.
+            says_it = alias.process_group is not None and alias.application_group is not None
+            if group_of(host, alias) in services and not says_it:
+                yield Finding(
+                    alias.position,
+                    "WSGIScriptAlias",
+                    f"requests for {alias.url} go to the process group {group_of(host, alias)!r}, which runs service "
+                    "scripts (threads=0) and takes none: they are answered with 500; name another process group",
+                )
+
+
 def _all(sections: tuple[Section, ...]) -> Iterator[Section]:
     for section in sections:
         yield section
@@ -218,6 +233,7 @@ def _root(server: Server, machine: Machine) -> Iterator[Finding]:
 CHECKS = (
     Check("durations of a process group that defeat each other", _timeouts),
     Check("processes that are never killed", _keeps_hanging),
+    Check("requests for service scripts", _services),
     Check("a process group that nothing goes to", _unused),
     Check("more threads than connections, or than the kernel's queue", _more_threads_than_connections),
     Check("a backlog that the kernel cuts", _backlog),
