@@ -1,7 +1,6 @@
 """Writing answers to a client: a daemon process's and the front's own, whole or piece by piece. Shell."""
 
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -15,12 +14,12 @@ from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.local_answers import edited
 from pydaemonwsgi.front.poller import WRITE
 from pydaemonwsgi.front.routes import Route
+from pydaemonwsgi.front.sending import ClientSender
 from pydaemonwsgi.front.spool import ResponseSpool
 from pydaemonwsgi.front.timeouts import NEVER
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.ranges import ByteRange
 from pydaemonwsgi.http.response import ResponseHead
-from pydaemonwsgi.system.page_cache import is_cached
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.groups import ProcessGroup
@@ -53,9 +52,8 @@ class Answering(Connection):
     __slots__ = (
         "_answer",
         "_body_bytes",
-        "_cold",
         "_response_head",
-        "_warmed",
+        "_sender",
         "_warming",
         "exchange",
         "head",
@@ -68,9 +66,8 @@ class Answering(Connection):
         super().__init__(front, sock, addresses)
         self._answer: Answer | None = None
         self._body_bytes = 0
-        self._cold: tuple[int, int, int] | None = None
         self._response_head: ResponseHead | None = None
-        self._warmed = False
+        self._sender: ClientSender | None = None  # made for the first answer that does not go out at once
         self._warming = False
         self.exchange: Exchange | None = None
         self.head: RequestHead | None = None
@@ -276,33 +273,17 @@ class Answering(Connection):
         spool = ResponseSpool(self._front.options.spool_directory, memory, _SPOOL_BOUND)
         return Answer(spool, memory, chunked=chunked, discard=discard, left=left)
 
-    def memory(self, data: bytes, *, more: bool) -> int:
-        """Send bytes; -1 when the client takes none at the moment."""
-        try:
-            return self._socket.send(data, socket.MSG_MORE if more else 0)
-        except BlockingIOError:
-            return -1
-
-    def file(self, descriptor: int, offset: int, count: int) -> int:
-        """Send a range of a file; -1 when the client takes nothing at the moment, 0 at the file's early end."""
-        if self._warmed:
-            self._warmed = False  # once is enough: a disk that fails, or memory that is short, is sendfile's to report
-        elif not is_cached(descriptor, offset, count):
-            self._cold = (descriptor, offset, count)
-            return -1
-        try:
-            return os.sendfile(self._fd, descriptor, offset, min(count, 0x7FFFF000))
-        except BlockingIOError:
-            return -1
-
     def write(self) -> None:
         """Write as much of the answer as the client takes."""
         answer = self._answer
         if answer is None or self._warming or self.state is State.CLOSED:
             return
+        sender = self._sender
+        if sender is None:
+            sender = self._sender = ClientSender(self._socket)
         before = answer.waiting
         try:
-            done = answer.send(self)
+            done = answer.send(sender)
         except EOFError as error:
             logger.error("%s; the client's connection is cut", error, extra=self._front.log_of(self.route))
             self._break_off(answer)
@@ -316,24 +297,26 @@ class Answering(Connection):
             if answer.ended:
                 self._finish()
                 return
-        elif self._cold is not None:
-            self._warm(*self._cold)
+        elif sender.cold is not None:
+            self._warm(sender)
         elif answer.waiting != before or not self._events & WRITE:
             self._wait_to_write()
         self._give_credit(answer)
 
-    def _warm(self, descriptor: int, offset: int, count: int) -> None:
+    def _warm(self, sender: ClientSender) -> None:
         """Have a thread wait for the disk, so that the other clients need not."""
-        self._cold = None
+        assert sender.cold is not None
+        wanted, sender.cold = sender.cold, None
         self._warming = True
         self._watch(self._events & ~WRITE)
         self.deadline = NEVER  # it is not the client that is slow
-        self._front.warm(descriptor, offset, count, self._on_warm)
 
-    def _on_warm(self) -> None:
-        self._warming = False
-        self._warmed = True
-        self.on_writable()
+        def go_on() -> None:
+            self._warming = False
+            sender.is_warmed = True
+            self.on_writable()
+
+        self._front.warm(*wanted, go_on)
 
     def _wait_to_write(self) -> None:
         self._watch(self._events | WRITE)

@@ -1,6 +1,6 @@
 """One client: its requests are read, and each is brought to whoever answers it. Shell over `http`.
 
-What is written to it is `answering`'s, the connection under both is `connection`'s.
+Bodies are received by `receiving`, answers written by `answering`; the connection under all is `connection`'s.
 """
 
 import logging
@@ -10,17 +10,16 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.errors import HttpError
-from pydaemonwsgi.front.answering import Answering
-from pydaemonwsgi.front.bodies import BodyReader
 from pydaemonwsgi.front.connection import State
 from pydaemonwsgi.front.exchange import Exchange
 from pydaemonwsgi.front.poller import READ
 from pydaemonwsgi.front.questions import Consultation, Denial
+from pydaemonwsgi.front.receiving import Receiving
 from pydaemonwsgi.front.routes import Route
-from pydaemonwsgi.front.spool import RequestBody, SpoolError
+from pydaemonwsgi.front.spool import RequestBody
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
 from pydaemonwsgi.http.head import RequestHead
-from pydaemonwsgi.http.response import CONTINUE, options_response
+from pydaemonwsgi.http.response import options_response
 from pydaemonwsgi.routing.decisions import Script
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ _BODY: Final = State.BODY
 _ANSWER: Final = State.ANSWER
 
 
-class Client(Answering):
+class Client(Receiving):
     """A client.
 
     Args:
@@ -52,7 +51,7 @@ class Client(Answering):
         addresses: peer address and port, local address and port, for the access log.
     """
 
-    __slots__ = ("_body", "_consultation", "_environ", "_head_reader", "_head_started", "_known_heads")
+    __slots__ = ("_consultation", "_environ", "_head_reader", "_head_started", "_known_heads")
 
     def __init__(
         self,
@@ -66,7 +65,6 @@ class Client(Answering):
         self._head_reader = reader = front.head_reader_for(addresses)
         self._known_heads = reader.known
         self._head_started = time.monotonic()
-        self._body: BodyReader | None = None
         self._consultation: Consultation | None = None
         self._set_deadline(front.header_timeout.deadline(self._head_started, 0))
         front.poller.add(self._fd, self)
@@ -310,90 +308,6 @@ class Client(Answering):
             and not (self._half_closed and not self._buffer)
         )
 
-    # -- bodies
-
-    def _begin_body(self, head: RequestHead) -> bool:
-        front = self._front
-        try:
-            self._body = body = BodyReader(front.options, head, self.route.limit_request_body)
-        except HttpError as error:
-            self._refuse(error)
-            return False
-        except SpoolError as error:
-            self._fail_spool(error)
-            return False
-        if head.expects_continue and not self._buffer and not self._send_continue():
-            return False
-        self.state = _BODY
-        self._set_deadline(front.body_timeout.deadline(body.started, 0))
-        data, self._buffer = self._buffer, b""
-        if data:
-            self._take_body(body, data)
-        if self.state is _BODY:
-            if self._half_closed:
-                self.close()  # the rest of the body will never come
-            elif not self._events & READ:
-                self._watch(self._events | READ)
-        return self.state is _HEAD
-
-    def _send_continue(self) -> bool:
-        try:
-            sent = self._socket.send(CONTINUE)
-        except OSError:
-            sent = 0
-        if sent != len(CONTINUE):
-            self.lose()
-            return False
-        return True
-
-    def _receive_long_body(self, body: BodyReader) -> None:
-        try:
-            if not body.receive(self._socket):
-                self._take_end()
-                return
-        except SpoolError as error:
-            self._fail_spool(error)
-            return
-        except OSError:
-            self.lose()
-            return
-        self._go_on_with_body(body)
-
-    def _take_body(self, body: BodyReader, data: bytes) -> None:
-        try:
-            self._buffer = body.feed(data)
-        except HttpError as error:
-            self._refuse(error)
-            return
-        except SpoolError as error:
-            self._fail_spool(error)
-            return
-        self._go_on_with_body(body)
-
-    def _go_on_with_body(self, body: BodyReader) -> None:
-        if body.complete:
-            self._body = None
-            self._lingers = False
-            assert self.head is not None
-            self._submit(self.head, body.body)
-        else:
-            # Only ever moves away, so the buckets need not hear of it.
-            self.deadline = self._front.body_timeout.deadline(body.started, body.received)
-
-    def _fail_spool(self, error: SpoolError) -> None:
-        logger.error(
-            "a request's body cannot be kept: %s; answered with 503", error, extra=self._front.log_of(self.route)
-        )
-        self.keep = False
-        self._lingers = True
-        self._drop_body()
-        self._front.own_answers.error(self, 503, retry_after=10)
-
-    def _drop_body(self) -> None:
-        if self._body is not None:
-            self._body.close()
-            self._body = None
-
     # -- to the daemon processes
 
     def _submit(self, head: RequestHead, body: RequestBody | None) -> None:
@@ -448,6 +362,5 @@ class Client(Answering):
         if self._consultation is not None:
             self._consultation.abandon()
             self._consultation = None
-        self._drop_body()
         super()._give_back()
         self._front.client_closed(self)

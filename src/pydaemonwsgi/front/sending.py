@@ -1,0 +1,52 @@
+"""Sending bytes and ranges of files to a client's socket, without waiting for client or disk. Shell."""
+
+import os
+import socket
+from typing import Final
+
+from pydaemonwsgi.system.page_cache import is_cached
+
+__all__ = ["ClientSender"]
+
+# sendfile(2) takes no more at once.
+_MOST: Final = 0x7FFFF000
+
+
+class ClientSender:
+    """Sends what a spool gives it; see `spool.Sender`.
+
+    Args:
+        sock: the client's.
+
+    Attributes:
+        cold: the range of a file that the disk must be waited for: descriptor, offset, count.
+        is_warmed: a thread has waited for the disk; the next range is sent without another look.
+    """
+
+    __slots__ = ("_descriptor", "_socket", "cold", "is_warmed")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._descriptor = sock.fileno()
+        self.cold: tuple[int, int, int] | None = None
+        self.is_warmed = False
+
+    def memory(self, data: bytes, *, more: bool) -> int:
+        """Send bytes; -1 when the client takes none at the moment."""
+        try:
+            return self._socket.send(data, socket.MSG_MORE if more else 0)
+        except BlockingIOError:
+            return -1
+
+    def file(self, descriptor: int, offset: int, count: int) -> int:
+        """Send a range of a file; -1 when client or disk must be waited for, 0 at the file's early end."""
+        if self.is_warmed:
+            # Once is enough: a disk that fails, or memory that is short, is sendfile's to report.
+            self.is_warmed = False
+        elif not is_cached(descriptor, offset, count):
+            self.cold = (descriptor, offset, count)
+            return -1
+        try:
+            return os.sendfile(self._descriptor, descriptor, offset, min(count, _MOST))
+        except BlockingIOError:
+            return -1
