@@ -298,3 +298,35 @@ def test_a_server_that_stops_answers_what_waits_for_its_first_processes(site: Si
     slow.join()
     assert told == [200]
     assert site.server.process.wait(30) == 0
+
+
+HANDLER = """
+import signal
+signal.signal(signal.SIGUSR1, lambda number, frame: print("own handler"))
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return []
+"""
+
+
+def test_signals_are_an_application_groups_own_where_it_is_said() -> None:
+    """WSGIRestrictSignal Off: the handler that an early script installs is called; elsewhere it is not installed."""
+    text = """
+    WSGIDaemonProcess g threads=1
+    WSGIImportScript {site}/handler.py process-group=g application-group=free
+    WSGIImportScript {site}/handler.py process-group=g application-group=%{GLOBAL}
+    <WSGIInterpreterOptions application-group=free>
+        WSGIRestrictSignal Off
+    </WSGIInterpreterOptions>
+    """
+    with serving_site(text, {"handler.py": HANDLER}, control=True) as site:
+        wait_for(lambda: all(group["running"] for group in groups(site).values()), "the processes")
+        free, main = ([process["pid"] for process in groups(site)[name]["processes"]] for name in ("g|free", "g"))
+        os.kill(free[0], signal.SIGUSR1)
+        wait_for(lambda: "own handler" in site.log(), "the handler")
+        assert site.log().count("handler for signal 10 is not installed") == 1
+        os.kill(main[0], signal.SIGUSR1)
+        wait_for(lambda: groups(site)["g"]["processes"][0]["pid"] != main[0], "the eviction")
+        assert groups(site)["g|free"]["processes"][0]["pid"] == free[0]
+        assert site.log().count("own handler") == 1

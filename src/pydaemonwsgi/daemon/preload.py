@@ -70,7 +70,7 @@ def go_on_as_parent(settings: DaemonSettings, control_socket: socket.socket) -> 
     """Load the script and fork; return an exit status. The process is who and where it should be."""
     waker = Waker()
     supervisor = ControlConnection(control_socket, waker.wake)
-    signals = SignalInbox(waker.sink)
+    signals = SignalInbox(waker.sink, restricted=settings.restrict_signal)
     forker = Forker()
     workplace = prepare(settings)
     die_with_parent(os.getppid(), signal.SIGKILL)  # it has nothing to finish
@@ -85,7 +85,7 @@ def go_on_as_parent(settings: DaemonSettings, control_socket: socket.socket) -> 
     # From here on this is a daemon process, and the first that it does is to give up what is its parent's.
     own_control, board = born
     own_waker = Waker()
-    signals = SignalInbox(own_waker.sink)
+    signals = SignalInbox(own_waker.sink, restricted=settings.restrict_signal)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _LEAVING)
     supervisor.close()
     waker.close()
