@@ -330,3 +330,17 @@ def test_signals_are_an_application_groups_own_where_it_is_said() -> None:
         wait_for(lambda: groups(site)["g"]["processes"][0]["pid"] != main[0], "the eviction")
         assert groups(site)["g|free"]["processes"][0]["pid"] == free[0]
         assert site.log().count("own handler") == 1
+
+
+def test_preloaded_application_groups_have_a_parent_each(site: SiteServer) -> None:
+    """It is asked for its processes when it is wanted, and forks those that follow with the script loaded."""
+    change(site, "WSGIDaemonProcess apart threads=2 preload=On", drop="WSGIDaemonProcess apart")
+    one, two = ask(site, "/one"), ask(site, "/two")
+    assert one["pid"] != two["pid"]
+    for told, path in ((one, "/one"), (two, "/two")):
+        assert told["module"] == told["environ"] == f"site.test:{site.port}|{path}"
+        os.kill(told["pid"], signal.SIGKILL)
+    for told, path in ((one, "/one"), (two, "/two")):
+        after = ask(site, path)
+        assert after["pid"] != told["pid"]
+        assert (after["module"], after["loaded"]) == (told["module"], told["loaded"])

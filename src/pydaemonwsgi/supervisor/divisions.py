@@ -60,6 +60,9 @@ class Divisions:
         groups: everything that has processes; partitions are put in, and taken out when they have ended.
         front: is told where requests go.
         make: makes the processes of a partition, of its plan and its key.
+
+    Attributes:
+        ended_before: requests ended by processes of partitions that have made room.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Divisions:
         self._make = make
         self._divided: dict[str, _Divided] = {}
         self._leaving: dict[str, ProcessGroup] = {}
+        self.ended_before = 0
         for group in list(groups):
             if group.division is not None:
                 self.add(group, group.division)
@@ -136,8 +140,8 @@ class Divisions:
     def carry_out(self) -> None:
         """Forget the partitions whose last process has ended."""
         for key, group in list(self._leaving.items()):
-            if not group.children:
-                group.end()
+            if group.is_empty:
+                self.ended_before += group.ended_before
                 del self._leaving[key]
                 self._groups.remove(group)
                 self._divided[group.process_group].table.on_ended(key)

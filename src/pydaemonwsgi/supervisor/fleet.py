@@ -58,6 +58,7 @@ class Fleet:
         self._divisions = Divisions(self.groups, front, self._make)
         self._leaving: list[ProcessGroup] = []
         self._unwanted: set[str] = set()
+        self._ended_before = 0  # by processes of groups that have left
 
     def _make(self, plan: GroupPlan, key: str = "") -> ProcessGroup:
         kind = PreloadedProcessGroup if isinstance(plan.planner, PreloadedGroup) else ProcessGroup
@@ -82,7 +83,7 @@ class Fleet:
     @property
     def ended_before(self) -> int:
         """Requests ended by processes that are gone."""
-        return sum(group.ended_before for group in self._every)
+        return self._ended_before + self._divisions.ended_before + sum(group.ended_before for group in self._every)
 
     @property
     def loaded(self) -> bool:
@@ -120,6 +121,7 @@ class Fleet:
         """Have every group do what its planner wants, and forget those that have left."""
         for group in [group for group in self._leaving if group.is_empty]:
             group.end()
+            self._ended_before += group.ended_before
             self._leaving.remove(group)
         for group in self._every:
             group.carry_out()
