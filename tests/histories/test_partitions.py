@@ -218,7 +218,7 @@ class World:
     def look(self) -> None:
         # The front's questions take the clock; everything was asked for, and last used, long before this.
         for want in self.front._wants.values():
-            want.asked_at -= self.random.choice((0.0, 2.0))
+            want.asked_at -= self.random.choice((0.0, 10.0))
             want.used_at -= self.random.choice((0.0, 100.0))
         self.front._full_until.clear()
         self.front.look(time.monotonic())

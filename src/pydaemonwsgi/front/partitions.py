@@ -31,8 +31,10 @@ __all__ = ["Partitions", "State"]
 
 logger = logging.getLogger(__name__)
 
-# Seconds until the supervisor is asked again.
-_ASK_AGAIN: Final = 1.0
+# Seconds until the supervisor is asked again: only a supervisor that stands still has not answered by then.
+_ASK_AGAIN: Final = 5.0
+# Seconds for which what has been full is not asked again.
+_FULL: Final = 1.0
 # Seconds between two records of names that are too long: clients may choose them.
 _QUIET: Final = 60.0
 # Questions to the supervisor that may be unanswered: what else is said to it must find room.
@@ -217,7 +219,7 @@ class Partitions:
         """There is no room for an application group; there will not be any for another one in the next moment."""
         want = self._wants.get((process_group, application_group))
         if want is not None and want.state is State.WANTED:
-            self._full_until[process_group] = time.monotonic() + _ASK_AGAIN
+            self._full_until[process_group] = time.monotonic() + _FULL
             self._fail_all(want)
 
     def _fail_all(self, want: _Want) -> None:
