@@ -275,7 +275,10 @@ class Client(Receiving):
         assert head is not None
         if isinstance(judgement, Denial):
             self._set_keep(head)
-            self._front.own_answers.error(self, judgement.status, retry_after=judgement.retry_after)
+            if judgement.reason:
+                self._front.own_answers.refuse(self, judgement.status, judgement.reason)
+            else:
+                self._front.own_answers.error(self, judgement.status, retry_after=judgement.retry_after)
             return
         self.route = judgement
         self.state = _HEAD

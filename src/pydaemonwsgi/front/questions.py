@@ -6,7 +6,6 @@ that queueing, time-outs, a process that dies and a client that goes away are wh
 """
 
 import json
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydaemonwsgi.channel.frames import Payload
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
+from pydaemonwsgi.front.hosts import HostRules
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.timeouts import NEVER
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.response import ResponseHead
-from pydaemonwsgi.routing.decisions import Refusal, Script
+from pydaemonwsgi.routing.decisions import Script
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.groups import ProcessGroup
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pydaemonwsgi.front.sites import Sites
 
 __all__ = ["Consultation", "Denial", "Question"]
-
-logger = logging.getLogger(__name__)
 
 # Bytes that an answer to a question may have: three names are in it at most.
 _LONGEST_ANSWER: Final = 64 * 1024
@@ -39,6 +37,7 @@ _STATUS: Final = {
 }
 # What the daemon process answers if it was too slow; any other status is the script's failure.
 _TIMED_OUT: Final = 504
+_FAILED: Final = 500
 
 
 class Denial(NamedTuple):
@@ -47,10 +46,12 @@ class Denial(NamedTuple):
     Attributes:
         status: what the client gets.
         retry_after: seconds for Retry-After; 0 for none.
+        reason: for the log; "" where it has been told already.
     """
 
     status: int
     retry_after: int = 0
+    reason: str = ""
 
 
 class Question:
@@ -63,6 +64,7 @@ class Question:
         connection: the CGI variables of the client's connection, encoded.
         environ: those of the request, with what is asked.
         peer: who the client is, for reports.
+        host: the rules of the host that the request is for.
         done: is called once, with the answer or with why there is none.
     """
 
@@ -76,6 +78,7 @@ class Question:
         connection: bytes,
         environ: bytes,
         peer: str,
+        host: HostRules,
         done: Callable[[dict[str, Any] | Denial], None],
     ) -> None:
         self._front = front
@@ -85,7 +88,7 @@ class Question:
         self._status = 0
         self.peer = peer
         now = time.time()
-        route = Route(group, 0)
+        route = Route(group, 0, host)
         identity = next(front.request_ids)
         self._exchange = Exchange(self, head, route, connection, environ, None, identity, now, now, NEVER)
 
@@ -129,7 +132,7 @@ class Question:
         """Take a file for no answer: only a process that is not itself any more answers so."""
         os.close(descriptor)
         self._exchange.channel.cancel(self._exchange)
-        self._end(Denial(500))
+        self._end(Denial(_FAILED, reason="the answer of a script that was asked is a file"))
 
     def end_answer(self) -> None:
         """The body is complete."""
@@ -146,13 +149,14 @@ class Question:
 
     def _read(self, body: bytes) -> None:
         if self._status != 200:
-            self._end(Denial(_TIMED_OUT if self._status == _TIMED_OUT else 500))
+            self._end(Denial(_TIMED_OUT if self._status == _TIMED_OUT else _FAILED))
             return
         try:
             said = json.loads(body) if len(body) <= _LONGEST_ANSWER else None
         except (ValueError, RecursionError):
             said = None
-        self._end(said if isinstance(said, dict) else Denial(500))
+        broken = Denial(_FAILED, reason="the answer of a script that was asked is none")
+        self._end(said if isinstance(said, dict) else broken)
 
 
 class Consultation:
@@ -203,7 +207,8 @@ class Consultation:
             self._question.abandon()
 
     def _ask(self, group: "ProcessGroup", environ: bytes, done: Callable[[dict[str, Any] | Denial], None]) -> None:
-        question = Question(self._front, group, self._head, self._connection, environ, self._peer, done)
+        host = self._route.host
+        question = Question(self._front, group, self._head, self._connection, environ, self._peer, host, done)
         self._question = question
         question.ask()
 
@@ -212,15 +217,13 @@ class Consultation:
         assert script is not None
         if isinstance(said, Denial):
             # A script that fails gives no permission; that it could not be asked is another thing.
-            self._done(Denial(403) if said.status == 500 else said)
-        elif said.get("allowed") is False:
-            logger.info("403: denied by %s (WSGIAccessScript)", script.path)
-            self._done(Denial(403))
-        elif said.get("allowed", "") in {True, None}:
+            self._done(said._replace(status=403) if said.status == _FAILED else said)
+            return
+        allowed = said.get("allowed", "not said")
+        if allowed is True or allowed is None:
             self._ask_dispatch()
         else:
-            logger.error("the answer of %s (WSGIAccessScript) cannot be understood", script.path)
-            self._done(Denial(403))
+            self._done(Denial(403, reason=f"{script.path} (WSGIAccessScript) denies it"))
 
     def _ask_dispatch(self) -> None:
         decision = self._route.decision
@@ -238,9 +241,6 @@ class Consultation:
             return
         names = [said.get(name) for name in ("process_group", "application_group", "callable_object")]
         if not all(name is None or isinstance(name, str) for name in names):
-            self._done(Denial(500))
+            self._done(Denial(_FAILED, reason="the answer of a script that was asked is none"))
             return
-        route = self._sites.dispatched(self._route, self._head, decision, *names)
-        if isinstance(route.decision, Refusal):
-            logger.error("%d: %s", route.decision.status, route.decision.reason)
-        self._done(route)
+        self._done(self._sites.dispatched(self._route, self._head, decision, *names))

@@ -14,6 +14,7 @@ from pydaemonwsgi.daemon.output import (
     ErrorStream,
     StandardStream,
     current_request,
+    forbid_streams,
     install_standard_streams,
     set_current_request,
 )
@@ -273,3 +274,15 @@ def test_logging_to_the_standard_error(capfd: pytest.CaptureFixture[str]) -> Non
     set_current_request(ErrorStream("00bb"))
     handler.emit(logging.LogRecord("app", logging.INFO, __file__, 1, "two\nlines", None, None))
     assert parsed(capfd) == [("error", "00bb", "two"), ("error", "00bb", "lines")]
+
+
+def test_a_forbidden_stream_raises_whatever_is_done_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter, which flushes what is open when it ends, takes it for closed."""
+    monkeypatch.setattr(sys, "stdin", sys.stdin)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    forbid_streams(stdin=True, stdout=True)
+    with pytest.raises(OSError, match=r"sys\.stdin may not be used here \(WSGIRestrictStdin On\)"):
+        sys.stdin.read()
+    with pytest.raises(OSError, match="WSGIRestrictStdout"):
+        print("x")
+    assert sys.stdout.closed

@@ -208,3 +208,30 @@ def test_a_header_line_may_be_as_long_as_allowed() -> None:
     with pytest.raises(ResponseError, match=r"header X-Long has 8193 bytes, more than --header-buffer-size \(8192\)"):
         read_response_head(head + b"a", 8192)
     assert read_response_head(head + b"a").status == 200
+
+
+def test_many_headers_arrive_in_order_and_challenges_stay_apart() -> None:
+    """Two WWW-Authenticate are two ways to log in; other repeated names are one list."""
+    items = [(b"X-%d" % number, b"%d" % number) for number in range(25)]
+    items += [(b"WWW-Authenticate", b"Basic"), (b"WWW-Authenticate", b"Digest"), (b"X-3", b"again")]
+    encoded = b"200 OK\0" + b"\0".join(name + b"\0" + value for name, value in items)
+    lines = read_response_head(encoded).lines.split(b"\r\n")[1:-1]
+    wanted = [b"X-%d: %d" % (number, number) for number in range(25)]
+    wanted[3] = b"X-3: 3, again"
+    assert lines == [*wanted, b"WWW-Authenticate: Basic", b"WWW-Authenticate: Digest"]
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "sent_on"),
+    [
+        (b"200 OK", b"/a?b=c", b"/a?b=c"),
+        (b"200 OK", b"http://other.example/", None),
+        (b"200 OK", b"a", None),
+        (b"302 Found", b"/a", None),
+        (b"404 Not Found", b"/a", None),
+    ],
+)
+def test_a_path_of_this_server_with_status_200_is_an_internal_redirect(
+    status: bytes, location: bytes, sent_on: bytes | None
+) -> None:
+    assert read_response_head(status + b"\0Location\0" + location).sent_on == sent_on
