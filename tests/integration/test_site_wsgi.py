@@ -309,6 +309,16 @@ def test_an_error_of_the_application_gives_way_to_the_sites(site: SiteServer, st
     assert report(site.get("/app/overridden"))["PATH_INFO"] == "/overridden"
 
 
+def test_whoever_must_log_in_is_told_how_although_the_page_is_the_sites(site: SiteServer) -> None:
+    """And cookies are set; all else of the application's answer is dropped with its body."""
+    query = "status=401%20No&header=WWW-Authenticate:Basic&header=Set-Cookie:a=1&header=X-Lost:1"
+    answer = site.get(f"/app/overridden?{query}")
+    assert (answer.status, answer.header("WWW-Authenticate"), answer.header("Set-Cookie")) == (401, "Basic", "a=1")
+    assert answer.header("X-Lost") is None
+    answer = site.get(f"/app/overridden?{query.replace('401%20No', '410%20Gone')}")
+    assert (answer.status, answer.text, answer.header("Set-Cookie")) == (410, "<p>a page</p>\n", "a=1")
+
+
 # -- internal redirects
 
 
