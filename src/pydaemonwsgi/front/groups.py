@@ -28,10 +28,21 @@ class ProcessGroup:
         queue_timeout: seconds that one may wait; 0 for ever.
         options: what else holds for its requests.
         deserted_since: since when (monotonic) there is no daemon process; None while there is one.
+        application_group: whose requests these are; "" where they are not told apart.
         on_waiting: called when a request has to wait, while it is not sure that there will be processes at all.
     """
 
-    __slots__ = ("_stream", "channels", "deserted_since", "name", "on_waiting", "options", "queue", "queue_timeout")
+    __slots__ = (
+        "_stream",
+        "application_group",
+        "channels",
+        "deserted_since",
+        "name",
+        "on_waiting",
+        "options",
+        "queue",
+        "queue_timeout",
+    )
 
     def __init__(self, options: "GroupOptions") -> None:
         self.name = options.name
@@ -40,7 +51,8 @@ class ProcessGroup:
         self.queue_timeout = options.queue_timeout
         self.options = options
         self.deserted_since: float | None = time.monotonic()
-        self.on_waiting: Callable[[], None] | None = None
+        self.application_group = ""
+        self.on_waiting: Callable[[ProcessGroup], None] | None = None
         # Streams begin above whatever an earlier front of this supervisor can have used, because a daemon process
         # outlives a front.
         self._stream = time.monotonic_ns() // 1000
@@ -75,7 +87,7 @@ class ProcessGroup:
             exchange.waiting_since = time.monotonic()
             queue.add(exchange)
             if self.on_waiting is not None:
-                self.on_waiting()
+                self.on_waiting(self)
         else:
             exchange.client.refuse(seconds)
 
@@ -87,7 +99,7 @@ class ProcessGroup:
         else:
             self.queue.add_again(exchange)
             if self.on_waiting is not None:
-                self.on_waiting()
+                self.on_waiting(self)
 
     def refuse(self, seconds: float) -> None:
         """No daemon process will run a request for so many seconds: answer those that wait."""

@@ -14,7 +14,6 @@ was not answered is asked for again, for a message may be lost; what was made fo
 the supervisor unasked.
 """
 
-import functools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -211,7 +210,7 @@ class Partitions:
         del self._groups[key]
         want.key = f"?{key}"
         self._groups[want.key] = want.group
-        self._watch(want)
+        want.group.on_waiting = self._note_waiting
         if want.group.queue:
             self._want(want)
 
@@ -243,28 +242,28 @@ class Partitions:
     # -- one application group
 
     def _make(self, process_group: str, application_group: str) -> _Want:
-        want = _Want(process_group, application_group, ProcessGroup(self._options[process_group]), time.monotonic())
-        want.group.name = partition_title(process_group, application_group)
-        self._keep(want)
+        group = ProcessGroup(self._options[process_group])
+        group.name = partition_title(process_group, application_group)
+        group.application_group = application_group
+        return self._keep(process_group, application_group, group)
+
+    def _keep(self, process_group: str, application_group: str, group: ProcessGroup) -> _Want:
+        want = _Want(process_group, application_group, group, time.monotonic())
+        self._wants[process_group, application_group] = want
+        self._groups[want.key] = group
+        group.on_waiting = self._note_waiting
         return want
 
-    def _keep(self, want: _Want) -> None:
-        self._wants[want.process_group, want.application_group] = want
-        self._groups[want.key] = want.group
-        self._watch(want)
-
-    def _watch(self, want: _Want) -> None:
-        want.group.on_waiting = functools.partial(self._note_waiting, want)
-
-    def _note_waiting(self, want: _Want) -> None:
-        known = self._wants.get((want.process_group, want.application_group))
-        if known is None:
+    def _note_waiting(self, group: ProcessGroup) -> None:
+        key = group.options.name, group.application_group
+        want = self._wants.get(key)
+        if want is None:
             # It was forgotten while the body of this request was still coming.
-            self._keep(want)
-        elif known is not want:
-            while (exchange := want.group.queue.take()) is not None:
-                exchange.route.group = known.group
-                known.group.submit(exchange)
+            want = self._keep(*key, group)
+        elif want.group is not group:
+            while (exchange := group.queue.take()) is not None:
+                exchange.route.group = want.group
+                want.group.submit(exchange)
             return
         if want.state is State.IDLE:
             self._want(want)
