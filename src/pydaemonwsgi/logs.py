@@ -62,6 +62,10 @@ _WORD_OF = {number: word for word, number in _WORDS.items()}
 # C0 but tab (line feeds are gone by then), DEL and C1 (0x9b starts a terminal command), Unicode line ends.
 _UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
+# syslog's numbers, which the journal takes at the beginning of a line.
+_PRIORITIES = {"debug": 7, "info": 6, "notice": 5, "warn": 4, "error": 3, "crit": 2}
+_in_journal = False
+
 _second: tuple[int, str] = (-1, "")  # the second last formatted; swapped whole, so threads need no lock
 _lost = 0
 _missing = 0  # of those, how many the log has not been told of
@@ -98,13 +102,18 @@ def level_word(level: int) -> str:
     return word
 
 
-def error_line(level: str, text: str, *, label: str, request_id: str | None, now: float) -> bytes:
+def error_line(
+    level: str, text: str, *, label: str, request_id: str | None, now: float, descriptor: int = ERROR_LOG
+) -> bytes:
     """One record as the bytes of the log: each line of the text with the prefix, ready for one write.
+
+    Where the error log is systemd's journal, each line begins with its priority (sd-daemon(3)), for `journalctl -p`.
 
     Args:
         level: one of httpd's words; written as it is.
         label: the process's role or its process group.
         now: seconds since the epoch; shown in local time.
+        descriptor: where it is going to be written.
     """
     global _second
     second = int(now)
@@ -115,6 +124,8 @@ def error_line(level: str, text: str, *, label: str, request_id: str | None, now
     request = "" if request_id is None else f" [request {_escaped(request_id)}]"
     millis = int((now - second) * 1000)
     prefix = f"[{stamp}.{millis:03d}] [{level}] [pid {os.getpid()}] [{_escaped(label)}]{request} "
+    if _in_journal and descriptor == ERROR_LOG:
+        prefix = f"<{_PRIORITIES.get(level, 3)}>{prefix}"
     if text.isprintable():
         return f"{prefix}{text}\n".encode("utf-8", "backslashreplace")
     lines = text.replace("\r\n", "\n").split("\n")
@@ -153,6 +164,15 @@ def _amends(now: float) -> bytes:
     )
 
 
+def _leads_to_journal(stream: str) -> bool:
+    """Whether descriptor 2 is what systemd says is connected with the journal: `DEVICE:INODE` (systemd.exec(5))."""
+    try:
+        found = os.fstat(ERROR_LOG)
+    except OSError:
+        return False
+    return stream == f"{found.st_dev}:{found.st_ino}"
+
+
 def lost_records() -> int:
     """How many records this process could not write."""
     return _lost
@@ -174,8 +194,9 @@ def setup_error_log(level: str, *, label: str, root: bool = True, lowest: str | 
     Raises:
         ConfigurationError: there is no such level.
     """
-    global _missing, _cut
+    global _missing, _cut, _in_journal
     number = parse_level(level)
+    _in_journal = _leads_to_journal(os.environ.get("JOURNAL_STREAM", ""))
     _missing, _cut = 0, False  # what the process lost that this one was forked from, that one tells
     logging.addLevelName(NOTICE, "NOTICE")
     _HANDLER.label = label
@@ -221,6 +242,7 @@ class _ErrorLogHandler(logging.Handler):
             label=self.label,
             request_id=None if request_id is None else str(request_id),
             now=record.created,
+            descriptor=ERROR_LOG if log is None else log.descriptor,
         )
         write_record(line, ERROR_LOG if log is None else log.descriptor)
 

@@ -428,3 +428,28 @@ def test_handler_time_is_the_record_s(written: list[bytes]) -> None:
     logging.getLogger("pydaemonwsgi").handle(record)
 
     assert written == [f"{PREFIX}old\n".encode()]
+
+
+# -- systemd's journal
+
+
+def test_a_line_in_the_journal_begins_with_its_priority(written: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line of a record does, for each is an entry of its own; what goes to a host's log does not."""
+    found = os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+    monkeypatch.setattr(logs, "_in_journal", False)
+    setup_error_log("info", label="front")
+    logging.getLogger("pydaemonwsgi.front").error("one\ntwo")
+    logging.getLogger("pydaemonwsgi.front").info("three")
+    assert [line[:4] for line in b"".join(written).splitlines()] == [b"<3>[", b"<3>[", b"<6>["]
+    assert error_line("error", "m", label="front", request_id=None, now=MOMENT, descriptor=7).startswith(b"[")
+
+
+@pytest.mark.parametrize("stream", ["", "1:1", "nonsense"])
+def test_elsewhere_it_does_not(written: list[bytes], monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    """Whoever redirects standard error of a service has a file, whatever the environment says."""
+    monkeypatch.setenv("JOURNAL_STREAM", stream)
+    monkeypatch.setattr(logs, "_in_journal", False)
+    setup_error_log("info", label="front")
+    logging.getLogger("pydaemonwsgi.front").error("one")
+    assert written[0].startswith(b"[")
