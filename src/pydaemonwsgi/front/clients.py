@@ -260,7 +260,7 @@ class Client(Receiving):
         head = self.head
         if not route.asks or head is None:
             return self._follow(route, head)
-        sites = self._front.sites
+        sites = route.sites
         assert sites is not None
         self.wait()
         asks = Consultation(self._front, sites, route, head, self._environ, self.peer, self._take_judgement)
@@ -275,10 +275,11 @@ class Client(Receiving):
         assert head is not None
         if isinstance(judgement, Denial):
             self._set_keep(head)
-            if judgement.reason:
-                self._front.own_answers.refuse(self, judgement.status, judgement.reason)
+            status, retry_after, reason = judgement
+            if reason:
+                self._front.own_answers.refuse(self, status, reason, retry_after=retry_after)
             else:
-                self._front.own_answers.error(self, judgement.status, retry_after=judgement.retry_after)
+                self._front.own_answers.error(self, status, retry_after=retry_after)
             return
         self.route = judgement
         self.state = _HEAD
@@ -349,6 +350,7 @@ class Client(Receiving):
         if not self._events & READ and not self._half_closed:
             self._watch(self._events | READ)
         self.deadline = now + self.route.host.keep_alive_timeout
+        self.route = self._front.route  # an idle client keeps nothing of a configuration that has gone
         if self.bucket < 0 or self.bucket * GRAIN > self.deadline:
             self._front.deadlines.note(self)
         if self._buffer:

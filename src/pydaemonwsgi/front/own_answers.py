@@ -57,7 +57,9 @@ class OwnAnswers:
             case _:
                 raise AssertionError("a decision that nobody answers")
 
-    def refuse(self, client: "Answering", status: int, reason: str, *, allow: str | None = None) -> None:
+    def refuse(
+        self, client: "Answering", status: int, reason: str, *, allow: str | None = None, retry_after: int = 0
+    ) -> None:
         """Answer with an error, and say in the host's error log why."""
         head = client.head
         # As httpd: that somebody may not see something should be looked at; that something is not there is daily life.
@@ -72,7 +74,8 @@ class OwnAnswers:
             reason,
             extra=self._front.log_of(client.route),
         )
-        self.error(client, status, headers=(("Allow", allow),) if allow is not None else ())
+        headers = (("Allow", allow),) if allow is not None else ()
+        self.error(client, status, retry_after=retry_after, headers=headers)
 
     def error(self, client: "Answering", status: int, *, retry_after: int = 0, headers: Headers = ()) -> None:
         """Answer with the page that the configuration has for an error, or the server's own.
@@ -83,7 +86,7 @@ class OwnAnswers:
             retry_after: seconds for Retry-After; 0 for none.
             headers: of the answer, whoever makes its page.
         """
-        sites, head = self._front.sites, client.head
+        sites, head = client.route.sites, client.head
         if sites is not None:
             client.route = sites.own(client.route, head, client.addresses)
         route = client.route
@@ -107,7 +110,7 @@ class OwnAnswers:
         if answer.sent_on is None:
             self.error(client, answer.status, headers=kept)
             return
-        sites, head = self._front.sites, client.head
+        sites, head = client.route.sites, client.head
         assert sites is not None
         assert head is not None
         route = sites.own(client.route, head, client.addresses)

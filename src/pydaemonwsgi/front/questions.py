@@ -196,8 +196,7 @@ class Consultation:
     def begin(self) -> None:
         """Ask; the last answer may be there before this returns."""
         if self._sites.access_script(self._route) is not None:
-            group, environ = self._sites.access_question(self._route, self._head)
-            self._ask(group, environ, self._judge_access)
+            self._ask(lambda: self._sites.access_question(self._route, self._head), self._judge_access)
         else:
             self._ask_dispatch()
 
@@ -206,7 +205,16 @@ class Consultation:
         if self._question is not None:
             self._question.abandon()
 
-    def _ask(self, group: "ProcessGroup", environ: bytes, done: Callable[[dict[str, Any] | Denial], None]) -> None:
+    def _ask(
+        self,
+        make: Callable[[], "tuple[ProcessGroup, bytes]"],
+        done: Callable[[dict[str, Any] | Denial], None],
+    ) -> None:
+        try:
+            group, environ = make()
+        except KeyError:
+            done(Denial(503, 1, "the group that is asked has gone with the configuration that had it"))
+            return
         host = self._route.host
         question = Question(self._front, group, self._head, self._connection, environ, self._peer, host, done)
         self._question = question
@@ -228,8 +236,7 @@ class Consultation:
     def _ask_dispatch(self) -> None:
         decision = self._route.decision
         if isinstance(decision, Script) and decision.target.dispatch_script is not None:
-            group, environ = self._sites.dispatch_question(self._route, self._head, decision)
-            self._ask(group, environ, self._judge_dispatch)
+            self._ask(lambda: self._sites.dispatch_question(self._route, self._head, decision), self._judge_dispatch)
         else:
             self._done(self._route)
 

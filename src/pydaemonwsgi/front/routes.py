@@ -1,11 +1,15 @@
 """Where requests go: who answers, within what bounds, by which host's rules."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.hosts import NO_HOST, HostRules
 from pydaemonwsgi.routing.decisions import Decision
 from pydaemonwsgi.routing.request import Facts
+
+if TYPE_CHECKING:
+    from pydaemonwsgi.front.sites import Sites
 
 __all__ = ["Route"]
 
@@ -23,6 +27,8 @@ class Route:
         facts: what was decided by.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
         asks: scripts are to be asked before the request goes on.
+        sites: that have decided; what becomes of the request is theirs to say, also after a reload. None without a
+            configuration.
         is_shared: other requests with the same head take it too; `Sites.own` makes it one's own.
         is_renewed: files have changed since it was decided first; it is not decided a third time.
         redirects: how many applications have sent the request on by `Location`.
@@ -37,6 +43,7 @@ class Route:
     document_of: int = 0
     asks: bool = False
     redirects: int = 0
+    sites: "Sites | None" = None
     is_shared: bool = False
     is_renewed: bool = False
 

@@ -256,10 +256,19 @@ class Sites:
             if decision.target.dispatch_script is not None:
                 asks = True  # who answers is not known yet, and the one that is configured may not exist
             else:
-                group = self._find_group(decision.target.process_group, decision.target.application_group)
+                try:
+                    group = self._find_group(decision.target.process_group, decision.target.application_group)
+                except KeyError:
+                    return self._route(_gone(decision), head, facts, document_of=document_of, internal=internal)
             environ = self._environs.make(head, decision, facts, internal=internal)
         limit = settings.limit_request_body or 0
-        return Route(group, limit, rules, environ, decision, facts, document_of, asks)
+        return Route(group, limit, rules, environ, decision, facts, document_of, asks, sites=self)
+
+
+def _gone(decision: Script) -> Refusal:
+    """Return what a request gets whose process group has gone with a configuration that was in force when it came."""
+    reason = f"the process group {decision.target.process_group!r} has gone with the configuration that had it"
+    return Refusal(decision.common, 503, reason)
 
 
 def _no_facts(addresses: Addresses) -> Facts:
