@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.helpers.control import done, order
 from tests.helpers.public import Public
 from tests.helpers.server import wait_for
 from tests.helpers.site import SiteServer, free_port, serving_site
@@ -163,6 +164,20 @@ def test_a_request_of_a_group_that_goes_is_answered(site: Site) -> None:
         while data := sock.recv(65536):
             received += data
     assert b"one one" in received
+
+
+def test_a_reload_names_the_groups_whose_processes_are_replaced(public: Public) -> None:
+    """The others keep theirs, also where a reload of them has failed before."""
+    files = {f"{name}.wsgi": f"NAME = {name!r}\n{SCRIPT}" for name in ("kept", "one", "two")}
+    with serving_site(USER + ONE, files, python=public.python, env=public.env, control=True) as running:
+        site = Site(running)
+        (running.directory / "kept.wsgi").write_text("1 / 0")
+        assert "does not load" in order(running.server, "reload", "--wait").stderr
+        site.write(ONE.replace("one processes=1", "one processes=2"))
+        assert done(running.server, "reload", "--wait")["groups"] == ["one"]
+        site.write(ONE.replace("one processes=1", "one processes=2") + "SetEnv A b\n")
+        answer = order(running.server, "reload", "--wait")
+        assert answer.stdout == "the configuration has been read again; no daemon process had to be replaced\n"
 
 
 def test_no_request_fails_while_configurations_follow_each_other(site: Site) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.server import APPS, Answer, serving
+from tests.helpers.server import APPS, Answer, serving, wait_for
 from tests.helpers.site import Files, SiteServer, serving_site
 
 CONFIGURATION = """
@@ -412,3 +412,18 @@ def test_a_script_says_whether_it_is_to_be_loaded_anew(site: SiteServer) -> None
 def test_standard_input_is_not_for_applications(site: SiteServer) -> None:
     """WSGIRestrictStdin."""
     assert site.get("/stdin").text.startswith("OSError ")
+
+
+@pytest.mark.parametrize(("setting", "runs"), [("On", True), ("Off", False)])
+def test_the_interpreter_is_taken_down_unless_the_site_says_no(setting: str, runs: bool) -> None:
+    """WSGIDestroyInterpreter: whether functions of atexit run when a process ends."""
+    files: Files = {"bye.wsgi": "import atexit\natexit.register(print, 'good', 'bye')\ndef application(*_): pass\n"}
+    text = f"""
+        WSGIDestroyInterpreter {setting}
+        WSGIDaemonProcess one
+        WSGIScriptAlias / {{site}}/bye.wsgi process-group=one application-group=%{{GLOBAL}}
+    """
+    with serving_site(text, files) as site:
+        wait_for(lambda: "bye.wsgi loaded" in site.log(), "the script to be loaded")
+        site.server.stop()
+        assert ("good bye" in site.log()) is runs

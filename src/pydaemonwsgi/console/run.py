@@ -87,6 +87,8 @@ def _text(order: Order, result: Mapping[str, Any], path: str) -> str:
         return f"pid {result['pid']} {'has ended' if order.wait else 'is stopping'}\n"
     if command == "reopen-logs":
         return "the logs have been opened anew\n"
+    if not result["groups"]:
+        return "the configuration has been read again; no daemon process had to be replaced\n"
     done = "replaced" if order.wait else "are being replaced"
     return f"{', '.join(result['groups'])}: daemon processes {done}\n"
 

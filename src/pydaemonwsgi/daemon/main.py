@@ -136,7 +136,7 @@ def serve(
         Word.SCRIPT, path=target.text, callable_object=target.callable_object
     )
     status = monitor.run()
-    if not status:
+    if not status and settings.destroy_interpreter:
         end_interpreter(settings.shutdown_timeout)
     return status
 

@@ -79,6 +79,7 @@ class DaemonSettings:
             own. None: that of the first request, because nobody can know it before.
         import_scripts: scripts to load before the first request, absolute paths (WSGIImportScript, WSGIScriptAlias).
         startup_timeout: seconds after which another process tries, if no script has loaded; 0 for never.
+        destroy_interpreter: whether threads are joined and atexit functions run at the end (WSGIDestroyInterpreter).
         restrict_stdin: whether using `sys.stdin` raises OSError (WSGIRestrictStdin).
         restrict_stdout: the same of `sys.stdout` (WSGIRestrictStdout).
         restrict_signal: whether the application is kept from the signals by which the process is managed
@@ -127,6 +128,7 @@ class DaemonSettings:
     application_group: str | None = ""
     import_scripts: tuple[str, ...] = ()
     startup_timeout: float = 0.0
+    destroy_interpreter: bool = True
     restrict_stdin: bool = False
     restrict_stdout: bool = False
     restrict_signal: bool = True

@@ -49,7 +49,8 @@ def expand_group(value: str, request: Request, script_name: str) -> str:
         case "%{HOST}":
             return (request.fact("host") or request.site.host.server_name or "localhost") + _port(request)
         case "%{RESOURCE}":
-            return f"{_server(request)}|{script_name}"
+            name = f"{_server(request)}|{script_name}"
+            return name if request.site.case_sensitive else name.lower()
     return value
 
 

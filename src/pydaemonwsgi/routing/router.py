@@ -69,7 +69,10 @@ class Router:
         self._files = files
         self._hosts = HostTable(server.hosts)
         environment = process_environment or {}
-        self.sites = tuple(Site(number, host, environment) for number, host in enumerate(server.hosts))
+        case = server.python.case_sensitive
+        self.sites = tuple(
+            Site(number, host, environment, case_sensitive=case) for number, host in enumerate(server.hosts)
+        )
         self._memories = tuple(Memory() for _ in self.sites)
         self._groups = GroupTable(server.groups)
         self.needs_remote_host = any(site.needs_remote_host for site in self.sites)

@@ -20,6 +20,7 @@ class Site:
     Args:
         number: its index among the server's hosts.
         process_environment: for PassEnv and `%{ENV:NAME}`.
+        case_sensitive: whether `%{RESOURCE}` tells upper from lower case.
 
     Attributes:
         port: that URLs of this host have where the client names none; None is the scheme's.
@@ -29,8 +30,11 @@ class Site:
         ConfigurationError: a pattern is wrong; the message begins with the place.
     """
 
-    def __init__(self, number: int, host: Host, process_environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, number: int, host: Host, process_environment: Mapping[str, str], *, case_sensitive: bool = True
+    ) -> None:
         self.number = number
+        self.case_sensitive = case_sensitive
         self.host: Host = host
         self.process_environment = process_environment
         self.document_root: str = (host.document_root or "").rstrip("/") or (host.document_root or "")

@@ -121,6 +121,7 @@ def settings_of_group(
             warnings=python.warnings,
             hash_seed=python.hash_seed,
         ),
+        destroy_interpreter=python.destroy_interpreter,
         log_level=group.log_level or levels.get("wsgi") or levels.get("") or "info",
     )
 

@@ -179,9 +179,12 @@ class Commands:
     def _reload(self, request: Request) -> Reply | Waiting:
         if self._front.stopping:
             return _stopping()
+        before = [(group, group.planner.replacement) for group in self._groups]
         if error := self._reload_all():
             return Reply(Answer(FAILED, {}, error))
-        return self._replacing(list(self._groups), request)
+        # A group that a changed configuration leaves alone keeps its processes, and what became of its last reload.
+        untouched = [group for group, replacement in before if group.planner.replacement is replacement]
+        return self._replacing([group for group in self._groups if group not in untouched], request)
 
     def _restart(self, request: Request) -> Reply | Waiting:
         if self._front.stopping:

@@ -221,6 +221,15 @@ def test_a_module_is_mounted_without_a_file() -> None:
     assert (decision.target.module, decision.script_name, decision.path_info) == ("site.wsgi", "/app", "/x")
 
 
+@pytest.mark.parametrize(("setting", "group"), [("On", "a.example|/Shop"), ("Off", "a.example|/shop")])
+def test_resources_that_differ_in_case_only_are_one_where_the_site_says_so(setting: str, group: str) -> None:
+    """WSGICaseSensitivity is about the names of application groups."""
+    text = f"Listen 80\nServerName a.example:80\nWSGICaseSensitivity {setting}\nWSGIScriptAlias /Shop /srv/site.wsgi\n"
+    decision = router(text, {"/srv/site.wsgi": ""}).decide(facts("/Shop/x"))
+    assert isinstance(decision, Script)
+    assert decision.target.application_group == group
+
+
 def test_more_than_ten_internal_redirects_are_500() -> None:
     text = (
         "Listen 80\nDocumentRoot /site/htdocs\n<Directory /site/htdocs>\nRewriteEngine On\n"

@@ -65,9 +65,7 @@ ROWS = (
         "answers are not filtered or compressed; let the proxy in front do it",
     ),
     *noted("ExtendedStatus SeeRequestTail", "`pydaemonwsgi status` shows what goes on"),
-    *noted(
-        "RewriteLog RewriteLogLevel", "write LogLevel rewrite:trace3; `pydaemonwsgi explain` shows what a rule does"
-    ),
+    *noted("RewriteLog RewriteLogLevel", "`pydaemonwsgi explain` shows what each rule does with a URL"),
     *noted("CheckSpelling CheckCaseOnly UserDir", "URLs mean what they say"),
     # --- mod_wsgi
     *noted(
@@ -75,6 +73,7 @@ ROWS = (
         "there is no socket file between the front and daemon processes",
     ),
     *noted("WSGIRestrictEmbedded", "no script ever runs in the front; embedded mode is a process group of its own"),
+    *noted("WSGIFreeThreading", "a free-threaded Python does what PYTHON_GIL says in the server's environment"),
     *noted("WSGIEnableSendfile", "wsgi.file_wrapper always uses sendfile"),
     *noted("WSGIPythonEggs", "eggs are history; PYTHON_EGG_CACHE can be set in the script"),
     *noted("WSGIVerboseDebugging", "LogLevel debug says more"),

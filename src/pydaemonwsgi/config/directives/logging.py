@@ -58,6 +58,9 @@ def _log_level(line: Line) -> None:
         if colon and not name:
             raise BadValueError(f"{word!r} names no module before the colon")
         levels[name] = parsed(values.log_level(), level)
+        if name not in ("", "wsgi"):
+            hint = "; `pydaemonwsgi explain` shows what rules do with a URL" if name == "rewrite" else ""
+            line.info(f"{word} is ignored: only wsgi has a level of its own{hint}")
     line.place.host.single["log_levels"] = tuple(levels.items())
 
 

@@ -137,8 +137,6 @@ def _hash_seed(line: Line) -> None:
 def _interpreter(field: str, kind: ValueKind[Any]) -> Callable[[Line], None]:
     def apply(line: Line) -> None:
         fields = line.draft.interpreter if line.place.interpreter is None else line.place.interpreter
-        if field == "free_threading" and fields.get("application_group") is not None:
-            raise BadValueError("it is a matter of whole processes; leave application-group out of the block")
         fields[field] = parsed(kind, line.words[0])
 
     return apply
@@ -220,7 +218,7 @@ ROWS = (
         "WSGICaseSensitivity",
         SERVER,
         "On|Off",
-        "Whether the case of file names counts.",
+        "Whether the case of file names counts; if not, `%{RESOURCE}` is in lower case.",
         _python("case_sensitive", _FLAG),
         "On",
     ),
@@ -245,14 +243,6 @@ ROWS = (
         "On|Off",
         "Accepted: each application group has processes of its own, and so a GIL of its own.",
         _interpreter("per_interpreter_gil", _FLAG),
-        "Off",
-    ),
-    Row(
-        "WSGIFreeThreading",
-        _INTERPRETER,
-        "On|Off",
-        "Whether a free-threaded Python keeps its GIL away.",
-        _interpreter("free_threading", _FLAG),
         "Off",
     ),
     Row(

@@ -87,7 +87,6 @@ class InterpreterOptions:
     python_path: tuple[str, ...] = ()
     switch_interval: float | None = None  # seconds
     per_interpreter_gil: bool | None = None
-    free_threading: bool | None = None
     restrict_stdin: bool | None = None
     restrict_stdout: bool | None = None
     restrict_signal: bool | None = None
