@@ -38,6 +38,8 @@ def build(
     Returns:
         None if there is an error.
     """
+    if not nodes and problems.of(Severity.ERROR):
+        return None  # the file could not be read; what is not in it is no second error
     main = HostDraft(nodes[0].position if nodes else NOWHERE)
     draft = Draft(problems, server_root, main)
     if lookup is not None:

@@ -27,6 +27,7 @@ from pydaemonwsgi.config.patterns import compile_pattern
 from pydaemonwsgi.config.problems import nearest
 
 __all__ = [
+    "STATIC_HANDLERS",
     "WSGI_HANDLERS",
     "check_references",
     "finish_groups",
@@ -35,6 +36,8 @@ __all__ = [
     "settings_at",
 ]
 
+STATIC_HANDLERS = frozenset({"default-handler", "httpd/unix-directory"})
+"""By which a file is sent."""
 WSGI_HANDLERS = frozenset({"wsgi-script", "application/x-httpd-wsgi"})
 """Handlers that run a file as a WSGI script."""
 

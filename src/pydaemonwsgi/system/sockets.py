@@ -183,7 +183,7 @@ def bind_unix(path: str, backlog: int, mode: int = 0o666) -> socket.socket:
 
 def _bind_message(where: str, error: OSError) -> str:
     advice = {
-        errno.EADDRINUSE: "; another program is listening there: stop it or choose another --port",
+        errno.EADDRINUSE: "; another program is listening there: stop it or choose another port",
         errno.EACCES: "; ports below 1024 need root, paths a writable directory",
         errno.EADDRNOTAVAIL: "; no interface of this machine has that address",
         errno.ENOENT: "; the directory does not exist",

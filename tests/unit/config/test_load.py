@@ -766,3 +766,9 @@ def test_whatever_is_written_is_loaded_or_refused_with_its_line(text: str) -> No
     assert all(problem.text for problem in result.problems)
     if result.server is not None:
         check(result.server, FakeMachine())
+
+
+def test_a_file_that_cannot_be_read_is_one_error() -> None:
+    """What it does not say is no further mistake."""
+    loaded = load("/etc/site.conf", FilesInMemory({}))
+    assert [problem.text for problem in loaded.problems] == ["/etc/site.conf cannot be read: No such file or directory"]

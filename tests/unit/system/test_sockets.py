@@ -193,7 +193,7 @@ def test_port_in_use() -> None:
     text = str(caught.value)
     assert f"127.0.0.1:{port}" in text
     assert "in use" in text
-    assert "--port" in text
+    assert "another port" in text
     assert "\n" not in text
 
 

@@ -47,6 +47,12 @@ def _scripts(server: Server) -> Iterator[tuple[str, str, Position]]:
 
 
 def _missing_directories(server: Server, machine: Machine) -> Iterator[Finding]:
+    for directory, directive in (
+        (server.pid_file and posixpath.dirname(server.pid_file), "PidFile"),
+        (server.clients.spool_directory, "ServeOption"),
+    ):
+        if directory and not machine.is_directory(directory):
+            yield Finding(server.main.position, directive, f"there is no directory {directory}")
     seen: set[str] = set()
     for host in server.hosts:
         root = host.document_root
@@ -95,12 +101,19 @@ def _missing_programs(server: Server, machine: Machine) -> Iterator[Finding]:
 
 
 def _missing_accounts(server: Server, machine: Machine) -> Iterator[Finding]:
+    for user, directive in ((server.user, "User"), (server.clients.socket_user, "ServeOption")):
+        if user is not None and not machine.has_user(user):
+            yield Finding(server.main.position, directive, f"there is no user {user!r}")
+    if server.group is not None and not machine.has_group(server.group):
+        yield Finding(server.main.position, "Group", f"there is no group {server.group!r}")
     for group in server.groups:
         options = group.options
-        if options.user is not None and not machine.has_user(options.user):
-            yield Finding(group.position, "WSGIDaemonProcess", f"there is no user {options.user!r}")
-        for name in filter(None, (options.group, *(options.supplementary_groups or ()))):
-            if not machine.has_group(name):
+        # Those of User and Group have been said.
+        for name in filter(None, (options.user, options.script_user)):
+            if name != server.user and not machine.has_user(name):
+                yield Finding(group.position, "WSGIDaemonProcess", f"there is no user {name!r}")
+        for name in filter(None, (options.group, options.script_group, *(options.supplementary_groups or ()))):
+            if name != server.group and not machine.has_group(name):
                 yield Finding(group.position, "WSGIDaemonProcess", f"there is no group {name!r}")
 
 

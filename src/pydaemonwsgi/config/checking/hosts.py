@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.checking.row import Check, Finding
-from pydaemonwsgi.config.grouping import WSGI_HANDLERS, group_of, settings_at
+from pydaemonwsgi.config.grouping import STATIC_HANDLERS, WSGI_HANDLERS, group_of, settings_at
 from pydaemonwsgi.config.model import (
     DEFAULT_SETTINGS,
     Alias,
@@ -176,6 +176,29 @@ def _may_execute(host: Host, section: Section | None, base: Settings) -> bool:
     return any("execcgi" in options.effective for options in said)
 
 
+def _unknown_handlers(server: Server, _: Machine) -> Iterator[Finding]:
+    every = [own for host in server.hosts for own in (host.settings, *_settings_of(host.sections))]
+    known = {handler.name for own in every for handler in own.handler_scripts} | WSGI_HANDLERS | STATIC_HANDLERS
+    for own in every:
+        named = [(rule.value, "AddHandler", rule.position) for rule in own.extensions if rule.attribute == "handler"]
+        if "set_handler" in own.origins:
+            named.append((own.set_handler, "SetHandler", own.origins["set_handler"]))
+        for name, directive, position in named:
+            if name and name not in known:
+                yield Finding(
+                    position,
+                    directive,
+                    f"there is no handler {name!r}, so what it is for is answered with 500; "
+                    "give wsgi-script, default-handler, or the name of a WSGIHandlerScript",
+                )
+
+
+def _settings_of(sections: tuple[Section, ...]) -> Iterator[Settings]:
+    for section in sections:
+        yield section.settings
+        yield from _settings_of(section.sections)
+
+
 def _idle_rules(server: Server, _: Machine) -> Iterator[Finding]:
     seen = set()
     for host in server.hosts:
@@ -259,6 +282,7 @@ CHECKS = (
     Check("hosts on whose port nothing listens", _unheard),
     Check("a script that runs in no declared process group", _forgotten_group),
     Check("scripts that may not be run for want of ExecCGI", _no_exec),
+    Check("handlers that there are not", _unknown_handlers),
     Check("rewrite rules that are not used", _idle_rules),
     Check("sections that deny everybody", _denies_all),
     Check("headers of proxies that everybody may send", _trusts_everybody),

@@ -142,7 +142,10 @@ def _trusted_headers(line: Line) -> None:
     known = {name.lower(): name for name in TRUSTED_HEADERS}
     for word in line.words:
         if word.lower().replace("_", "-") not in known:
-            raise BadValueError(f"{word!r} is no header that is known{nearest(word, TRUSTED_HEADERS)}")
+            known_names = f"; give one of {', '.join(TRUSTED_HEADERS)}"
+            raise BadValueError(
+                f"{word!r} is no header that is known{nearest(word, TRUSTED_HEADERS) or known_names}"
+            )
     keys = tuple("HTTP_" + word.upper().replace("-", "_") for word in line.words)
     earlier = line.place.settings.single.get("trusted_proxy_headers", ())
     line.place.settings.put("trusted_proxy_headers", (*earlier, *keys), line.position)

@@ -258,11 +258,47 @@ def test_what_is_missing_is_found(lines: str, missing: str, found: str) -> None:
         ("python-home=/srv/venv", "/srv/venv", "python-home=: there is no directory /srv/venv"),
         ("python-path=/a:/b", "/b", "python-path=: there is no directory /b"),
         ("home=/srv", "/srv", "home=: there is no directory /srv"),
+        ("script-user=jill", "jill", "there is no user 'jill'"),
+        ("script-group=editors", "editors", "there is no group 'editors'"),
     ],
 )
 def test_what_a_group_names_and_is_not_there_is_found(option: str, missing: str, found: str) -> None:
     text = host("", group=f"WSGIDaemonProcess site {option}")
     assert warnings_of(text, FakeMachine(missing=frozenset({missing}))) == [f"2: WSGIDaemonProcess: {found}"]
+
+
+@pytest.mark.parametrize(
+    ("line", "missing", "found"),
+    [
+        ("User www", "www", "User: there is no user 'www'"),
+        ("User www\nGroup web", "web", "Group: there is no group 'web'"),
+        ("ServeOption socket-user proxy", "proxy", "ServeOption: there is no user 'proxy'"),
+        ("ServeOption spool-directory /spool", "/spool", "ServeOption: there is no directory /spool"),
+        ("PidFile /run/site/pid", "/run/site", "PidFile: there is no directory /run/site"),
+    ],
+)
+def test_what_the_server_names_and_is_not_there_is_found(line: str, missing: str, found: str) -> None:
+    text = f"Listen 8000\n{line}\n"
+    assert warnings_of(text, FakeMachine(missing=frozenset({missing}))) == [f"1: {found}"]
+
+
+def test_handlers_that_nothing_is_behind_are_found() -> None:
+    """Files are not sent in the place of a handler's answer, so every request for them is 500."""
+    lines = """WSGIHandlerScript mine /srv/mine.wsgi
+        AddHandler mine .mine
+        AddHandler cgi-script .cgi
+        <Files x>
+        SetHandler php
+        </Files>
+        <Files y>
+        SetHandler None
+        </Files>"""
+    give = "give wsgi-script, default-handler, or the name of a WSGIHandlerScript"
+    why = f"so what it is for is answered with 500; {give}"
+    assert warnings_of(host(lines)) == [
+        f"6: AddHandler: there is no handler 'cgi-script', {why}",
+        f"8: SetHandler: there is no handler 'php', {why}",
+    ]
 
 
 def test_a_script_that_the_groups_user_cannot_read_is_found() -> None:
