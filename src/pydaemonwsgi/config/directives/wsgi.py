@@ -143,9 +143,7 @@ def _trusted_headers(line: Line) -> None:
     for word in line.words:
         if word.lower().replace("_", "-") not in known:
             known_names = f"; give one of {', '.join(TRUSTED_HEADERS)}"
-            raise BadValueError(
-                f"{word!r} is no header that is known{nearest(word, TRUSTED_HEADERS) or known_names}"
-            )
+            raise BadValueError(f"{word!r} is no header that is known{nearest(word, TRUSTED_HEADERS) or known_names}")
     keys = tuple("HTTP_" + word.upper().replace("-", "_") for word in line.words)
     earlier = line.place.settings.single.get("trusted_proxy_headers", ())
     line.place.settings.put("trusted_proxy_headers", (*earlier, *keys), line.position)
