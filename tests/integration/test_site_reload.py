@@ -180,6 +180,18 @@ def test_a_reload_names_the_groups_whose_processes_are_replaced(public: Public) 
         assert answer.stdout == "the configuration has been read again; no daemon process had to be replaced\n"
 
 
+def test_who_waits_for_a_reload_waits_for_new_groups_as_well(public: Public) -> None:
+    """What their scripts die of is what the reload fails with."""
+    files = {f"{name}.wsgi": f"NAME = {name!r}\n{SCRIPT}" for name in ("kept", "one")} | {"two.wsgi": "1 / 0"}
+    with serving_site(USER + ONE, files, python=public.python, env=public.env, control=True) as running:
+        site = Site(running)
+        site.write(TWO)
+        finished = order(running.server, "reload", "--wait")
+        assert finished.returncode == 1
+        assert "process group two: " in finished.stderr
+        assert "ZeroDivisionError" in finished.stderr
+
+
 def test_no_request_fails_while_configurations_follow_each_other(site: Site) -> None:
     """With requests all the time, and each configuration the other's opposite."""
     failed: list[bytes] = []

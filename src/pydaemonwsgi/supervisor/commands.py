@@ -184,7 +184,10 @@ class Commands:
             return Reply(Answer(FAILED, {}, error))
         # A group that a changed configuration leaves alone keeps its processes, and what became of its last reload.
         untouched = [group for group, replacement in before if group.planner.replacement is replacement]
-        return self._replacing([group for group in self._groups if group not in untouched], request)
+        touched = [group for group in self._groups if group not in untouched]
+        for group in touched:
+            group.planner.on_arrival()
+        return self._replacing(touched, request)
 
     def _restart(self, request: Request) -> Reply | Waiting:
         if self._front.stopping:

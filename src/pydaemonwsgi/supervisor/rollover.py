@@ -333,6 +333,11 @@ class Group:
             if process.state in {State.STARTING, State.RUNNING} and process.retire is None:
                 process.retire = ShutdownReason.GRACEFUL_SIGNAL
 
+    def on_arrival(self) -> None:
+        """The group is new, and somebody waits for its processes: `replacement` tells what becomes of them."""
+        if self.replacement is None:
+            self.replacement = Replacement(1, frozenset())
+
     def on_version(self, version: int) -> None:
         """The script's file is of this version; if the failures were another's, the next attempt is made at once."""
         if self._failed_version and version and version != self._failed_version:
