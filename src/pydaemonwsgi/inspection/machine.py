@@ -1,6 +1,7 @@
 """This machine, as the checks of a configuration ask about it. Shell."""
 
 import os
+import stat
 import sys
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.errors import ConfigurationError, PydaemonwsgiError
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity, user_id
 from pydaemonwsgi.system.interpreters import examine
-from pydaemonwsgi.system.readability import check_readable_as
+from pydaemonwsgi.system.readability import check_readable_as, group_name, user_name
 
 __all__ = ["LocalMachine"]
 
@@ -41,6 +42,20 @@ class LocalMachine:
         except ConfigurationError:
             return False
         return True
+
+    def strangers_in(self, directory: str) -> str | None:
+        """Who but root may put files into a directory."""
+        try:
+            status = os.stat(directory)
+        except OSError:
+            return None
+        if status.st_uid != 0:
+            return f"user {user_name(status.st_uid)}"
+        if status.st_mode & stat.S_IWOTH:
+            return "everybody"
+        if status.st_mode & stat.S_IWGRP and status.st_gid != 0:
+            return f"group {group_name(status.st_gid)}"
+        return None
 
     def unreadable(
         self,

@@ -19,7 +19,7 @@ from pydaemonwsgi.system.credentials import drop_privileges
 from pydaemonwsgi.system.identities import Identity
 from pydaemonwsgi.system.limits import enter_root
 
-__all__ = ["check_readable_as", "explain_unreadable"]
+__all__ = ["check_readable_as", "explain_unreadable", "group_name", "user_name"]
 
 _MAXIMUM_LINKS = 40  # Linux: MAXSYMLINKS
 _CHECK_TIMEOUT = 10.0  # seconds; a stat takes microseconds, a dead network file system takes for ever
@@ -159,19 +159,21 @@ def _refusal(path: str, access: int, verb: str, alternative: str = "") -> str | 
     else:
         remedy = f"chmod {who}+{letter} {shlex.quote(path)}{alternative}"
     return (
-        f"{path} is {stat.filemode(facts.st_mode)} {_user_name(facts.st_uid)}:{_group_name(facts.st_gid)}: "
-        f"user {_user_name(uid)} (uid {uid}) may not {verb}; {remedy}"
+        f"{path} is {stat.filemode(facts.st_mode)} {user_name(facts.st_uid)}:{group_name(facts.st_gid)}: "
+        f"user {user_name(uid)} (uid {uid}) may not {verb}; {remedy}"
     )
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Return the name of an account, or `#` and the number of one that has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"#{uid}"
 
 
-def _group_name(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """Return the name of a group, or `#` and the number of one that has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -74,6 +74,26 @@ def _missing_directories(server: Server, machine: Machine) -> Iterator[Finding]:
                 )
 
 
+def _borrowed_log_directories(server: Server, machine: Machine) -> Iterator[Finding]:
+    if not machine.is_root():
+        return
+    seen: set[str] = set()
+    for host in server.hosts:
+        for target, directive in _logs(host):
+            directory = posixpath.dirname(target.value)
+            if target.kind is not LogTargetKind.FILE or directory in seen:
+                continue
+            seen.add(directory)
+            strangers = machine.strangers_in(directory)
+            if strangers is not None:
+                yield Finding(
+                    host.position,
+                    directive,
+                    f"root writes to the log in {directory}, where {strangers} may put a link to any file in its place; "
+                    f"chown root {directory}, chmod go-w {directory}",
+                )
+
+
 def _logs(host: Host) -> Iterator[tuple[LogTarget, str]]:
     if host.error_log is not None:
         yield host.error_log, "ErrorLog"
@@ -164,6 +184,7 @@ def _low_ports(server: Server, machine: Machine) -> Iterator[Finding]:
 CHECKS = (
     Check("scripts that are missing", _missing_scripts),
     Check("directories that are missing", _missing_directories),
+    Check("logs that root writes where others may put links", _borrowed_log_directories),
     Check("programs that are to read a log and are missing", _missing_programs),
     Check("users and groups that do not exist", _missing_accounts),
     Check("directories of a process group that are missing", _missing_environments),

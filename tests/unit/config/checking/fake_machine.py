@@ -21,6 +21,7 @@ class FakeMachine:
     total_memory: int | None = None
     backlog: int | None = None
     root: bool = False
+    strangers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def is_file(self, path: str) -> bool:
@@ -34,6 +35,9 @@ class FakeMachine:
 
     def has_group(self, name: str) -> bool:
         return name not in self.missing
+
+    def strangers_in(self, directory: str) -> str | None:
+        return self.strangers.get(directory)
 
     def unreadable(
         self, options: GroupOptions, paths: Sequence[tuple[str, str]], directories: Sequence[tuple[str, str]]

@@ -307,6 +307,16 @@ def test_a_script_that_the_groups_user_cannot_read_is_found() -> None:
     assert machine.asked == ["/srv/app.wsgi", "/srv/venv"]
 
 
+def test_a_log_that_root_writes_where_others_may_put_links_is_found() -> None:
+    logs = "ErrorLog /srv/jack/logs/e\nCustomLog /srv/jack/logs/a common\nTransferLog /var/log/a\n"
+    text = f"Listen 80\nUser www\n{logs}"
+    strangers = {"/srv/jack/logs": "user jack"}
+    [warning] = warnings_of(text, FakeMachine(root=True, strangers=strangers))
+    assert warning.startswith("1: ErrorLog: root writes to the log in /srv/jack/logs, where user jack may put a link")
+    assert warnings_of(text, FakeMachine(root=True)) == []
+    assert "1: ErrorLog" not in str(warnings_of(text, FakeMachine(strangers=strangers)))
+
+
 def test_a_port_that_only_root_may_listen_on_is_found() -> None:
     text = "Listen 80\nListen 1024\nUser jack\n"
     assert warnings_of(text) == ["1: Listen: port 80 needs root, or the capability CAP_NET_BIND_SERVICE"]
