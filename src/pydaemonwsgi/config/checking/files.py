@@ -89,7 +89,7 @@ def _borrowed_log_directories(server: Server, machine: Machine) -> Iterator[Find
                 yield Finding(
                     host.position,
                     directive,
-                    f"root writes to the log in {directory}, where {strangers} may put a link to any file in its place; "
+                    f"root writes to the log in {directory}, where {strangers} may put a link in its place; "
                     f"chown root {directory}, chmod go-w {directory}",
                 )
 
