@@ -192,6 +192,25 @@ def test_who_waits_for_a_reload_waits_for_new_groups_as_well(public: Public) -> 
         assert "ZeroDivisionError" in finished.stderr
 
 
+def test_a_listener_becomes_narrower_and_wider(site: Site) -> None:
+    """Of the old and the new one, which have the port both for a while, the new one stays."""
+
+    def listens(where: str) -> bool:
+        try:
+            with socket.create_connection((where, site.running.port)):
+                return True
+        except ConnectionRefusedError:
+            return False
+
+    assert not listens("127.0.0.2")
+    for host, everywhere in (("0.0.0.0", True), ("127.0.0.1", False)) * 2:
+        text = f"Listen {host}:{site.running.port}\n{USER}{ONE}".replace("{site}", str(site.running.directory))
+        site.running.configuration.write_text(text)
+        site.reload()
+        wait_for(lambda everywhere=everywhere: listens("127.0.0.2") is everywhere, "the listener")  # type: ignore[misc]
+        assert site.answer()[0] == "one"
+
+
 def test_no_request_fails_while_configurations_follow_each_other(site: Site) -> None:
     """With requests all the time, and each configuration the other's opposite."""
     failed: list[bytes] = []

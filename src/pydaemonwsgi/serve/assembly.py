@@ -154,10 +154,11 @@ def _listen(blueprint: Blueprint, listening: list[Listener], most: int) -> list[
     """Return a listener for each address, those that are there for those they have; `most` new ones."""
     listeners: list[Listener] = []
     there = {listener.asked: listener for listener in listening}
+    leaving = [listener.sock for listener in listening if listener.asked not in blueprint.listen]
     try:
         for address in blueprint.listen:
             found = there.get(address)
-            listeners.append(bind(blueprint, address) if found is None else found)
+            listeners.append(bind(blueprint, address, leaving) if found is None else found)
         if sum(listener not in listening for listener in listeners) > most:
             raise ConfigurationError(
                 f"{blueprint.subject}: more listeners and logs are new than a running front can be given at once; "

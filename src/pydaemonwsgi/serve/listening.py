@@ -59,12 +59,17 @@ def listen(blueprint: Blueprint, inherited: Sequence[Heirloom] = ()) -> list[Lis
     listeners = []
     foreign = [heirloom for heirloom in inherited if not heirloom.ours]
     wanted = () if foreign and blueprint.listens_by_default else blueprint.listen
+    found: list[tuple[ListenAddress, Heirloom | None]] = []
     for address in wanted:
         heirloom = next((one for one in remaining if _is_at(address, one.sock)), None)
-        if heirloom is None:
-            listeners.append(bind(blueprint, address))
-        else:
+        if heirloom is not None:
             remaining.remove(heirloom)
+        found.append((address, heirloom))
+    leaving = [heirloom.sock for heirloom in remaining if heirloom.ours]
+    for address, heirloom in found:
+        if heirloom is None:
+            listeners.append(bind(blueprint, address, leaving))
+        else:
             listeners.append(Listener(_address(heirloom.sock), address, heirloom.sock, heirloom.ours))
     for heirloom in remaining:
         if heirloom.ours:
@@ -104,8 +109,13 @@ def _is_at(address: ListenAddress, sock: socket.socket) -> bool:
     return here.host in {str(entry[4][0]) for entry in found}
 
 
-def bind(blueprint: Blueprint, address: ListenAddress) -> Listener:
+def bind(blueprint: Blueprint, address: ListenAddress, leaving: Sequence[socket.socket] = ()) -> Listener:
     """Return a new listening socket.
+
+    Args:
+        blueprint: the server.
+        address: where to listen.
+        leaving: listening sockets of ours that end soon, and may have the port until then.
 
     Raises:
         StartError: the address cannot be listened on.
@@ -116,7 +126,7 @@ def bind(blueprint: Blueprint, address: ListenAddress) -> Listener:
         sock = sockets.bind_unix(path, clients.listen_backlog)
         _give_away(path, clients.socket_user, blueprint.identity)
         return Listener(ListenAddress("", 0, path), address, sock, ours=True)
-    sock = sockets.bind_tcp(address.host, address.port, clients.listen_backlog)
+    sock = sockets.bind_tcp(address.host, address.port, clients.listen_backlog, leaving)
     return Listener(ListenAddress(address.host, sock.getsockname()[1], None), address, sock, ours=True)
 
 

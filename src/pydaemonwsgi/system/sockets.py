@@ -4,12 +4,13 @@ Standard library only: daemon processes use it too.
 """
 
 import array
+import contextlib
 import errno
 import os
 import socket
 import stat
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pydaemonwsgi.errors import StartError
@@ -117,8 +118,15 @@ def _received_descriptors(ancillary: list[tuple[int, int, bytes]], flags: int) -
     return descriptors
 
 
-def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
+def bind_tcp(host: str, port: int, backlog: int, leaving: Sequence[socket.socket] = ()) -> socket.socket:
     """Return a non-blocking TCP listener.
+
+    Args:
+        host: the address, or "" for every one.
+        port: the port; 0 for any.
+        backlog: connections that the kernel holds until they are accepted.
+        leaving: listeners of this process that end soon, and may have the port until then: so `*:80` can become
+            `192.0.2.1:80` without a moment in which nobody listens.
 
     Raises:
         StartError: the address is in use, not ours or not allowed; the message says which and what to do.
@@ -138,13 +146,27 @@ def bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and host:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(address)
-        sock.listen(backlog)
+        with _sharing_ports([one for one in leaving if one.family != socket.AF_UNIX], sock):
+            sock.bind(address)
+            sock.listen(backlog)
     except OSError as error:
         sock.close()
         raise StartError(_bind_message(f"{host or '*'}:{port}", error)) from error
     sock.setblocking(False)
     return sock
+
+
+@contextlib.contextmanager
+def _sharing_ports(leaving: Sequence[socket.socket], sock: socket.socket) -> Iterator[None]:
+    """Let a socket have the port of others; only meanwhile, for another program of this user could have it as well."""
+    sharing = (*leaving, sock) if leaving else ()
+    for one in sharing:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield
+    finally:
+        for one in sharing:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
 
 
 def bind_unix(path: str, backlog: int, mode: int = 0o666) -> socket.socket:
