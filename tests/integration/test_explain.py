@@ -60,6 +60,16 @@ def test_explain_says_which_condition_failed(site: str) -> None:
     assert "(%{REQUEST_FILENAME}) does not fit !-f" in run("explain", site, "/a.txt").stdout
 
 
+def test_explain_names_the_group_of_scripts_that_name_none(tmp_path: Path) -> None:
+    """As every other message calls it."""
+    (tmp_path / "app.wsgi").touch()
+    file = tmp_path / "site.conf"
+    file.write_text(f"Listen 8000\nWSGIScriptAlias / {tmp_path}/app.wsgi\n")
+    text = run("explain", str(file), "/x").stdout
+    assert "process group 'embedded'" in text
+    assert "process group ''" not in text
+
+
 def test_explain_of_a_refused_request_ends_with_status_1(site: str) -> None:
     result = run("explain", site, "http://other.com/private/x")
     assert result.returncode == 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from pydaemonwsgi.config.model import Server
+from pydaemonwsgi.config.model import EMBEDDED, Server
 from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.http.targets import read_target, split_host
@@ -162,7 +162,7 @@ def _details(decision: Decision) -> dict[str, str]:
                 "script": target.filename or target.module or "",
                 "SCRIPT_NAME": decision.script_name,
                 "PATH_INFO": decision.path_info,
-                "process group": target.process_group,
+                "process group": target.process_group or EMBEDDED,
                 "application group": target.application_group or "%{GLOBAL}",
                 "callable object": target.callable_object,
             }

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pydaemonwsgi.config.model import ScriptAlias
+from pydaemonwsgi.config.model import EMBEDDED, ScriptAlias
 from pydaemonwsgi.routing.answers import Answered
 from pydaemonwsgi.routing.decisions import Common, Decision, Listing, MethodList, Script, Static, Target
 from pydaemonwsgi.routing.files import FileKind
@@ -142,7 +142,9 @@ def make_script(
         if problem is not None:
             raise Answered(500, problem)
     if request.trace is not None:
-        request.trace.note("group", f"process group {group!r}, application group {target.application_group!r}")
+        request.trace.note(
+            "group", f"process group {group or EMBEDDED!r}, application group {target.application_group!r}"
+        )
     return Script(
         common_part(request),
         target,

@@ -12,7 +12,7 @@ point leads has been found out once, and each path below it costs a comparison.
 from collections.abc import Mapping
 from typing import Final
 
-from pydaemonwsgi.config.model import Matching, Server
+from pydaemonwsgi.config.model import EMBEDDED, Matching, Server
 from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.routing.aliases import AliasMatch
@@ -445,7 +445,7 @@ def _describe(decision: Decision) -> str:
             target = decision.target
             return (
                 f"script {target.filename or target.module}, SCRIPT_NAME {decision.script_name!r}, "
-                f"PATH_INFO {decision.path_info!r}, process group {target.process_group!r}"
+                f"PATH_INFO {decision.path_info!r}, process group {target.process_group or EMBEDDED!r}"
             )
         case Static():
             return f"file {decision.filename}, {decision.media_type or 'of no known type'}"

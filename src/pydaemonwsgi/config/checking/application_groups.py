@@ -101,8 +101,8 @@ def _runs_as(name: str, group: ProcessGroup | None) -> str:
     count, threads = group.options.process_count, group.options.threads
     noun = "process" if count == 1 else "processes"
     each = f" with {threads} threads" if threads else ""
-    whose = "each its own" if name.endswith(f"|{_MANY}") or name.startswith("%{") else "its own"
-    return f"{count} {noun}{each} of {whose}"
+    whose = "for each" if name.endswith(f"|{_MANY}") or name.startswith("%{") else "of its own"
+    return f"{count} {noun}{each} {whose}"
 
 
 def _too_many(server: Server, machine: Machine) -> Iterator[Finding]:
