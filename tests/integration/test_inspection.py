@@ -109,3 +109,12 @@ def test_what_convert_prints_has_no_errors(tmp_path: Path) -> None:
     file.write_text(written.stdout, encoding="utf-8")
     assert run("check", "--quiet", str(file)).stdout.endswith("0 warnings\n") or os.geteuid() == 0
     assert run("check", str(file)).returncode == 0
+
+
+def test_a_server_is_not_started_with_a_spool_directory_that_is_not_there(tmp_path: Path) -> None:
+    """Long requests would be the first to notice."""
+    file = tmp_path / "site.conf"
+    file.write_text(f"Listen 127.0.0.1:0\nServeOption spool-directory {tmp_path}/spool\n", encoding="utf-8")
+    result = run("serve", "--config", str(file), "--control-socket", "off")
+    assert result.returncode == 2
+    assert f"ServeOption spool-directory: {tmp_path}/spool is not a directory" in result.stderr

@@ -41,6 +41,7 @@ def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
     drawing = _Drawing(server, frozenset() if before is None else before.examined)
     groups = drawing.groups()
     identity = drawing.front_identity()
+    drawing.look_at_spool_directory()
     if drawing.problems:
         count = len(drawing.problems)
         raise ConfigurationError(
@@ -129,8 +130,16 @@ class _Drawing:
         try:
             return resolve_identity(server.user or _NOBODY, server.group, None)
         except ConfigurationError as error:
-            self.problems.append(f"User: {error}")
+            self.problems.append(f"{server.main.position.file}: User or Group: {error}")
             return None
+
+    def look_at_spool_directory(self) -> None:
+        """Refuse one that is not there: only long requests would notice it, and fail."""
+        directory = self._server.clients.spool_directory
+        if directory is not None and not os.path.isdir(directory):
+            self.problems.append(
+                f"{self._server.main.position.file}: ServeOption spool-directory: {directory} is not a directory"
+            )
 
     def _group(self, group: ProcessGroup) -> GroupBlueprint:
         options = group.options
