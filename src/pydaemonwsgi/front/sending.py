@@ -23,11 +23,14 @@ class ClientSender:
         is_warmed: a thread has waited for the disk; the next range is sent without another look.
     """
 
-    __slots__ = ("_descriptor", "_socket", "cold", "is_warmed")
+    __slots__ = ("_descriptor", "_file", "_position", "_socket", "_until", "cold", "is_warmed")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._descriptor = sock.fileno()
+        self._file = -1  # what was sent last, up to where, and up to where the disk need not be waited for
+        self._position = 0
+        self._until = 0
         self.cold: tuple[int, int, int] | None = None
         self.is_warmed = False
 
@@ -40,13 +43,18 @@ class ClientSender:
 
     def file(self, descriptor: int, offset: int, count: int) -> int:
         """Send a range of a file; -1 when client or disk must be waited for, 0 at the file's early end."""
-        if self.is_warmed:
-            # Once is enough: a disk that fails, or memory that is short, is sendfile's to report.
-            self.is_warmed = False
-        elif not is_cached(descriptor, offset, count):
-            self.cold = (descriptor, offset, count)
-            return -1
+        if descriptor != self._file or offset != self._position or offset >= self._until:
+            # One look for many a sendfile: a client takes less at once than a look is for.
+            if self.is_warmed:
+                # Once is enough: a disk that fails, or memory that is short, is sendfile's to report.
+                self.is_warmed = False
+            elif not is_cached(descriptor, offset, count):
+                self.cold = (descriptor, offset, count)
+                return -1
+            self._file, self._position, self._until = descriptor, offset, offset + count
         try:
-            return os.sendfile(self._descriptor, descriptor, offset, min(count, _MOST))
+            sent = os.sendfile(self._descriptor, descriptor, offset, min(count, self._until - offset, _MOST))
         except BlockingIOError:
             return -1
+        self._position += sent
+        return sent
