@@ -47,6 +47,11 @@ WSGIScriptAlias /stdin {site}/stdin.py
     Header always set X-Always yes
     Header set X-Good yes
 </Location>
+Redirect /moved /app/shown
+<Location /moved>
+    Header always set X-Always yes
+    Header set X-Good yes
+</Location>
 <Location /app/edited>
     SetEnv OF_THE_SITE value
     RequestHeader set X-Given by-the-site
@@ -362,6 +367,13 @@ def test_locations_that_go_round_are_500(site: SiteServer) -> None:
 def test_another_location_is_the_clients(site: SiteServer, location: str) -> None:
     answer = site.get(f"/app/a?location={location}")
     assert (answer.status, answer.header("Location")) == (200, location)
+
+
+def test_a_redirect_of_the_server_has_the_headers_that_are_always_set(site: SiteServer) -> None:
+    """As in httpd, which makes it as it makes an error."""
+    answer = site.get("/moved")
+    assert answer.status == 302
+    assert (answer.header("X-Always"), answer.header("X-Good")) == ("yes", None)
 
 
 def test_a_redirect_is_the_clients(site: SiteServer) -> None:

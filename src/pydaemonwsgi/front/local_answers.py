@@ -69,7 +69,7 @@ def edited(route: Route, head: ResponseHead, received: float, now: float, *, err
         head: the response's.
         received: when the request was, seconds since the epoch.
         now: likewise.
-        error_page: the server itself answers with an error, so only `Header always` counts.
+        error_page: the server itself answers with an error or a redirect, so only `Header always` counts.
     """
     decision, facts = route.decision, route.facts
     if decision is None or facts is None:

@@ -52,7 +52,10 @@ class OwnAnswers:
                 self._static_files.list(client, route.decision)
             case Refusal(status=status, reason=reason, allow=allow):
                 self.refuse(client, status, reason, allow=allow)
-            case Redirection() | MethodList():
+            case Redirection():
+                # As httpd, which makes the page of a redirect as it makes that of an error.
+                client.respond(*local_answer(route.decision), is_error=True)
+            case MethodList():
                 client.respond(*local_answer(route.decision))
             case _:
                 raise AssertionError("a decision that nobody answers")

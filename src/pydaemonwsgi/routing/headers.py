@@ -36,7 +36,7 @@ class HeaderEdit:
     """One line, compiled.
 
     Attributes:
-        always: for errors that the server answers itself, too.
+        always: for errors and redirects that the server answers itself, too.
         timed: its value changes with time.
 
     Raises:
