@@ -307,6 +307,7 @@ class Answering(Connection):
             self.lose()
             return
         if done:
+            sender.flush()
             self._watch(self._events & ~WRITE)
             self.deadline = NEVER
             if answer.ended:
