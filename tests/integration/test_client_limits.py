@@ -3,10 +3,11 @@
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.helpers.server import APPS, Answer, Server, read_all, serving
+from tests.helpers.server import APPS, Answer, Server, read_all, serving, wait_for
 
 SCRIPT = APPS / "limits.wsgi"
 # Seconds; longer than any time-out that is given here, shorter than those that are not.
@@ -88,3 +89,20 @@ def test_bytes_that_arrive_buy_time(part: str, begun: bytes, rest: bytes) -> Non
                 assert Answer(read_all(late)).status == 408
         patient.sendall(rest)
         assert Answer(read_all(patient)).status == 200
+
+
+def test_a_head_that_is_refused_is_logged_with_its_first_line(tmp_path: Path) -> None:
+    """Who watches the access log for attacks sees them, escaped; also what never came whole."""
+    log = tmp_path / "access.log"
+    with serving(SCRIPT, "--access-log", str(log), "--header-timeout", "0.3", "--header-min-rate", "0") as server:
+        server.exchange(b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+        server.exchange(b'GET /\x1b[2J" HTTP/1.1\r\nHost: a\r\n\r\n')
+        server.exchange(b"GET /slow HTTP/1.1\r\nHost: ", half_close=False)
+        wait_for(lambda: log.read_text().count("\n") == 3, "the records")
+    lines = [line.partition('] "')[2] for line in log.read_text().splitlines()]
+    assert [line[: line.rindex('"')] for line in lines] == [
+        "GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1",
+        'GET /\\x1b[2J\\" HTTP/1.1',
+        "GET /slow HTTP/1.1",
+    ]
+    assert [line.split()[-2] for line in lines] == ["400", "400", "408"]

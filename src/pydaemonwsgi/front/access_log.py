@@ -51,6 +51,7 @@ class AccessRecord:
         host: the virtual host's name, with or without a port.
         process_group: of the daemon process; empty if none took part.
         decision: of the configuration; None where there is none, or the request never got so far.
+        refused_line: the first line of a head that was refused, perhaps not all of it; "" otherwise.
         document_of: the status of the error that is shown so; 0 for what the client asked for.
     """
 
@@ -78,6 +79,7 @@ class AccessRecord:
     process_group: str = ""
     decision: "Decision | None" = None
     document_of: int = 0
+    refused_line: str = ""
 
     @property
     def environment(self) -> dict[str, str]:

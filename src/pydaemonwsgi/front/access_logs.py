@@ -125,6 +125,7 @@ def access_record(
     connection_status: str,
     decision: Decision | None = None,
     document_of: int = 0,
+    refused_line: bytes = b"",
 ) -> AccessRecord:
     """Return what there is to say about a request.
 
@@ -139,6 +140,7 @@ def access_record(
         connection_status: "X" aborted, "+" kept alive, "-" closed.
         decision: of the configuration, if there is one.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
+        refused_line: the first line of a head that was refused, as it came.
     """
     now = time.time()
     started = exchange.request_start if exchange is not None else now
@@ -170,4 +172,5 @@ def access_record(
         process_group=exchange.route.group.options.name if exchange is not None else "",
         decision=decision,
         document_of=document_of,
+        refused_line=refused_line.decode("latin-1"),
     )

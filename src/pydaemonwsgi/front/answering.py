@@ -45,6 +45,7 @@ class Answering(Connection):
         exchange: the request that a daemon process has; None if the front answers itself, or nobody does.
         head: of the request; None between requests and for one that could not be read.
         keep: whether the connection goes on after this answer.
+        refused_line: the first line of a head that was refused, as it came; the connection ends with its answer.
         requests: that have come, with the one that is being answered.
         route: where the request goes.
     """
@@ -58,6 +59,7 @@ class Answering(Connection):
         "exchange",
         "head",
         "keep",
+        "refused_line",
         "requests",
         "route",
     )
@@ -72,6 +74,7 @@ class Answering(Connection):
         self.exchange: Exchange | None = None
         self.head: RequestHead | None = None
         self.keep = True
+        self.refused_line = b""
         self.requests = 0
         self.route = front.route
 
@@ -433,5 +436,6 @@ class Answering(Connection):
             connection_status=connection_status,
             decision=route.decision,
             document_of=route.document_of,
+            refused_line=self.refused_line,
         )
         self._front.access_logs.add(route.host.logs, record)

@@ -33,6 +33,9 @@ _RECEIVE: Final = 16 * 1024
 # Bytes of requests that may wait behind the one being answered (pipelining) before we stop reading.
 _READ_AHEAD: Final = 64 * 1024
 
+# Bytes of a line that was refused that are logged.
+_LONGEST_LINE: Final = 1024
+
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*")
 
 # Looking a member up in its enumeration costs five times as much as a global; these are read for every request.
@@ -141,7 +144,7 @@ class Client(Receiving):
         """The deadline has passed."""
         if self.state is _HEAD:
             if self._buffer:
-                self._refuse(HttpError(408, "the request head did not arrive in time"))
+                self._refuse_head(HttpError(408, "the request head did not arrive in time"), self._buffer)
             else:
                 self.close()
         elif self.state is _BODY:
@@ -174,6 +177,7 @@ class Client(Receiving):
             assert empty is not None
             self._buffer = buffer = buffer[empty.end() :]
         reader = self._head_reader
+        head_bytes = buffer
         try:
             end = reader.find_end(buffer)
             if not end:
@@ -182,12 +186,12 @@ class Client(Receiving):
                 self._set_deadline(front.header_timeout.deadline(self._head_started, len(buffer)))
                 return False
             if end == len(buffer):
-                head_bytes, self._buffer = buffer, b""
+                self._buffer = b""
             else:
                 head_bytes, self._buffer = buffer[:end], buffer[end:]
             head = reader.read(head_bytes)
         except HttpError as error:
-            self._refuse(error)
+            self._refuse_head(error, head_bytes)
             return False
         self.head = head
         self.requests += 1
@@ -212,6 +216,11 @@ class Client(Receiving):
         else:
             self.respond(options_response(), b"")
         return self.state is _HEAD
+
+    def _refuse_head(self, error: HttpError, received: bytes) -> None:
+        """Answer a request whose head is not acceptable, or has not come whole; the logs have its first line."""
+        self.refused_line = received[:_LONGEST_LINE].partition(b"\n")[0].rstrip(b"\r")
+        self._refuse(error)
 
     def _refuse(self, error: HttpError) -> None:
         """Answer a request that is not acceptable; nothing after it is read as a request."""

@@ -48,9 +48,7 @@ def _field(name: str) -> Getter:
 
 
 def _request_line(record: "AccessRecord") -> str:
-    if not record.method:
-        return "-"
-    line = f"{record.method} {record.target} {record.protocol}"
+    line = f"{record.method} {record.target} {record.protocol}" if record.method else record.refused_line or "-"
     return line if _find_unsafe(line) is None else _escaped(line)
 
 
