@@ -211,6 +211,21 @@ def test_a_listener_becomes_narrower_and_wider(site: Site) -> None:
         assert site.answer()[0] == "one"
 
 
+def test_logs_of_former_configurations_are_closed(site: Site) -> None:
+    """A front that is told a new configuration every day does not run out of descriptors."""
+    for text in (TWO, ONE) * 3:
+        site.change(text)
+        name = "two" if text is TWO else "one"
+        wait_for(lambda name=name: site.answer()[0] == name, "it to count")  # type: ignore[misc]
+    front = site.running.server.front()
+    directory = str(site.running.directory)
+
+    def open_logs() -> list[str]:
+        return [file.path for file in front.open_files() if file.path.startswith(directory)]
+
+    wait_for(lambda: open_logs() == [f"{directory}/first.log"], "the others to be closed")
+
+
 def test_no_request_fails_while_configurations_follow_each_other(site: Site) -> None:
     """With requests all the time, and each configuration the other's opposite."""
     failed: list[bytes] = []

@@ -1,6 +1,7 @@
 """The front: accepts clients, queues their requests, gives them to daemon processes, keeps the time. Shell."""
 
 import asyncio
+import gc
 import itertools
 import logging
 import os
@@ -48,6 +49,20 @@ _IDLE_PATIENCE: Final = 2.0
 _REFUSED: Final = 1.0
 _DISK_THREADS: Final = 8
 
+# Seconds after a new configuration: most requests of the one before have been answered.
+_TIDY_AFTER: Final = 2.0
+
+
+def _forget_former_sites() -> None:
+    """Free what a configuration that does not count any more has left: its parts refer to each other.
+
+    It is frozen since the front began (`gc.freeze`), or so old that nothing would look at it for weeks; and its logs
+    are open as long as it is there.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
 
 class FrontServer:
     """Everything in the front that is not one client or one channel.
@@ -86,6 +101,7 @@ class FrontServer:
         self.on_want: Callable[[str, str, str], None] | None = None
         self._connection_number = 0
         self._renewal: asyncio.Future[Sites | None] | None = None
+        self._tidying: asyncio.TimerHandle | None = None
         self._unwanted: set[str] = set()  # groups that the configuration does not have any more
 
     def __repr__(self) -> str:
@@ -144,6 +160,9 @@ class FrontServer:
         wanted = {group.name for group in self.options.groups}
         self._unwanted = self.partitions.process_groups - wanted
         self._look_for_unused()
+        if self._tidying is not None:
+            self._tidying.cancel()
+        self._tidying = self.loop.call_later(_TIDY_AFTER, _forget_former_sites)
 
     def _look_for_unused(self) -> None:
         """Say which of the process groups that the configuration does not have any more nobody waits for."""
