@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_answered_by_the_first_host(
         # No script can be asked about a request that was not understood.
         assert "larger than this server accepts" in answer.text
     log = site.directory / "first.log"
-    wait_for(lambda: f"{status} -" in log.read_text(), "the line in its log")
+    wait_for(lambda: f"{status} GET /app" in log.read_text(), "the line in its log")
 
 
 def test_another_address_has_its_own_first_host(site: SiteServer) -> None:
