@@ -49,6 +49,10 @@ def build(
     return None if problems.of(Severity.ERROR) else server
 
 
+# A directive with one of these asks for nothing, so nothing is missed: `SSLEngine Off`, `AuthType None`.
+_NOTHING_ASKED = frozenset({"off", "none"})
+
+
 class _Builder:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
@@ -61,6 +65,8 @@ class _Builder:
             row = find_row(node.name, is_section=node.is_section)
             if row is None:
                 problems.error(node.position, node.title, _unknown(node))
+            elif row.support is Support.REFUSED and node.arguments.strip().lower() in _NOTHING_ASKED:
+                self._note(node.position, row)
             elif row.support is Support.REFUSED:
                 problems.error(node.position, row.name, f"not supported: {row.meaning}")
             elif row.support is Support.NOTED:

@@ -717,6 +717,14 @@ def test_a_mistake_is_named_with_what_to_do(line: str, message: str) -> None:
     assert message in error_of(f"Listen 80\n{line}\n")
 
 
+@pytest.mark.parametrize("line", ["SSLEngine Off", "SSLEngine off", "AuthType None"])
+def test_what_is_not_supported_may_be_switched_off(line: str) -> None:
+    """Nothing is missed then; it is told in one line, as what does not matter is."""
+    result = loaded(f"Listen 80\n{line}\n")
+    assert result.server is not None
+    assert [problem.severity for problem in result.problems] == [Severity.INFO]
+
+
 def test_a_directive_that_does_not_matter_costs_one_line_however_often_it_is_written() -> None:
     result = loaded("Listen 80\nLoadModule a b\nLoadModule c d\nStartServers 5\n")
     assert [(problem.position.line, problem.directive, problem.severity) for problem in result.problems] == [
