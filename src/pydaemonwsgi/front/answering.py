@@ -3,6 +3,7 @@
 import logging
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -38,7 +39,7 @@ _FIRST_ERROR: Final = 400
 _ANSWER: Final = State.ANSWER
 
 
-class Answering(Connection):
+class Answering(Connection, ABC):
     """A connection on which answers are written.
 
     Attributes:
@@ -353,17 +354,17 @@ class Answering(Connection):
 
     # -- what is above: reading requests
 
+    @abstractmethod
     def enter(self, route: Route) -> bool:
         """Take a route; return whether the next request may be read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look_again(self) -> bool:
         """Have it decided anew where the request goes, for a file is not what it was; return whether that helps."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _begin_next(self) -> None:
         """Wait for the next request."""
-        raise NotImplementedError
 
     # -- ends
 

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from pydaemonwsgi.errors import HttpError
@@ -118,14 +119,14 @@ class Receiving(Answering):
 
     # -- what is above: reading heads
 
+    @abstractmethod
     def _submit(self, head: RequestHead, body: RequestBody | None) -> None:
         """Give a request to its process group."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _refuse(self, error: HttpError) -> None:
         """Answer a request that is not acceptable; nothing after it is read as a request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take_end(self) -> None:
         """The client sends nothing any more."""
-        raise NotImplementedError

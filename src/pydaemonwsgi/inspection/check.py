@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pydaemonwsgi.config.checking.application_groups import ApplicationGroup, application_groups
 from pydaemonwsgi.config.checking.table import check
 from pydaemonwsgi.config.problems import Problem, Severity
-from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.inspection.machine import LocalMachine
+from pydaemonwsgi.inspection.terminal import make_parser, parse, printable
 
 __all__ = ["run"]
 
@@ -42,46 +42,26 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="pydaemonwsgi check",
-        description="Print everything that is wrong with a configuration, and what is likely to be regretted.",
-        epilog="Exit status: 0 clean, 1 warnings with --strict, 2 errors.",
-        allow_abbrev=False,
-        exit_on_error=False,
+    parser = make_parser(
+        "check",
+        "Print everything that is wrong with a configuration, and what is likely to be regretted.",
+        "0 clean, 1 warnings with --strict, 2 errors",
     )
-    parser.add_argument("file", metavar="FILE", help="the configuration")
     parser.add_argument("--strict", action="store_true", help="exit status 1 if there are warnings")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("-D", "--define", action="append", default=[], metavar="NAME", help="a name for <IfDefine>")
-    try:
-        given, rest = parser.parse_known_args(list(arguments))
-    except argparse.ArgumentError as error:
-        raise ConfigurationError(f"check: {error}") from None
-    except SystemExit as end:  # argparse ends the process for a missing argument, in spite of exit_on_error
-        if end.code == 0:
-            raise
-        raise ConfigurationError("check: give the FILE of a configuration") from None
-    if rest:
-        raise ConfigurationError(f"check: {rest[0]!r} is not known; pydaemonwsgi check --help lists the options")
-    return given
+    return parse(parser, arguments, "the FILE of a configuration")
 
 
 def _as_text(file: str, problems: list[Problem], groups: list[ApplicationGroup], *, quiet: bool) -> str:
     shown = [problem for problem in problems if not quiet or problem.severity is not Severity.INFO]
-    lines = [_printable(str(problem)) for problem in shown]
+    lines = [printable(str(problem)) for problem in shown]
     if not quiet:
-        lines += [_printable(f"{group.position}: info: {group}") for group in groups]
+        lines += [printable(f"{group.position}: info: {group}") for group in groups]
     counts = [
         f"{sum(problem.severity is severity for problem in problems)} {word}"
         for severity, word in ((Severity.ERROR, "errors"), (Severity.WARNING, "warnings"))
     ]
     return "\n".join([*lines, f"{file}: {', '.join(counts)}"])
-
-
-def _printable(text: str) -> str:
-    """A line that is a line: what the file holds must not move the cursor."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def _as_json(problems: list[Problem], groups: list[ApplicationGroup]) -> str:

@@ -12,6 +12,7 @@ from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.http.targets import read_target, split_host
 from pydaemonwsgi.inspection.configuration import read_configuration
+from pydaemonwsgi.inspection.terminal import make_parser, parse, printable
 from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script, Static
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
@@ -39,14 +40,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="pydaemonwsgi explain",
-        description="Print what the server would do with a request: host, rewriting, aliases, sections, group.",
-        epilog="Exit status: 0, or 1 if the answer is an error, or 2 if the configuration has errors.",
-        allow_abbrev=False,
-        exit_on_error=False,
+    parser = make_parser(
+        "explain",
+        "Print what the server would do with a request: host, rewriting, aliases, sections, group.",
+        "0, or 1 if the answer is an error, or 2 if the configuration has errors",
     )
-    parser.add_argument("file", metavar="FILE", help="the configuration")
     parser.add_argument("url", metavar="URL", help="http://host/path, or a path of the first host")
     parser.add_argument("-X", "--method", default="GET", metavar="METHOD", help="default GET")
     parser.add_argument(
@@ -54,19 +52,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDRESS", help="the client's address")
     parser.add_argument("--to", dest="server", default=None, metavar="ADDRESS", help="the server's address")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("-D", "--define", action="append", default=[], metavar="NAME", help="a name for <IfDefine>")
-    try:
-        given, rest = parser.parse_known_args(list(arguments))
-    except argparse.ArgumentError as error:
-        raise ConfigurationError(f"explain: {error}") from None
-    except SystemExit as end:  # argparse ends the process for a missing argument, in spite of exit_on_error
-        if end.code == 0:
-            raise
-        raise ConfigurationError("explain: give the FILE of a configuration and a URL") from None
-    if rest:
-        raise ConfigurationError(f"explain: {rest[0]!r} is not known; pydaemonwsgi explain --help lists the options")
-    return given
+    return parse(parser, arguments, "the FILE of a configuration and a URL")
 
 
 def _facts(given: argparse.Namespace, server: Server) -> Facts:
@@ -134,10 +120,6 @@ def _place(step: Step) -> str:
     return str(step.position) if step.position.file else ""
 
 
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
 def _as_text(trace: Trace, decision: Decision) -> str:
     lines = []
     depth = 0
@@ -146,9 +128,9 @@ def _as_text(trace: Trace, decision: Decision) -> str:
             depth = step.depth
             lines.append(f"  -- from the beginning again ({depth})")
         place = _place(step)
-        lines.append(_printable(f"{step.stage:<12} {step.text}") + (f"\n{'':13}{place}" if place else ""))
+        lines.append(printable(f"{step.stage:<12} {step.text}") + (f"\n{'':13}{place}" if place else ""))
     for name, value in _details(decision).items():
-        lines.append(_printable(f"  {name:<17} {value}"))
+        lines.append(printable(f"  {name:<17} {value}"))
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.supervisor.crash_report import Death
+from pydaemonwsgi.supervisor.signals import reset_signals
 from pydaemonwsgi.system.descriptors import close_all_except, replace_error_log
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 from pydaemonwsgi.system.processes import process_state, resident_bytes
@@ -30,16 +31,6 @@ _MESSAGES: Final = 64
 # Seconds between two looks at a child's memory.
 _LOOK: Final = 5.0
 _ERROR_LOG: Final = 2
-_HANDLED: Final = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    signal.SIGCHLD,
-)
 
 
 class Child:
@@ -152,10 +143,7 @@ def hear_all(child: Child, obey: Callable[[Message], None]) -> None:
 
 def drop_inheritance(keep: set[int]) -> None:
     """Drop what a fresh child has of the supervisor: signal handling, session, all descriptors but `keep`."""
-    signal.set_wakeup_fd(-1)
-    for number in _HANDLED:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    reset_signals()
     # A session of its own: Ctrl-C in the terminal is for the supervisor, which stops its children in order; and
     # who has lost the terminal cannot type into it (TIOCSTI), as whoever started us.
     os.setsid()

@@ -30,16 +30,6 @@ __all__ = ["Supervisor"]
 
 logger = logging.getLogger(__name__)
 
-_SIGNALS: Final = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    signal.SIGCHLD,
-)
 _RELOADING: Final = "replacing all daemon processes, one after the other"
 # The supervisor looks around at least so often, in seconds.
 _LONGEST_WAIT: Final = 5.0
@@ -102,7 +92,7 @@ class Supervisor:
     def run(self) -> int:
         """Supervise until told to stop; return the exit status."""
         setproctitle.setproctitle("pydaemonwsgi: supervisor")
-        signals = SignalInbox(self._selector, _SIGNALS)
+        signals = SignalInbox(self._selector)
         while True:
             self._carry_out()
             if self._stopping and self._front.child is None and not self._fleet.children:

@@ -3,10 +3,22 @@
 import os
 import selectors
 import signal
-from collections.abc import Iterable
 from types import FrameType
+from typing import Final
 
-__all__ = ["SignalInbox"]
+__all__ = ["SignalInbox", "reset_signals"]
+
+# What the supervisor hears.
+_HANDLED: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGCHLD,
+)
 
 
 class SignalInbox:
@@ -16,14 +28,13 @@ class SignalInbox:
 
     Args:
         selector: the loop's.
-        numbers: the signals to note.
     """
 
-    def __init__(self, selector: selectors.BaseSelector, numbers: Iterable[signal.Signals]) -> None:
+    def __init__(self, selector: selectors.BaseSelector) -> None:
         self._noted: list[signal.Signals] = []
         self._waker_in, waker_out = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(waker_out, warn_on_full_buffer=False)
-        for number in numbers:
+        for number in _HANDLED:
             signal.signal(number, self._note)
         selector.register(self._waker_in, selectors.EVENT_READ, self._drain)
 
@@ -41,3 +52,11 @@ class SignalInbox:
             os.read(self._waker_in, 4096)
         except BlockingIOError:
             pass
+
+
+def reset_signals() -> None:
+    """Have signals do in a child what they do in any process: the supervisor's handling is its own."""
+    signal.set_wakeup_fd(-1)
+    for number in _HANDLED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -27,6 +27,7 @@ from typing import Final
 
 from pydaemonwsgi.supervisor.children import describe_exit
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
+from pydaemonwsgi.supervisor.signals import reset_signals
 from pydaemonwsgi.system.inheritance import hand_down
 
 __all__ = [
@@ -57,16 +58,6 @@ _GO: Final = b"GO"
 _PATIENCE: Final = 10.0
 # Exit status of a child that could not become the new supervisor; a shell's for a command that is not there.
 _NO_EXEC: Final = 127
-_HANDLED: Final = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    signal.SIGCHLD,
-)
 
 
 class Successor:
@@ -249,10 +240,7 @@ def start_successor(
         ours.setblocking(False)
         return Successor(pid, ours, patience, selector, on_ready)
     try:
-        signal.set_wakeup_fd(-1)
-        for number in _HANDLED:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        reset_signals()
         os.chdir(directory)
         variables = hand_down([*descriptors, (PREDECESSOR, theirs.fileno())])
         if stderr != SERVER_ERROR_LOG:
