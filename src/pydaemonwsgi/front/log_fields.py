@@ -7,6 +7,8 @@ from time import localtime, strftime  # of a given second; this module reads no 
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from pydaemonwsgi.errors import HttpError
+
 if TYPE_CHECKING:
     from pydaemonwsgi.front.access_log import AccessRecord
     from pydaemonwsgi.routing.decisions import Decision
@@ -53,13 +55,26 @@ def _request_line(record: "AccessRecord") -> str:
 
 
 def _path(record: "AccessRecord") -> str:
-    """The path as httpd logs it: without query, percent-decoded, absolute form cut down to the path."""
+    """The path as httpd logs it: without scheme, host and query, and decoded as the host reads it."""
     path = record.target.partition("?")[0]
     if not path.startswith("/") and "://" in path:
         path = "/" + path.partition("://")[2].partition("/")[2]
-    if "%" in path:
-        path = unquote_to_bytes(path.encode("latin-1", "replace")).decode("latin-1")
+    if "%" in path or "//" in path or "/." in path:
+        path = _decoded(path.encode("latin-1", "replace"), record.decision).decode("latin-1")
     return _escaped(path) or "-"
+
+
+def _decoded(path: bytes, decision: "Decision | None") -> bytes:
+    # Imported here: the supervisor looks formats up, and holds no HTTP code.
+    from pydaemonwsgi.http.targets import decode_path  # noqa: PLC0415
+
+    host = None if decision is None else decision.common.site.host
+    try:
+        if host is None:
+            return decode_path(path)[0]
+        return decode_path(path, merge_slashes=host.merge_slashes, encoded_slashes=host.allow_encoded_slashes)[0]
+    except HttpError:
+        return unquote_to_bytes(path)  # it was refused for what it is; the log shows it nevertheless
 
 
 def _query(record: "AccessRecord") -> str:

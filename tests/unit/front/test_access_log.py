@@ -181,7 +181,10 @@ def test_directive_renders(text: str, expected: str) -> None:
         ("%U%q", {"target": "http://h:80/p%41?q"}, "/pA?q"),
         ("%U", {"target": "http://h"}, "/"),
         ("%U", {"target": "/%zz%e4%0a"}, "/%zz\\xe4\\n"),
-        ("%U", {"target": "/http://x"}, "/http://x"),
+        ("%U", {"target": "/a//b/%2e./c/./d"}, "/a/c/d"),
+        ("%U", {"target": "/a%2Fb"}, "/a/b"),
+        ("%U", {"target": "/http://x"}, "/http:/x"),
+        ("%U", {"target": "/../x"}, "/../x"),
         ("%X", {"connection_status": "X"}, "X"),
         ("%{ms}T %T %D", {"duration": 1.001}, "1001 1 1001000"),
         ("%{ms}T %T %D", {"duration": 0.0000004}, "0 0 0"),
@@ -376,6 +379,21 @@ def test_what_the_configuration_decided_is_logged(target: str, text: str, expect
     """A record knows its host, its variables, its file and who made the answer."""
     decision = router(SITE, TREE).decide(facts(target, host="asked.test"))
     assert render(text, replace(RECORD, decision=decision, host="asked.test", target=target)) == expected
+
+
+@pytest.mark.parametrize(
+    ("directives", "target", "expected"),
+    [
+        ("", "/a%2fb%20c", "/a/b c"),
+        ("AllowEncodedSlashes On", "/a%2f%2e%2e/b%2Fc", "/b/c"),
+        ("AllowEncodedSlashes NoDecode", "/a%2Fb%2fc%20d", "/a%2Fb%2fc d"),
+        ("MergeSlashes Off", "/a//b/./c", "/a//b/c"),
+    ],
+)
+def test_the_path_is_logged_as_the_host_reads_it(directives: str, target: str, expected: str) -> None:
+    """What is decoded and merged depends on the host, as for httpd's r->uri."""
+    decision = router(f"Listen 8000\n{directives}\n", {}).decide(facts(target))
+    assert render("%U", replace(RECORD, decision=decision, target=target)) == expected
 
 
 def test_an_error_document_has_two_statuses() -> None:
