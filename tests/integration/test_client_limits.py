@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,3 +107,18 @@ def test_a_head_that_is_refused_is_logged_with_its_first_line(tmp_path: Path) ->
         "GET /slow HTTP/1.1",
     ]
     assert [line.split()[-2] for line in lines] == ["400", "400", "408"]
+
+
+def test_who_speaks_another_protocol_is_told_which() -> None:
+    """TLS and the PROXY protocol are mistakes of somebody's configuration: the log says whose."""
+    context = ssl.create_default_context()
+    with serving(SCRIPT) as server:
+        with server.connect() as sock, pytest.raises(ssl.SSLError):
+            context.wrap_socket(sock, server_hostname="site.test")
+        for preface in (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n", b"\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c" + bytes(12)):
+            assert Answer(server.exchange(preface + HEAD + b"\r\n")).status == 400
+        refusals = [line.partition(" with ")[2] for line in server.log().splitlines() if " refused " in line]
+    assert [refusal.partition(";")[0] for refusal in refusals] == [
+        "400: TLS (https://) was spoken on a port that speaks plain HTTP",
+        *["400: the PROXY protocol was spoken, which is not understood"] * 2,
+    ]

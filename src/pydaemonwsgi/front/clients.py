@@ -18,7 +18,7 @@ from pydaemonwsgi.front.receiving import Receiving
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.spool import RequestBody
 from pydaemonwsgi.front.timeouts import GRAIN, NEVER
-from pydaemonwsgi.http.head import RequestHead
+from pydaemonwsgi.http.head import RequestHead, other_protocol
 from pydaemonwsgi.http.response import options_response
 from pydaemonwsgi.routing.decisions import Script
 
@@ -220,7 +220,8 @@ class Client(Receiving):
     def _refuse_head(self, error: HttpError, received: bytes) -> None:
         """Answer a request whose head is not acceptable, or has not come whole; the logs have its first line."""
         self.refused_line = received[:_LONGEST_LINE].partition(b"\n")[0].rstrip(b"\r")
-        self._refuse(error)
+        spoken = other_protocol(received)
+        self._refuse(error if spoken is None else HttpError(400, spoken))
 
     def _refuse(self, error: HttpError) -> None:
         """Answer a request that is not acceptable; nothing after it is read as a request."""

@@ -13,7 +13,7 @@ import httptools
 from pydaemonwsgi.errors import HttpError
 from pydaemonwsgi.http.targets import read_target, split_host
 
-__all__ = ["HeadReader", "Limits", "RequestHead"]
+__all__ = ["HeadReader", "Limits", "RequestHead", "other_protocol"]
 
 _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _METHOD: Final = re.compile(rb"[A-Z][A-Z0-9_-]*")
@@ -23,6 +23,20 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _PASSED_NAME: Final = re.compile(rb"[A-Za-z0-9-]+")
 _DROPPED: Final = frozenset((b"proxy", b"proxy-authorization"))
 _ONLY_ONCE: Final = frozenset((b"host", b"content-length", b"content-type", b"transfer-encoding"))
+
+# How what is no HTTP begins: a TLS record with a handshake (RFC 8446 section 5.1), and the two versions of the PROXY
+# protocol, of which the second has two empty lines before that.
+_TLS: Final = (
+    "TLS (https://) was spoken on a port that speaks plain HTTP; use http:// here, or have a proxy such as nginx speak "
+    "TLS in front"
+)
+_PROXY: Final = "the PROXY protocol was spoken, which is not understood; have the proxy send X-Forwarded-For instead"
+_OTHER_PROTOCOLS: Final = (
+    (b"\x16", _TLS),
+    (b"PROXY TCP", _PROXY),
+    (b"PROXY UNKNOWN", _PROXY),
+    (b"\0\r\nQUIT\n", _PROXY),
+)
 
 _REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 4096
@@ -100,6 +114,11 @@ class _Fields(NamedTuple):
     keep_alive: bool
     expectation: bytes | None
     is_conditional: bool
+
+
+def other_protocol(refused: bytes) -> str | None:
+    """Return what a client speaks instead of HTTP, for one whose head was refused with 400; None if nobody knows."""
+    return next((text for begin, text in _OTHER_PROTOCOLS if refused.startswith(begin)), None)
 
 
 class HeadReader:
