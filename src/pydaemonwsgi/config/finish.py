@@ -123,8 +123,8 @@ def _access_logs(draft: Draft, host: HostDraft) -> tuple[AccessLog, ...]:
         elif text not in BUILT_IN_FORMATS and "%" not in text:
             known = [*formats, *BUILT_IN_FORMATS]
             hint = nearest(text, known) or f"; known are {', '.join(dict.fromkeys(known))}"
-            draft.problems.error(log.position, "CustomLog", f"no LogFormat has the nickname {text!r}{hint}")
-        logs.append(AccessLog(log.target, text, log.condition, log.is_global, log.position))
+            draft.problems.error(log.position, log.directive, f"no LogFormat has the nickname {text!r}{hint}")
+        logs.append(AccessLog(log.target, text, log.condition, log.is_global, log.directive, log.position))
     return tuple(logs)
 
 

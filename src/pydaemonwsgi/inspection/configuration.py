@@ -43,7 +43,7 @@ def _wrong_formats(server: Server) -> list[Problem]:
         try:
             compile_format(log.format)
         except ConfigurationError as error:
-            problems.append(Problem(Severity.ERROR, log.position, "CustomLog", str(error)))
+            problems.append(Problem(Severity.ERROR, log.position, log.directive, str(error)))
     return problems
 
 

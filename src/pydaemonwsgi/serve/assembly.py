@@ -14,6 +14,7 @@ from pydaemonwsgi.serve.listening import Listener, bind
 from pydaemonwsgi.serve.logs import OpenedLogs, open_logs
 from pydaemonwsgi.serve.orders import front_options
 from pydaemonwsgi.serve.plans import group_plan
+from pydaemonwsgi.serve.refusals import Refusals
 from pydaemonwsgi.supervisor.plan import GroupPlan, Renewal
 from pydaemonwsgi.supervisor.upgrade import FOREIGN, LISTENER
 from pydaemonwsgi.system.identities import Identity
@@ -109,14 +110,23 @@ class Assembly:
             )
         known = self._logs.numbers
         table = self._logs.logs
+        refusals = Refusals()
+        listening: list[Listener] = []
         try:
-            logs = open_logs(after, os.getcwd(), table)
+            logs = open_logs(after, os.getcwd(), refusals, table)
+            listening = _listen(after, self.listening, refusals)
+            refusals.raise_all()
+            new = [listener for listener in listening if listener not in self.listening]
             new_logs = tuple(number for number in logs.numbers - known if number in table.for_front)
-            listening = _listen(after, self.listening, most=_MOST_DESCRIPTORS - len(new_logs))
+            if len(new) + len(new_logs) > _MOST_DESCRIPTORS:
+                raise ConfigurationError(
+                    f"{after.subject}: more listeners and logs are new than a running front can be given at once; "
+                    "restart the server, or send SIGUSR2, which loses nothing"
+                )
         except Exception:
+            _close([listener for listener in listening if listener not in self.listening])
             table.close(set(table.numbers) - known)
             raise
-        new = [listener for listener in listening if listener not in self.listening]
         gone = [listener for listener in self.listening if listener not in listening]
         unused = known - logs.numbers
         self.blueprint, self.listening, self._logs = after, listening, logs
@@ -150,20 +160,17 @@ def _user(identity: Identity | None) -> tuple[int, int] | None:
     return None if identity is None else (identity.uid, identity.gid)
 
 
-def _listen(blueprint: Blueprint, listening: list[Listener], most: int) -> list[Listener]:
-    """Return a listener for each address, those that are there for those they have; `most` new ones."""
+def _listen(blueprint: Blueprint, listening: list[Listener], refusals: Refusals) -> list[Listener]:
+    """Return a listener for each address that can be had, those that are there for those they have."""
     listeners: list[Listener] = []
     there = {listener.asked: listener for listener in listening}
     leaving = [listener.sock for listener in listening if listener.asked not in blueprint.listen]
+    places = blueprint.places
     try:
         for address in blueprint.listen:
             found = there.get(address)
-            listeners.append(bind(blueprint, address, leaving) if found is None else found)
-        if sum(listener not in listening for listener in listeners) > most:
-            raise ConfigurationError(
-                f"{blueprint.subject}: more listeners and logs are new than a running front can be given at once; "
-                "restart the server, or send SIGUSR2, which loses nothing"
-            )
+            with refusals.noting(places[address], "Listen"):
+                listeners.append(bind(blueprint, address, leaving) if found is None else found)
     except Exception:
         _close([listener for listener in listeners if listener not in listening])
         raise

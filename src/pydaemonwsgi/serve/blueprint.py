@@ -1,12 +1,12 @@
 """What is to be served, looked at and found possible; nothing of it has been started. Sans-I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
-from pydaemonwsgi.config.model import AccessLog, InterpreterOptions, LogTarget, Server
+from pydaemonwsgi.config.model import NOWHERE, AccessLog, InterpreterOptions, LogTarget, Position, Server
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.system.identities import Identity
 
@@ -101,3 +101,10 @@ class Blueprint:
     examined: frozenset[object] = field(default=frozenset(), compare=False)
     notes: Sequence[str] = field(default=(), compare=False)
     warnings: Sequence[str] = field(default=(), compare=False)
+
+    @property
+    def places(self) -> Mapping[ListenAddress, Position]:
+        """Where it is written that each address is listened on."""
+        if self.site is None:
+            return dict.fromkeys(self.listen, NOWHERE)
+        return {listener.address: listener.position for listener in reversed(self.site.listeners)}

@@ -10,6 +10,7 @@ from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import StartError
 from pydaemonwsgi.serve.blueprint import Blueprint
 from pydaemonwsgi.serve.heritage import Heirloom
+from pydaemonwsgi.serve.refusals import Refusals
 from pydaemonwsgi.system import sockets
 from pydaemonwsgi.system.identities import Identity, user_id
 
@@ -45,14 +46,19 @@ class Listener:
                 logger.debug("cannot remove %s: %s", self.address.path, error)
 
 
-def listen(blueprint: Blueprint, inherited: Sequence[Heirloom] = ()) -> list[Listener]:
-    """Return a listening socket for each address.
+def listen(blueprint: Blueprint, inherited: Sequence[Heirloom], refusals: Refusals) -> list[Listener]:
+    """Return a listening socket for each address that can be listened on.
 
     Sockets of a `.socket` unit are taken where the options name them, and all of them if the options name nothing.
     Those that a server like this one has left are taken where the options still name them.
 
+    Args:
+        blueprint: the server.
+        inherited: sockets that are there already.
+        refusals: where the addresses are noted that cannot be listened on.
+
     Raises:
-        StartError: an address cannot be listened on; or a `.socket` unit listens where the options do not.
+        StartError: a `.socket` unit listens where the options do not.
     """
     remaining = list(inherited)
     nothing = "no --listen" if blueprint.site is None else "no Listen"
@@ -66,9 +72,11 @@ def listen(blueprint: Blueprint, inherited: Sequence[Heirloom] = ()) -> list[Lis
             remaining.remove(heirloom)
         found.append((address, heirloom))
     leaving = [heirloom.sock for heirloom in remaining if heirloom.ours]
+    places = blueprint.places
     for address, heirloom in found:
         if heirloom is None:
-            listeners.append(bind(blueprint, address, leaving))
+            with refusals.noting(places[address], "Listen"):
+                listeners.append(bind(blueprint, address, leaving))
         else:
             listeners.append(Listener(_address(heirloom.sock), address, heirloom.sock, heirloom.ours))
     for heirloom in remaining:

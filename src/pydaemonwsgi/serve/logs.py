@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.config.model import Host, LogTarget
 from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
+from pydaemonwsgi.serve.refusals import Refusals
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG, Logs, Use
 
 __all__ = ["OpenedLogs", "open_logs"]
@@ -38,34 +39,37 @@ class OpenedLogs:
         return SERVER_ERROR_LOG if host.error_log is None else self.errors.get(host.error_log, SERVER_ERROR_LOG)
 
 
-def open_logs(blueprint: Blueprint, directory: str, logs: Logs | None = None) -> OpenedLogs:
+def open_logs(blueprint: Blueprint, directory: str, refusals: Refusals, logs: Logs | None = None) -> OpenedLogs:
     """Open them all; the server's error log is not yet descriptor 2.
 
     Args:
         blueprint: the server.
         directory: where a command whose name has a slash is looked for, if no ServerRoot says it.
+        refusals: where those are noted that cannot be opened.
         logs: where those that are open already are; the server's error log is one of them.
-
-    Raises:
-        ConfigurationError: one cannot be opened.
     """
     site = blueprint.site
     if logs is None:
         root = site.server_root if site is not None else None
         logs = Logs(root or directory, blueprint.identity)
         if blueprint.error_log is not None:
-            logs.open(blueprint.error_log, Use.SERVER_ERROR)
-    return _open_all(blueprint, logs)
+            with refusals.noting(blueprint.error_log.position, "ErrorLog"):
+                logs.open(blueprint.error_log, Use.SERVER_ERROR)
+    return _open_all(blueprint, logs, refusals)
 
 
-def _open_all(blueprint: Blueprint, logs: Logs) -> OpenedLogs:
-    site = blueprint.site
-    errors = {}
-    for host in site.hosts if site is not None else ():
-        if host.error_log is not None and host.error_log != blueprint.error_log:
-            errors[host.error_log] = logs.open(host.error_log, Use.HOST_ERROR)
-    for group in blueprint.groups:
-        if group.error_log is not None and group.error_log != blueprint.error_log:
-            errors[group.error_log] = logs.open(group.error_log, Use.GROUP_ERROR)
-    targets = dict.fromkeys(log.target for host in blueprint.access_logs for log in host)
-    return OpenedLogs(logs, {target: logs.open(target, Use.ACCESS) for target in targets}, errors)
+def _open_all(blueprint: Blueprint, logs: Logs, refusals: Refusals) -> OpenedLogs:
+    hosts = blueprint.site.hosts if blueprint.site is not None else ()
+    access: dict[LogTarget, int] = {}
+    errors: dict[LogTarget, int] = {}
+    for target, use in (
+        *((host.error_log, Use.HOST_ERROR) for host in hosts),
+        *((group.error_log, Use.GROUP_ERROR) for group in blueprint.groups),
+    ):
+        if target is not None and target != blueprint.error_log:
+            with refusals.noting(target.position, "ErrorLog"):
+                errors[target] = logs.open(target, use)
+    for log in {log.target: log for host in blueprint.access_logs for log in host}.values():
+        with refusals.noting(log.position, log.directive):
+            access[log.target] = logs.open(log.target, Use.ACCESS)
+    return OpenedLogs(logs, access, errors)

@@ -15,6 +15,7 @@ from pydaemonwsgi.serve.control import make_control_socket
 from pydaemonwsgi.serve.heritage import take_heritage
 from pydaemonwsgi.serve.listening import listen
 from pydaemonwsgi.serve.logs import open_logs
+from pydaemonwsgi.serve.refusals import Refusals
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import Plan
 from pydaemonwsgi.system import descriptors
@@ -42,9 +43,11 @@ def serve(options: ServeOptions) -> int:
     pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     descriptors.raise_descriptor_limit()
-    opened = open_logs(blueprint, os.getcwd())
+    refusals = Refusals()
+    opened = open_logs(blueprint, os.getcwd(), refusals)
     logs = opened.logs
-    listening = listen(blueprint, heritage.listeners)
+    listening = listen(blueprint, heritage.listeners, refusals)
+    refusals.raise_all()
     addresses = [listener.address for listener in listening]
     control_socket, control_problem = heritage.control_socket, ""
     if heritage.predecessor is None:

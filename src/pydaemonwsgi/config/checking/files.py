@@ -65,13 +65,11 @@ def _missing_directories(server: Server, machine: Machine) -> Iterator[Finding]:
             seen.add(alias.target)
             if not machine.is_file(alias.target) and not machine.is_directory(alias.target):
                 yield Finding(alias.position, "Alias", f"there is neither a file nor a directory {alias.target}")
-        for target, directive in _logs(host):
+        for target, directive, position in _logs(host):
             directory = posixpath.dirname(target.value)
             if target.kind is LogTargetKind.FILE and directory not in seen and not machine.is_directory(directory):
                 seen.add(directory)
-                yield Finding(
-                    host.position, directive, f"there is no directory {directory}, so the log cannot be opened"
-                )
+                yield Finding(position, directive, f"there is no directory {directory}, so the log cannot be opened")
 
 
 def _borrowed_log_directories(server: Server, machine: Machine) -> Iterator[Finding]:
@@ -79,7 +77,7 @@ def _borrowed_log_directories(server: Server, machine: Machine) -> Iterator[Find
         return
     seen: set[str] = set()
     for host in server.hosts:
-        for target, directive in _logs(host):
+        for target, directive, position in _logs(host):
             directory = posixpath.dirname(target.value)
             if target.kind is not LogTargetKind.FILE or directory in seen:
                 continue
@@ -87,24 +85,24 @@ def _borrowed_log_directories(server: Server, machine: Machine) -> Iterator[Find
             strangers = machine.strangers_in(directory)
             if strangers is not None:
                 yield Finding(
-                    host.position,
+                    position,
                     directive,
                     f"root writes to the log in {directory}, where {strangers} may put a link in its place; "
                     f"chown root {directory}, chmod go-w {directory}",
                 )
 
 
-def _logs(host: Host) -> Iterator[tuple[LogTarget, str]]:
+def _logs(host: Host) -> Iterator[tuple[LogTarget, str, Position]]:
     if host.error_log is not None:
-        yield host.error_log, "ErrorLog"
+        yield host.error_log, "ErrorLog", host.error_log.position
     for log in host.access_logs:
-        yield log.target, "CustomLog"
+        yield log.target, log.directive, log.position
 
 
 def _missing_programs(server: Server, machine: Machine) -> Iterator[Finding]:
     seen: set[str] = set()
     for host in server.hosts:
-        for target, directive in _logs(host):
+        for target, directive, position in _logs(host):
             if target.kind is not LogTargetKind.PIPE or target.shell:
                 continue
             program = command_words(target)[0]
@@ -114,7 +112,7 @@ def _missing_programs(server: Server, machine: Machine) -> Iterator[Finding]:
                 path = posixpath.join(server.server_root or "/", program)
                 if not machine.is_file(path):
                     yield Finding(
-                        host.position,
+                        position,
                         directive,
                         f"there is no program {path}, so the log that it reads cannot be opened",
                     )

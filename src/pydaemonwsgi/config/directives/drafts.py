@@ -107,6 +107,7 @@ class LogDraft:
     target: LogTarget
     format: str | None
     condition: str | None
+    directive: str
     position: Position
     is_global: bool = False
 

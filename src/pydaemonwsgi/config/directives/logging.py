@@ -1,5 +1,7 @@
 """Directives of the logs. Sans-I/O."""
 
+from dataclasses import replace
+
 from pydaemonwsgi.config import values
 from pydaemonwsgi.config.directives.drafts import LogDraft
 from pydaemonwsgi.config.directives.row import HOSTS, SERVER, Line, Row, parsed
@@ -13,7 +15,8 @@ BUILT_IN_FORMATS = ("common", "combined", "vhost_combined")
 
 
 def _error_log(line: Line) -> None:
-    line.place.host.single["error_log"] = read_log_target(line.words[0], line.path)
+    target = read_log_target(line.words[0], line.path)
+    line.place.host.single["error_log"] = replace(target, position=line.position)
 
 
 def _condition(word: str | None) -> str | None:
@@ -25,19 +28,12 @@ def _condition(word: str | None) -> str | None:
     return name
 
 
-def _custom_log(line: Line) -> None:
+def _access_log(line: Line) -> None:
+    """`CustomLog`, `GlobalLog` and `TransferLog`, which has no format of its own."""
+    name = line.row.name
     target = read_log_target(line.words[0], line.path)
-    line.place.host.logs.append(LogDraft(target, line.words[1], _condition(line.word(2)), line.position))
-
-
-def _global_log(line: Line) -> None:
-    target = read_log_target(line.words[0], line.path)
-    draft = LogDraft(target, line.words[1], _condition(line.word(2)), line.position, is_global=True)
+    draft = LogDraft(target, line.word(1), _condition(line.word(2)), name, line.position, is_global=name == "GlobalLog")
     line.place.host.logs.append(draft)
-
-
-def _transfer_log(line: Line) -> None:
-    line.place.host.logs.append(LogDraft(read_log_target(line.words[0], line.path), None, None, line.position))
 
 
 def _log_format(line: Line) -> None:
@@ -86,16 +82,16 @@ ROWS = (
         HOSTS,
         "FILE|COMMAND FORMAT|NICKNAME [env=[!]NAME]",
         "An access log; several add up. A virtual host with a log of its own does not write to the server's.",
-        _custom_log,
+        _access_log,
     ),
     Row(
         "GlobalLog",
         SERVER,
         "FILE|COMMAND FORMAT|NICKNAME [env=[!]NAME]",
         "An access log of every host, also of those with logs of their own.",
-        _global_log,
+        _access_log,
     ),
-    Row("TransferLog", HOSTS, "FILE|COMMAND", "An access log in the format of the last LogFormat.", _transfer_log),
+    Row("TransferLog", HOSTS, "FILE|COMMAND", "An access log in the format of the last LogFormat.", _access_log),
     Row(
         "LogFormat",
         HOSTS,

@@ -109,11 +109,13 @@ class LogTarget:
     Attributes:
         value: an absolute path; a command line; `facility[:tag]` (or ""); `stdout` or `stderr`.
         shell: the command is run by the shell (`|$command`).
+        position: of the `ErrorLog` that names it.
     """
 
     kind: LogTargetKind
     value: str
     shell: bool = False
+    position: Position = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,14 @@ class AccessLog:
             where no LogFormat defines them.
         condition: the variable of `env=NAME`, with a `!` before it if it must not be set; None for always.
         is_global: hosts with logs of their own write to it, too.
+        directive: which of the three it was.
     """
 
     target: LogTarget
     format: str
     condition: str | None = None
     is_global: bool = False
+    directive: str = field(default="CustomLog", compare=False)
     position: Position = field(default=NOWHERE, compare=False)
 
 

@@ -233,13 +233,13 @@ def test_a_script_that_everybody_can_read_is_found() -> None:
         (
             'ErrorLog "|/usr/bin/rotatelogs /srv/log/%Y 86400"',
             "/usr/bin/rotatelogs",
-            "3: ErrorLog: there is no program /usr/bin/rotatelogs, so the log that it reads cannot be opened",
+            "4: ErrorLog: there is no program /usr/bin/rotatelogs, so the log that it reads cannot be opened",
         ),
-        ("ErrorLog /srv/log/e", "/srv/log", "3: ErrorLog: there is no directory /srv/log, so the log cannot be opened"),
+        ("ErrorLog /srv/log/e", "/srv/log", "4: ErrorLog: there is no directory /srv/log, so the log cannot be opened"),
         (
             "CustomLog /srv/log/a common",
             "/srv/log",
-            "3: CustomLog: there is no directory /srv/log, so the log cannot be opened",
+            "4: CustomLog: there is no directory /srv/log, so the log cannot be opened",
         ),
     ],
 )
@@ -312,7 +312,7 @@ def test_a_log_that_root_writes_where_others_may_put_links_is_found() -> None:
     text = f"Listen 80\nUser www\n{logs}"
     strangers = {"/srv/jack/logs": "user jack"}
     [warning] = warnings_of(text, FakeMachine(root=True, strangers=strangers))
-    assert warning.startswith("1: ErrorLog: root writes to the log in /srv/jack/logs, where user jack may put a link")
+    assert warning.startswith("3: ErrorLog: root writes to the log in /srv/jack/logs, where user jack may put a link")
     assert warnings_of(text, FakeMachine(root=True)) == []
     assert "1: ErrorLog" not in str(warnings_of(text, FakeMachine(strangers=strangers)))
 
