@@ -7,17 +7,19 @@ import os
 from typing import Final
 
 from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.errors import PydaemonwsgiError
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.serve.assembly import Assembly, draw
 from pydaemonwsgi.serve.banner import banner
 from pydaemonwsgi.serve.blueprint import Blueprint
 from pydaemonwsgi.serve.control import make_control_socket
-from pydaemonwsgi.serve.heritage import take_heritage
+from pydaemonwsgi.serve.heritage import Heritage, take_heritage
 from pydaemonwsgi.serve.listening import listen
 from pydaemonwsgi.serve.logs import open_logs
 from pydaemonwsgi.serve.refusals import Refusals
 from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import Plan
+from pydaemonwsgi.supervisor.upgrade import say_failed
 from pydaemonwsgi.system import descriptors
 from pydaemonwsgi.system.pid_file import PidFile
 from pydaemonwsgi.system.processes import directory_as_called
@@ -39,6 +41,15 @@ def serve(options: ServeOptions) -> int:
         StartError: the machine refuses something.
     """
     heritage = take_heritage(os.environ)
+    try:
+        return _serve(options, heritage)
+    except PydaemonwsgiError as error:
+        if heritage.predecessor is not None:
+            say_failed(heritage.predecessor, str(error))
+        raise
+
+
+def _serve(options: ServeOptions, heritage: Heritage) -> int:
     blueprint = draw(options)
     pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.

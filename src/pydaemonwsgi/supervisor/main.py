@@ -378,6 +378,8 @@ class Supervisor:
     def _give_up(self, why: str) -> None:
         """End with status 1: the server has never come up, and trying again would not help."""
         logger.critical("%s; see the messages above. The server ends", why)
+        if self._predecessor is not None:
+            self._predecessor.say_failed(f"{why}; see its messages in its error log")
         self._exit_status = 1
         self._begin_stop("start failed")
 

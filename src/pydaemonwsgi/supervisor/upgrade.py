@@ -3,7 +3,7 @@
     old                                             new
     SIGUSR2: fork, exec the same command ---------> starts its daemon processes; no front yet, so no client sees it
                                                     all have loaded: starts its front, which accepts
-                                      <--- READY -- the front is ready
+                                      <--- READY -- the front is ready (FAILED and why, if it never will be)
     MAINPID= to the service manager
     gives up control socket          ---- GO ----> takes the control socket, tells the service manager
     front stops accepting, finishes; daemon processes leave; exits with 0
@@ -39,6 +39,7 @@ __all__ = [
     "PREDECESSOR",
     "Predecessor",
     "Successor",
+    "say_failed",
     "start_successor",
 ]
 
@@ -54,6 +55,9 @@ PASSED_ON: Final = frozenset((FOREIGN, CONTROL, CONTROL_LOCK, PREDECESSOR))
 
 _READY: Final = b"READY"
 _GO: Final = b"GO"
+_FAILED: Final = b"FAILED "
+# Bytes of a reason that are told; a configuration may have many mistakes.
+_LONGEST: Final = 16 * 1024
 # Seconds from SIGTERM to SIGKILL for a successor that is given up.
 _PATIENCE: Final = 10.0
 # Exit status of a child that could not become the new supervisor; a shell's for a command that is not there.
@@ -69,6 +73,7 @@ class Successor:
         patience: seconds that it has to become ready.
         selector: the loop's.
         on_ready: called when it is.
+        stderr_elsewhere: whether its standard error is not the log that this one writes.
 
     Attributes:
         ready: whether it was; from then on it is the server.
@@ -81,6 +86,8 @@ class Successor:
         patience: float,
         selector: selectors.BaseSelector,
         on_ready: Callable[[], None],
+        *,
+        stderr_elsewhere: bool,
     ) -> None:
         self.pid = pid
         self.ready = False
@@ -90,6 +97,8 @@ class Successor:
         self._on_ready = on_ready
         self._deadline: float | None = time.monotonic() + patience
         self._terminated = False
+        self._stderr_elsewhere = stderr_elsewhere
+        self._why = ""
         selector.register(link, selectors.EVENT_READ, self._hear)
 
     def next_deadline(self) -> float | None:
@@ -125,6 +134,8 @@ class Successor:
 
     def bury(self, status: int) -> None:
         """It has been reaped."""
+        while self._link.fileno() >= 0 and self._listen() not in {None, b""}:
+            pass  # what it has said last
         self._close()
         if self.ready:
             logger.error(
@@ -134,24 +145,35 @@ class Successor:
             )
         elif not self._terminated:
             logger.error(
-                "upgrade: the new supervisor (pid %d) %s before it was ready; its messages are above. "
-                "This one goes on as before",
+                "upgrade: the new supervisor (pid %d) %s before it was ready. This one goes on as before. %s",
                 self.pid,
                 describe_exit(status),
+                f"It said: {self._why}" if self._why else f"Its messages, if any, are {self._where}",
             )
 
+    @property
+    def _where(self) -> str:
+        return "on the standard error that this server was started with" if self._stderr_elsewhere else "above"
+
     def _hear(self) -> None:
-        try:
-            data = self._link.recv(64)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
+        data = self._listen()
         if data == _READY and not self._terminated:
             self._on_ready()
-        elif not data:
+        elif data == b"":
             # It is about to be reaped; why it ended is said then.
             self._close()
+
+    def _listen(self) -> bytes | None:
+        """Return what it says, b"" at the end, or None if there is nothing; a reason is kept."""
+        try:
+            data = self._link.recv(_LONGEST)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+        if data.startswith(_FAILED):
+            self._why = data.removeprefix(_FAILED).decode("utf-8", "replace")
+        return data
 
     def _close(self) -> None:
         if self._link.fileno() >= 0:
@@ -188,6 +210,10 @@ class Predecessor:
         except OSError:
             pass  # it has died, which `_hear` finds as well
 
+    def say_failed(self, why: str) -> None:
+        """This server never will serve; it ends."""
+        say_failed(self._link, why)
+
     def _hear(self) -> None:
         try:
             data = self._link.recv(64)
@@ -200,6 +226,14 @@ class Predecessor:
         self._selector.unregister(self._link)
         self._link.close()
         self._on_go()
+
+
+def say_failed(link: socket.socket, why: str) -> None:
+    """Tell the old supervisor why this one ends before it is ready."""
+    try:
+        link.send(_FAILED + why.encode("utf-8", "replace")[: _LONGEST - len(_FAILED)])
+    except OSError:
+        pass  # it has died, and so has nothing to go on with
 
 
 def start_successor(
@@ -238,7 +272,8 @@ def start_successor(
     if pid:
         theirs.close()
         ours.setblocking(False)
-        return Successor(pid, ours, patience, selector, on_ready)
+        elsewhere = stderr != SERVER_ERROR_LOG
+        return Successor(pid, ours, patience, selector, on_ready, stderr_elsewhere=elsewhere)
     try:
         reset_signals()
         os.chdir(directory)

@@ -30,7 +30,7 @@ class Attempt:
         status: of its exit, once it has been reaped.
     """
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, *, stderr_elsewhere: bool) -> None:
         reading, writing = os.pipe()
         self.pid = os.posix_spawn(
             sys.executable,
@@ -45,7 +45,14 @@ class Attempt:
         ours.setblocking(False)
         self.selector = selectors.DefaultSelector()
         self.readiness: list[None] = []
-        self.successor = Successor(self.pid, ours, PATIENCE, self.selector, lambda: self.readiness.append(None))
+        self.successor = Successor(
+            self.pid,
+            ours,
+            PATIENCE,
+            self.selector,
+            lambda: self.readiness.append(None),
+            stderr_elsewhere=stderr_elsewhere,
+        )
         self.status: int | None = None
 
     def turn(self) -> None:
@@ -65,9 +72,9 @@ class Attempt:
 
 
 @contextmanager
-def attempt(code: str = WILLING) -> Iterator[Attempt]:
+def attempt(code: str = WILLING, *, stderr_elsewhere: bool = False) -> Iterator[Attempt]:
     """Have a successor for the length of a `with` block."""
-    one = Attempt(code)
+    one = Attempt(code, stderr_elsewhere=stderr_elsewhere)
     try:
         yield one
     finally:
@@ -145,6 +152,35 @@ def test_successor_that_dies_before_it_is_ready_is_told_of_once(caplog: pytest.L
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
         assert "was killed by SIGKILL before it was ready" in caplog.text
         assert "This one goes on as before" in caplog.text
+
+
+@pytest.mark.parametrize("heard_first", [True, False])
+def test_successor_that_says_why_it_fails_is_quoted(caplog: pytest.LogCaptureFixture, *, heard_first: bool) -> None:
+    """Whether its words or its death are noticed first; its own messages may be where nobody looks."""
+    with attempt() as one, selectors.DefaultSelector() as selector:
+        predecessor = Predecessor(one.theirs, selector, lambda: None)
+        predecessor.say_failed("site.conf:3: error: Listen: no\nsite.conf:4: error: Lisen: no")
+        os.kill(one.pid, signal.SIGKILL)
+        if heard_first:
+            one.turn()
+        one.reap()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "This one goes on as before. It said: site.conf:3: error: Listen: no\n" in caplog.text
+    assert "site.conf:4: error: Lisen: no" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "place"),
+    [(False, "Its messages, if any, are above"), (True, "Its messages, if any, are on the standard error")],
+)
+def test_messages_of_a_successor_are_looked_for_where_they_are(
+    caplog: pytest.LogCaptureFixture, *, elsewhere: bool, place: str
+) -> None:
+    """What it writes before it has its log goes where the first start's messages went, perhaps not into this log."""
+    with attempt(stderr_elsewhere=elsewhere) as one:
+        os.kill(one.pid, signal.SIGKILL)
+        one.reap()
+    assert place in caplog.text
 
 
 @pytest.mark.parametrize(("word", "warned"), [(b"GO", False), (b"", True)], ids=["it lets go", "it has died"])
