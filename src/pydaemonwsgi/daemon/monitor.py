@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import math
 import os
 import select
 import signal
@@ -111,7 +112,12 @@ class Monitor:
             wait = min(wait, self._look_at_timers - ticked, beat)
             if supervisor.unsent or self._stop_at is not None:
                 wait = min(wait, _LEAVING_TICK)
-            for descriptor, _ in self._poller.poll(max(1.0, min(wait, next_look - now) * 1000)):
+            milliseconds = math.ceil(max(1.0, min(wait, next_look - now) * 1000))
+            asleep = time.perf_counter()
+            heard = self._poller.poll(milliseconds)
+            if not heard:
+                pool.policy.note_lateness(time.perf_counter() - asleep - milliseconds / 1000)
+            for descriptor, _ in heard:
                 if descriptor == self._waker.source:
                     self._waker.drain()
                 else:

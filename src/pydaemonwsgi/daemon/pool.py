@@ -41,6 +41,7 @@ from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.policy import FLUSH_AFTER, PoolPolicy
 from pydaemonwsgi.daemon.recycling import RequestLimit
 from pydaemonwsgi.daemon.routes import Route
+from pydaemonwsgi.daemon.usage import thread_usage
 from pydaemonwsgi.daemon.worker import Worker
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
@@ -261,12 +262,16 @@ class Pool:
     def _run(self, worker: Worker, job: Job, exchange: Exchange, path: str) -> float:
         """Run one job; return the time (perf_counter) when it ended."""
         started = exchange.started
+        policy = self.policy
+        before = thread_usage() if worker.inline_since and policy.wants_measured(path) else None
         try:
             self._adapter.run(job, exchange)
         finally:
             if self._forked:
                 # A child of the application returned from its call. The request is its parent's to answer.
                 os._exit(0)
+            own = None if before is None else thread_usage().since(before)
+            busy = len(self._active)
             del self._active[job.stream]
             ended = time.perf_counter()
             with self._lock:
@@ -278,7 +283,7 @@ class Pool:
                 else:
                     self.activity += 1
                 self._scoreboard.end(worker.index, limit.ended)
-                self.policy.observe(path, ended - started)
+                policy.observe(path, ended - started, busy, own)
         if reason is not None:
             if self._strict_limit:
                 self.reject_reason = RejectReason.LEAVING

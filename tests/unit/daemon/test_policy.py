@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pydaemonwsgi.daemon.policy import PATIENCE, SLOW, TICK, PoolPolicy
+from pydaemonwsgi.daemon.usage import Usage
 
 FAST = SLOW / 10
 
@@ -125,6 +126,81 @@ def test_a_really_slow_path_is_handed_over_by_a_computing_process_too() -> None:
     policy.observe("/report", 10 * PATIENCE)
     assert policy.hand_over_first("/report")
     assert not policy.hand_over_first("/")
+
+
+def crowd(policy: PoolPolicy, path: str = "/", times: int = 20) -> None:
+    """Eight requests of 2 ms of computing ran at once, again and again: each took eight times as long."""
+    for _ in range(times):
+        policy.observe(path, 0.016, busy=8)
+
+
+def test_requests_that_held_each_other_up_run_inline_all_the_same() -> None:
+    """A wall time beyond the monitor's patience that is only the others' computing does not keep a path out."""
+    policy = computing(1.0)
+    crowd(policy)
+    assert not policy.hand_over_first("/")
+
+
+@pytest.mark.parametrize(
+    ("late", "inline"), [(0.0001, False), (0.005, True)], ids=["lock is free", "lock is fought for"]
+)
+def test_a_busy_machine_is_not_taken_for_waiting(late: float, inline: bool) -> None:
+    """With half a processor, what tells computing from waiting is how long the monitor waits for the lock."""
+    policy = PoolPolicy(25)
+    crowd(policy)
+    for turn in range(200):
+        policy.note_lateness(late)
+        policy.note_usage(100 + turn * TICK, 10 + turn * TICK * 0.5)
+    assert policy.hand_over_first("/") is not inline
+
+
+def test_computing_goes_on_one_after_the_other_with_less_contention() -> None:
+    """Requests that run one after the other contend less: that does not end it; a free lock does."""
+    policy = computing(1.0)
+    for turn in range(200):
+        policy.note_lateness(0.0006)
+        policy.note_usage(101 + turn * TICK, 11 + turn * TICK * 0.5)
+    assert not policy.hand_over_first("/")
+    for turn in range(200):
+        policy.note_lateness(0.0001)
+        policy.note_usage(102 + turn * TICK, 12 + turn * TICK * 0.5)
+    assert policy.hand_over_first("/")
+
+
+def test_a_path_that_waits_is_handed_over_by_a_computing_process() -> None:
+    """Whoever was run inline and waited is handed over, for a while; then it is tried again."""
+    policy = computing(1.0)
+    crowd(policy, "/query")
+    assert not policy.hand_over_first("/query")
+    for _ in range(5):
+        policy.observe("/query", 0.005, busy=1, own=Usage(0.0004, 2))
+    assert policy.hand_over_first("/query")
+    assert not policy.hand_over_first("/")
+
+    for turn in range(1000):
+        policy.note_usage(101 + turn * TICK, 11 + turn * TICK)
+    assert not policy.hand_over_first("/query")
+
+
+@pytest.mark.parametrize(
+    ("busy", "own"),
+    [(1, Usage(0.0004, 0)), (8, Usage(0.0011, 3)), (1, Usage(0.004, 1))],
+    ids=["the machine was busy", "others held the lock", "it computed"],
+)
+def test_what_is_not_waiting_is_not_taken_for_it(busy: int, own: Usage) -> None:
+    """A long wall time has other causes than waiting: processors or the lock that others have."""
+    policy = computing(1.0)
+    for _ in range(50):
+        policy.observe("/", 0.007, busy=busy, own=own)
+    assert not policy.hand_over_first("/")
+
+
+def test_a_path_that_computes_for_long_is_handed_over() -> None:
+    """More processor time than the monitor has patience for: another must lead meanwhile."""
+    policy = computing(1.0)
+    for _ in range(5):
+        policy.observe("/", 2 * PATIENCE, own=Usage(2 * PATIENCE, 0))
+    assert policy.hand_over_first("/")
 
 
 def test_one_look_says_nothing_of_usage() -> None:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import pytest
 from pydaemonwsgi.channel.frames import Kind, RejectReason, encode
 from pydaemonwsgi.daemon.adapter import Adapter
 from pydaemonwsgi.daemon.link import Link
-from pydaemonwsgi.daemon.policy import PoolPolicy
+from pydaemonwsgi.daemon.policy import SLOW, PoolPolicy
 from pydaemonwsgi.daemon.pool import Pool
+from pydaemonwsgi.daemon.usage import Usage
 from pydaemonwsgi.vocabulary import ShutdownReason
 from tests.unit.daemon.far_side import PATIENCE, FrontEnd, Reply, Running, front_end, hello, running_pool, wait_for
 
@@ -763,7 +764,7 @@ def test_threads_learn_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     unguarded: list[str] = []
     pools: list[Pool] = []
 
-    def observe(self: PoolPolicy, path: str, duration: float) -> None:
+    def observe(self: PoolPolicy, path: str, wall: float, busy: int, own: Usage | None) -> None:
         if not pools[0]._lock.locked():
             unguarded.append(path)
 
@@ -773,3 +774,28 @@ def test_threads_learn_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(20):
             until_answered(running.front, f"/{number}")
     assert not unguarded
+
+
+def test_what_runs_inline_though_slow_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow path that runs inline tells the policy its processor time, and how often it was blocked."""
+    seen: list[tuple[float, Usage]] = []
+    real = PoolPolicy.observe
+
+    def observe(self: PoolPolicy, path: str, wall: float, busy: int, own: Usage | None) -> None:
+        if own is not None:
+            seen.append((wall, own))
+        real(self, path, wall, busy, own)
+        self.saturated = True  # as if the process computed all the time
+
+    def slow(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        time.sleep(2 * SLOW)
+        return hello(environ, start_response)
+
+    monkeypatch.setattr(PoolPolicy, "observe", observe)
+    monkeypatch.setattr(PoolPolicy, "note_usage", lambda self, now, used: None)
+    with running_pool(slow) as running:
+        for _ in range(3):
+            until_answered(running.front, "/")
+    wall, own = seen[0]
+    assert own.blocked >= 1
+    assert 0 <= own.processor < wall
