@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _FORBIDDEN: Final = 403
 _SERVER_ERROR: Final = 500
+_UNKNOWN_METHOD: Final = 501
 # Bytes of a URL that the error log has.
 _TOLD: Final = 500
 # LimitInternalRecursion of httpd, for applications that send a request on.
@@ -65,8 +66,10 @@ class OwnAnswers:
     ) -> None:
         """Answer with an error, and say in the host's error log why."""
         head = client.head
-        # As httpd: that somebody may not see something should be looked at; that something is not there is daily life.
-        level = logging.ERROR if status == _FORBIDDEN or status >= _SERVER_ERROR else logging.INFO
+        # As httpd: that somebody may not see something should be looked at; that something is not there is daily life,
+        # as are the methods that scanners try.
+        troubling = status == _FORBIDDEN or (status >= _SERVER_ERROR and status != _UNKNOWN_METHOD)
+        level = logging.ERROR if troubling else logging.INFO
         logger.log(
             level,
             "%d to %s for %s %s: %s",

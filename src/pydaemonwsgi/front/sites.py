@@ -21,7 +21,7 @@ from pydaemonwsgi.routing.router import Router
 __all__ = ["Sites"]
 
 # Refusals by httpd's handlers: access has been checked by then.
-_AFTER_ACCESS: Final = frozenset({404, 405})
+_AFTER_ACCESS: Final = frozenset({404, 405, 501})
 _REMEMBERED: Final = 1024
 
 Headers = tuple[tuple[str, str], ...]

@@ -16,6 +16,14 @@ __all__ = ["MODULE", "STATIC_METHODS", "common_part", "decide_resource", "make_s
 
 MODULE: Final = "module:"
 STATIC_METHODS: Final = "GET,HEAD,OPTIONS,POST"
+# What httpd knows by name. Any other method is one that nobody here has heard of (501, RFC 9110 section 9.1), not one
+# that this resource does not have.
+_METHODS: Final = frozenset(
+    """
+    BASELINE-CONTROL CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LOCK MERGE MKACTIVITY MKCOL MKWORKSPACE MOVE
+    OPTIONS PATCH POST PROPFIND PROPPATCH PUT REPORT TRACE UNCHECKOUT UNLOCK UPDATE VERSION-CONTROL
+    """.split()
+)
 _WSGI_HANDLERS: Final = frozenset({"wsgi-script", "application/x-httpd-wsgi"})
 _STATIC_HANDLERS: Final = frozenset({"default-handler", "httpd/unix-directory"})
 
@@ -170,12 +178,12 @@ def _first(own: bool | None, setting: bool | None) -> bool:
 def _static(request: Request) -> Decision:
     context, method = request.context, request.facts.method
     settings = context.settings
-    if request.path_info and settings.accept_path_info != "on":
-        raise Answered(404, f"{request.filename} takes no path info")
     if method == "OPTIONS":
         return MethodList(common_part(request), STATIC_METHODS)
     if method not in {"GET", "HEAD", "POST"}:
-        raise Answered(405, f"{method} is not for files")
+        raise Answered(405 if method in _METHODS else 501, f"{method} is not for files")
+    if request.path_info and settings.accept_path_info != "on":
+        raise Answered(404, f"{request.filename} takes no path info")
     if request.found.kind is FileKind.DIRECTORY:
         if method == "POST":
             raise Answered(404, f"{request.filename} is a directory")
