@@ -1,5 +1,6 @@
 """What each host of a configuration allows its clients, and what it answers when they want more."""
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -58,6 +59,11 @@ RequestReadTimeout header=1 body=15
         Require host example.com
     </Location>
 </VirtualHost>
+<VirtualHost *:{port}>
+    ServerName names.example
+    HostnameLookups On
+    CustomLog {site}/names.log "%h %a %{c}h %U"
+</VirtualHost>
 <VirtualHost 127.0.0.2:{port}>
     ServerName second.example
     LimitRequestLine 4000
@@ -67,7 +73,7 @@ RequestReadTimeout header=1 body=15
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[SiteServer]:
-    """Six hosts of one mind each."""
+    """Seven hosts of one mind each."""
     files: Files = {
         "app.wsgi": APPS / "site_report.wsgi",
         "htdocs/long.html": "<p>too long</p>\n",
@@ -226,3 +232,27 @@ def test_clients_are_known_by_their_names(site: SiteServer) -> None:
     wire = request("hurries.example", "/private/a.txt") * 2
     wire += request("hurries.example", "/private/a.txt", "Connection: close")
     assert site.exchange(wire).count(b"private\n") == 3
+
+
+def test_a_host_may_log_the_names_of_its_clients(site: SiteServer) -> None:
+    """HostnameLookups On: `%h` and REMOTE_HOST are the name of who has one, whoever has sent the same head before."""
+    wire = request("names.example", "/app/x", "Connection: close")
+    told = []
+    for address in ("127.0.0.3", "127.0.0.1", "127.0.0.3"):
+        with socket.create_connection(("127.0.0.1", site.port), PATIENCE, (address, 0)) as sock:
+            sock.sendall(wire)
+            told.append(json.loads(Answer(read_all(sock)).text))
+    assert [one.get("REMOTE_HOST") for one in told] == [None, "localhost", None]
+    log = site.directory / "names.log"
+    wait_for(lambda: log.read_text().count("\n") == 3, "the records")
+    assert log.read_text().splitlines() == [
+        "127.0.0.3 127.0.0.3 127.0.0.3 /app/x",
+        "localhost 127.0.0.1 localhost /app/x",
+        "127.0.0.3 127.0.0.3 127.0.0.3 /app/x",
+    ]
+
+
+def test_only_hosts_that_want_names_look_them_up(site: SiteServer) -> None:
+    """The others do not wait for a name server."""
+    told = Answer(site.exchange(request("first.example", "/app/", "Connection: close"))).text
+    assert "REMOTE_HOST" not in told

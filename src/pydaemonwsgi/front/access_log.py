@@ -53,6 +53,7 @@ class AccessRecord:
         decision: of the configuration; None where there is none, or the request never got so far.
         refused_line: the first line of a head that was refused, perhaps not all of it; "" otherwise.
         document_of: the status of the error that is shown so; 0 for what the client asked for.
+        remote_host: the client's name; "" if it was not looked up, or there is none.
     """
 
     remote_addr: str
@@ -80,6 +81,7 @@ class AccessRecord:
     decision: "Decision | None" = None
     document_of: int = 0
     refused_line: str = ""
+    remote_host: str = ""
 
     @property
     def environment(self) -> dict[str, str]:

@@ -126,6 +126,7 @@ def access_record(
     decision: Decision | None = None,
     document_of: int = 0,
     refused_line: bytes = b"",
+    remote_host: str = "",
 ) -> AccessRecord:
     """Return what there is to say about a request.
 
@@ -141,6 +142,7 @@ def access_record(
         decision: of the configuration, if there is one.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
         refused_line: the first line of a head that was refused, as it came.
+        remote_host: the client's name, "" if nobody knows it.
     """
     now = time.time()
     started = exchange.request_start if exchange is not None else now
@@ -173,4 +175,5 @@ def access_record(
         decision=decision,
         document_of=document_of,
         refused_line=refused_line.decode("latin-1"),
+        remote_host=remote_host,
     )

@@ -438,5 +438,6 @@ class Answering(Connection, ABC):
             decision=route.decision,
             document_of=route.document_of,
             refused_line=self.refused_line,
+            remote_host="" if route.facts is None else route.facts.remote_host,
         )
         self._front.access_logs.add(route.host.logs, record)

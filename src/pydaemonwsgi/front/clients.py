@@ -246,7 +246,7 @@ class Client(Receiving):
         if not sites.needs_names:
             return self.enter(sites.find(head, self.addresses))
         self.wait()
-        sites.name_of(self.addresses[0], lambda name: self.resume(lambda: self._go_on(name, head)))
+        sites.name_of(head, self.addresses, lambda name: self.resume(lambda: self._go_on(name, head)))
         return False
 
     def _go_on(self, name: str, head: RequestHead) -> None:

@@ -255,6 +255,12 @@ def _time(argument: str) -> Getter:
 
 _REMOTE_ADDRESS = _field("remote_addr")
 
+
+def _remote_host(record: "AccessRecord") -> str:
+    """The client's name if it was looked up, for whatever reason, as under httpd; else its address."""
+    return _escaped(record.remote_host or record.remote_addr) or "-"
+
+
 # A text is a constant: what this server never knows (identd, the user, trailers, the time to the first byte) is "-".
 PLAIN: dict[str, str | Getter] = {
     "%": "%",
@@ -264,7 +270,7 @@ PLAIN: dict[str, str | Getter] = {
     "b": lambda record: record.body_bytes or "-",
     "D": _DURATIONS["us"],
     "f": _file,
-    "h": _REMOTE_ADDRESS,
+    "h": _remote_host,
     "H": _field("protocol"),
     "I": attrgetter("bytes_in"),
     "k": attrgetter("connection_requests"),
@@ -312,7 +318,7 @@ def _nothing(name: str) -> str:
 # By letter: a function of the text in braces; KeyError if it does not know that text.
 WITH_ARGUMENT: dict[str, Callable[[str], str | Getter]] = {
     "a": {"c": _REMOTE_ADDRESS}.__getitem__,
-    "h": {"c": _REMOTE_ADDRESS}.__getitem__,
+    "h": {"c": _remote_host}.__getitem__,
     "C": _cookie,
     "e": _variable,
     "i": lambda name: _header("headers", name),

@@ -54,7 +54,7 @@ class Sites:
         product: what the server calls itself.
 
     Attributes:
-        needs_names: whether `find` must be told the name of the client.
+        needs_names: whether `find` must be told the name of the client, for some hosts at least.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Sites:
         self._environs = ScriptEnvirons()
         self._known: dict[int, _Known] = {}
 
-    def name_of(self, address: str, then: Callable[[str], None]) -> None:
-        """Call `then` with the name of a client, "" if it has none; at once if it is known."""
-        if address:
-            self._resolver.find(address, then)
+    def name_of(self, head: RequestHead, addresses: Addresses, then: Callable[[str], None]) -> None:
+        """Call `then` with the name of a client, "" if it has none or its host wants none; at once if it is known."""
+        if addresses[0] and self._router.site(read_facts(head, addresses, 0.0)).needs_remote_host:
+            self._resolver.find(addresses[0], then)
         else:
             then("")
 
@@ -91,6 +91,7 @@ class Sites:
         known = self._known.get(id(head))
         if (
             known is not None
+            and not name
             and known.head is head
             and now < known.expires
             and known.port == addresses[3]

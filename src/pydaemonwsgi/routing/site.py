@@ -53,7 +53,7 @@ class Site:
             self.redirects or self.tests or (self.rewrite is not None and self.rewrite.beginnings is None)
         )
         self.needs_remote_host = any(
-            needs_remote_host(part.require, part.access_list)
+            part.hostname_lookups in {"on", "double"} or needs_remote_host(part.require, part.access_list)
             for part in (settings, *(section.settings for section in host.sections))
         )
 

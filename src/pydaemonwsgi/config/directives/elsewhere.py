@@ -26,7 +26,7 @@ ROWS = (
     ),
     *noted("EnableSendfile EnableMMAP", "files are always sent by sendfile"),
     *noted("NameVirtualHost", "name-based virtual hosts need no declaration (nor do they in httpd 2.4)"),
-    *noted("HostnameLookups IdentityCheck", "names of clients are not looked up; logs have addresses"),
+    *noted("IdentityCheck", "nobody's machine is asked who the client's user is"),
     *noted(
         "ErrorLogFormat LogIOTrackTTFB BufferedLogs ForensicLog ScriptLog ScriptLogBuffer ScriptLogLength",
         "the error log has one format, and access logs are CustomLog's",

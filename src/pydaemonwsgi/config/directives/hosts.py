@@ -205,6 +205,14 @@ ROWS = (
         "Whether redirects to itself and SERVER_NAME use ServerName (On) or what the client called the host (Off).",
         default="Off",
     ),
+    setting(
+        "HostnameLookups",
+        ANYWHERE,
+        "hostname_lookups",
+        choice("On", "Off", "Double"),
+        "Whether clients have names, in logs (%h) and as REMOTE_HOST; On checks them forwards as well, as Double does.",
+        default="Off",
+    ),
     Row(
         "AllowEncodedSlashes",
         HOSTS,

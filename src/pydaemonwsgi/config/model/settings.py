@@ -217,6 +217,7 @@ class Settings:
     error_documents: tuple[ErrorDocument, ...] = field(default=(), metadata=_APPEND)  # the last for a status counts
     limit_request_body: int | None = None  # bytes; 0 is no limit
     use_canonical_name: str | None = None  # "on", "off", "dns"
+    hostname_lookups: str | None = None  # "on", "off", "double"
     server_signature: str | None = None  # "on", "off", "email"
 
     # --- WSGI
@@ -307,6 +308,7 @@ DEFAULT_SETTINGS = Settings(
     multiviews_match=frozenset(),
     limit_request_body=1 << 30,
     use_canonical_name="off",
+    hostname_lookups="off",
     server_signature="off",
     pass_authorization=True,
     script_reloading=True,
