@@ -1,4 +1,4 @@
-"""Names of clients, for `Require host` and `HostnameLookups`: looked up by threads, checked forwards, remembered. Shell."""
+"""Names of clients, for those who ask for them: looked up by threads, checked forwards, remembered. Shell."""
 
 import asyncio
 import ipaddress
