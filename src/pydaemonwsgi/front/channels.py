@@ -117,7 +117,7 @@ class Channel:
     # -- towards the daemon process
 
     def run(self, exchange: Exchange, stream: int) -> None:
-        """Send a request; it goes out with everything else of this turn of the loop."""
+        """Send a request: at once, or, where the process runs them inline, with all others of this turn of the loop."""
         exchange.phase = _SENT
         exchange.stream = stream
         exchange.channel = self
@@ -137,8 +137,12 @@ class Channel:
         )
         self._out.append((frame, exchange) if spooled else frame)
         if not self._flush_scheduled:
-            self._flush_scheduled = True
-            self._loop.call_soon(self._flush)
+            if self.short:
+                self._flush_scheduled = True
+                self._loop.call_soon(self._flush)
+            else:
+                # Each wakes a thread of its own there. One by one they do not wait for each other.
+                self._flush()
 
     def cancel(self, exchange: Exchange) -> None:
         """Tell the process that nobody waits for this request any more."""
