@@ -56,6 +56,22 @@ def test_explain_names_the_line_of_every_step(site: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("url", "step"),
+    [
+        ("http://www.site.com/", "listener     nobody listens on port 80; taken as for port 8000"),
+        ("http://www.site.com:81/", "listener     nobody listens on port 81; taken as for port 8000"),
+        ("http://www.site.com:8000/", None),
+        ("https://www.site.com/", None),
+        ("/", None),
+    ],
+)
+def test_explain_says_that_nobody_listens_where_the_url_leads(site: str, url: str, step: str | None) -> None:
+    """With a proxy in front that is as it should be; without one it is the answer to the question."""
+    first = run("explain", site, url).stdout.splitlines()[0]
+    assert first == step if step else first.startswith("host ")
+
+
 def test_explain_says_which_condition_failed(site: str) -> None:
     assert "(%{REQUEST_FILENAME}) does not fit !-f" in run("explain", site, "/a.txt").stdout
 
@@ -68,6 +84,10 @@ def test_explain_names_the_group_of_scripts_that_name_none(tmp_path: Path) -> No
     text = run("explain", str(file), "/x").stdout
     assert "process group 'embedded'" in text
     assert "process group ''" not in text
+    (tmp_path / "site.conf").write_text(
+        f"Listen 8000\nWSGIApplicationGroup %{{GLOBAL}}\nWSGIScriptAlias / {tmp_path}/app.wsgi\n"
+    )
+    assert "application group '%{GLOBAL}'" in run("explain", str(file), "/x").stdout
 
 
 def test_explain_of_a_refused_request_ends_with_status_1(site: str) -> None:

@@ -143,12 +143,15 @@ def test_a_wrong_configuration_changes_nothing(site: Site) -> None:
     assert site.answer() == before
 
 
-@pytest.mark.parametrize("line", ["PidFile {site}/other.pid", "ErrorLog {site}/other.log"])
-def test_what_is_for_a_new_server_is_not_half_obeyed(site: Site, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "named"), [("PidFile {site}/other.pid", "PidFile"), ("ErrorLog {site}/other.log", "ErrorLog")]
+)
+def test_what_is_for_a_new_server_is_not_half_obeyed(site: Site, line: str, named: str) -> None:
     """The reload fails and says what to do instead."""
     site.write(ONE + line + "\n")
     os.kill(site.running.server.pid, signal.SIGHUP)
-    wait_for(lambda: "are for a new server; restart it, or send SIGUSR2" in site.running.log(), "the reload to fail")
+    wait_for(lambda: "is for a new server; restart it, or send SIGUSR2" in site.running.log(), "the reload to fail")
+    assert f"a changed {named} " in site.running.log()
     assert not (site.running.directory / "other.pid").exists()
     assert site.answer()[0] == "one"
 

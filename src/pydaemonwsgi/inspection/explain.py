@@ -34,6 +34,9 @@ def run(arguments: Sequence[str]) -> int:
     server = read_configuration(given.file, given.define).required()
     facts = _facts(given, server)
     trace = Trace()
+    meant = facts.port or (80 if given.url.lower().startswith("http://") else facts.local_port)
+    if meant != facts.local_port:
+        trace.note("listener", f"nobody listens on port {meant}; taken as for port {facts.local_port}")
     decision = Router(server, LocalFiles(), os.environ).explain(facts, trace)
     print(_as_json(trace, decision) if given.json else _as_text(trace, decision))
     return 1 if isinstance(decision, Refusal) else 0

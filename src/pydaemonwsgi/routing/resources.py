@@ -151,7 +151,8 @@ def make_script(
             raise Answered(500, problem)
     if request.trace is not None:
         request.trace.note(
-            "group", f"process group {group or EMBEDDED!r}, application group {target.application_group!r}"
+            "group",
+            f"process group {group or EMBEDDED!r}, application group {target.application_group or '%{GLOBAL}'!r}",
         )
     return Script(
         common_part(request),

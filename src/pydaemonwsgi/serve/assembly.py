@@ -103,9 +103,11 @@ class Assembly:
         after = draw(self._options, before)
         if after == before:
             return Renewal(is_new=False)
-        if _of_the_server(after) != _of_the_server(before):
+        was = _of_the_server(before)
+        changed = [name for name, value in _of_the_server(after).items() if value != was[name]]
+        if changed:
             raise ConfigurationError(
-                f"{after.subject}: User, Group, PidFile and the main server's ErrorLog are for a new server; "
+                f"{after.subject}: a changed {' or '.join(changed)} is for a new server; "
                 "restart it, or send SIGUSR2, which loses nothing"
             )
         known = self._logs.numbers
@@ -151,9 +153,13 @@ class Assembly:
         return Orders(options, self.blueprint.log_level, self.addresses, new_listeners, new_logs, gone_logs).encode()
 
 
-def _of_the_server(blueprint: Blueprint) -> tuple[object, ...]:
-    """Return what a running server cannot change."""
-    return _user(blueprint.identity), blueprint.error_log, blueprint.pid_file
+def _of_the_server(blueprint: Blueprint) -> dict[str, object]:
+    """Return what a running server cannot change, by its directive."""
+    return {
+        "User or Group": _user(blueprint.identity),
+        "ErrorLog of the main server": blueprint.error_log,
+        "PidFile": blueprint.pid_file,
+    }
 
 
 def _user(identity: Identity | None) -> tuple[int, int] | None:
