@@ -1,52 +1,31 @@
 """The router: from the facts of a request to a decision. Sans-I/O; the file system is asked through a protocol.
 
-The order is httpd's: host, server-context variables and rewriting, redirects and aliases, the walk along the file's
-path with its sections, access, negotiation, rewriting in directory context (which may begin the whole anew, ten
-times at most), directory slash and index, and at last what answers.
-
+First the host, then the whole way through its configuration (`resolution`), unless it is known already.
 Decisions are remembered for a second (`memory`), by method, path and those facts that decisions of the same host have
 looked at (`Request.fact`). Script aliases are quicker still, if nothing before them applies to a path: where a mount
 point leads has been found out once, and each path below it costs a comparison.
 """
 
 from collections.abc import Mapping
-from typing import Final
 
-from pydaemonwsgi.config.model import EMBEDDED, Matching, Server
 from pydaemonwsgi.config.model import Script as ScriptFile
+from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.routing.aliases import AliasMatch
-from pydaemonwsgi.routing.answers import Answered
-from pydaemonwsgi.routing.decisions import (
-    Common,
-    Decision,
-    Listing,
-    MethodList,
-    Redirection,
-    Refusal,
-    Script,
-    Static,
-)
-from pydaemonwsgi.routing.files import FileKind, FileSystem
-from pydaemonwsgi.routing.fixups import fix_up
+from pydaemonwsgi.routing.decisions import Common, Decision, Redirection, Refusal, Script
+from pydaemonwsgi.routing.files import FileSystem
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
 from pydaemonwsgi.routing.hosts import HostTable
 from pydaemonwsgi.routing.memory import FRESH, Memory, Mount
 from pydaemonwsgi.routing.mistakes import MistakeError
-from pydaemonwsgi.routing.negotiation import choose_variant, negotiate
 from pydaemonwsgi.routing.paths import as_text, merge_slashes, read_uri
 from pydaemonwsgi.routing.request import PERSONAL, Facts, Request
-from pydaemonwsgi.routing.resources import MODULE, STATIC_METHODS, common_part, decide_resource, named_handler
+from pydaemonwsgi.routing.resolution import resolve
+from pydaemonwsgi.routing.resources import MODULE, common_part
 from pydaemonwsgi.routing.site import Site
 from pydaemonwsgi.routing.trace import Trace
-from pydaemonwsgi.routing.translation import translate
-from pydaemonwsgi.routing.walk import walk
 
 __all__ = ["Router", "check_routing"]
-
-# LimitInternalRecursion of httpd.
-_MOST_REDIRECTS: Final = 10
-_NEGOTIATED: Final = ("accept", "accept-language", "accept-charset", "accept-encoding")
 
 
 class Router:
@@ -178,7 +157,7 @@ class Router:
         shown.query_is_new = True  # the client's is REDIRECT_QUERY_STRING
         shown.environment["REDIRECT_STATUS"] = str(status)
         shown.environment["REDIRECT_REQUEST_METHOD"] = facts.method
-        decision = self._resolve(shown)
+        decision = resolve(shown, self._groups)
         return None if isinstance(decision, Refusal) else decision
 
     def redirected(self, facts: Facts, common: Common, location: bytes) -> Decision:
@@ -202,7 +181,7 @@ class Router:
         shown = before.successor(uri, as_text(query) if mark else None)
         shown.facts = facts if facts.method == "HEAD" else facts._replace(method="GET")
         shown.query_is_new = True
-        return self._resolve(shown)
+        return resolve(shown, self._groups)
 
     def unrouted(self, facts: Facts) -> Refusal:
         """Return what holds for a request that is refused before anybody asks where it goes."""
@@ -286,175 +265,10 @@ class Router:
             reason = "a slash in the path is encoded (AllowEncodedSlashes Off)"
             return Refusal(common_part(request), refusal, reason), request.consulted
         try:
-            return self._resolve(request), request.consulted
+            return resolve(request, self._groups), request.consulted
         except ConfigurationError as error:
             # `check_routing` would have said so before; a request must not end the front.
             return Refusal(common_part(request), 500, str(error)), request.consulted
-
-    def _resolve(self, request: Request) -> Decision:
-        """Return the decision, following internal redirects."""
-        current = request
-        for depth in range(_MOST_REDIRECTS + 1):
-            if current.trace is not None:
-                current.trace.depth = depth
-            try:
-                step = self._run(current)
-                if step is None:
-                    decision = decide_resource(current, self._groups)
-                    if current.trace is not None:
-                        current.trace.note("answer", _describe(decision))
-                    return decision
-                current = step
-            except Answered as answer:
-                return _answer(current, answer)
-        return _answer(current, Answered(500, "more than 10 internal redirects: the rewrite rules go round in circles"))
-
-    def _run(self, request: Request) -> Request | None:
-        """Take a request to where it can be answered, or return the one that it is redirected to.
-
-        Raises:
-            Answered: it has been answered on the way.
-        """
-        site = request.site
-        sections = site.sections
-        request.context = sections.context(sections.of_location(request.uri))
-        for test in site.tests:
-            test.apply(request)
-        translate(request)
-        alias = request.alias
-        if alias is not None and alias.root.startswith(MODULE):
-            request.filename, request.path_info = alias.root, alias.rest
-            numbers: tuple[int, ...] = ()
-        else:
-            numbers = walk(request) if request.filename else ()
-        numbers = sections.of_file(numbers, request.filename) + sections.of_location(request.uri)
-        context = request.context = sections.context(numbers)
-        if request.trace is not None:
-            _trace_sections(request, numbers)
-        for test in context.tests:
-            test.apply(request)
-        if context.access is not None and not context.access(request):
-            raise Answered(403, "access is denied by Require, Allow or Deny")
-        if request.found.kind is FileKind.MISSING and "multiviews" in context.options and request.filename:
-            variant = _negotiated(request)
-            if variant is not None:
-                return self._promote(request, variant)
-        successor = fix_up(request)
-        if successor is not None:
-            return successor
-        if request.found.kind is FileKind.DIRECTORY and not request.path_info:
-            return self._index(request)
-        if request.found.kind is FileKind.MISSING and request.alias is None:
-            return self._fallback(request)
-        return None
-
-    def _promote(self, request: Request, chosen: Request) -> Request | None:
-        """Go on with another request in place of this one; its variables keep their names (httpd's fast redirect)."""
-        chosen.query, chosen.query_is_new = request.query, request.query_is_new
-        chosen.is_subrequest = False
-        chosen.added_headers = request.added_headers
-        return chosen
-
-    def _index(self, request: Request) -> Request | None:
-        """Return the request for a directory's index, or None if there is none.
-
-        Raises:
-            Answered: an index is there but may not be had; then no listing may be shown either.
-        """
-        refused: Answered | None = None
-        for name in request.context.settings.directory_index or ():
-            asked = request.subrequest(name if name.startswith("/") else request.uri + name)
-            asked.query, asked.query_is_new = request.query, request.query_is_new
-            try:
-                successor = self._run(asked)
-            except Answered as answer:
-                if answer.location is not None:
-                    raise
-                if answer.status != 404:
-                    refused = answer
-                continue
-            if asked.found.kind is FileKind.FILE or (successor is not None and successor.found.kind is FileKind.FILE):
-                if request.trace is not None:
-                    request.trace.note("type", f"DirectoryIndex: {asked.uri}")
-                return self._promote(request, asked)
-        if refused is not None:
-            raise refused
-        return self._fallback(request)
-
-    def _fallback(self, request: Request) -> Request | None:
-        """Return the request for FallbackResource, where neither file nor index is there."""
-        fallback = request.context.settings.fallback_resource
-        if not fallback or request.uri == fallback or request.filename.startswith(MODULE):
-            return None
-        if request.found.kind is FileKind.MISSING and named_handler(request) is not None:
-            return None
-        if request.trace is not None:
-            request.trace.note("alias", f"FallbackResource {fallback}")
-        return self._promote(request, request.subrequest(fallback))
-
-
-def _negotiated(request: Request) -> Request | None:
-    """Return the request for the variant that MultiViews chooses, or None if there is none.
-
-    Raises:
-        Answered: 406, none is acceptable.
-    """
-    directory, _, name = request.filename.rpartition("/")
-    context = request.context
-    candidates = negotiate(
-        name, request.files.listdir(directory or "/"), context.extensions, context.settings.multiviews_match
-    )
-    if not name or not candidates:
-        return None
-    headers = {header: request.header(header) for header in _NEGOTIATED}
-    sized = [(one, media, request.stat(f"{directory}/{one}").size) for one, media in candidates]
-    chosen = choose_variant(sized, headers)
-    if chosen.name is None:
-        raise Answered(406, f"no variant of {request.uri} is acceptable to the client")
-    uri = request.uri.removesuffix(request.path_info) if request.path_info else request.uri
-    variant = request.subrequest(uri[: uri.rfind("/") + 1] + chosen.name + request.path_info)
-    variant.variant = chosen.vary
-    if request.trace is not None:
-        request.trace.note("type", f"MultiViews chooses {chosen.name}")
-    return variant
-
-
-def _trace_sections(request: Request, numbers: tuple[int, ...]) -> None:
-    trace = request.trace
-    assert trace is not None
-    for number in numbers:
-        section = request.site.sections.section(number)
-        matching = "~ " if section.matching is Matching.REGEX else ""
-        trace.note("section", f"<{section.kind.value} {matching}{section.pattern}>", section.position)
-    rest = f", path info {request.path_info!r}" if request.path_info else ""
-    trace.note("file", f"{request.filename}: {request.found.kind.value}{rest}")
-
-
-def _answer(request: Request, answer: Answered) -> Decision:
-    if request.trace is not None:
-        request.trace.note("answer", f"{answer.status} {answer.location or answer.reason}")
-    common = common_part(request)
-    if answer.location is not None:
-        return Redirection(common, answer.status, answer.location)
-    return Refusal(common, answer.status, answer.reason, STATIC_METHODS if answer.status == 405 else None)
-
-
-def _describe(decision: Decision) -> str:
-    match decision:
-        case Script():
-            target = decision.target
-            return (
-                f"script {target.filename or target.module}, SCRIPT_NAME {decision.script_name!r}, "
-                f"PATH_INFO {decision.path_info!r}, process group {target.process_group or EMBEDDED!r}"
-            )
-        case Static():
-            return f"file {decision.filename}, {decision.media_type or 'of no known type'}"
-        case Listing():
-            return f"list of {decision.directory}"
-        case MethodList():
-            return f"200 with Allow: {decision.allow}"
-        case _:
-            return f"{decision.status}"
 
 
 def check_routing(server: Server) -> list[MistakeError]:
