@@ -40,6 +40,19 @@ def test_check_with_errors_prints_all_of_them_and_ends_with_status_2(tmp_path: P
     ]
 
 
+def test_check_finds_what_is_wrong_in_patterns_and_formats_beside_other_errors(tmp_path: Path) -> None:
+    """Nobody has to mend one kind of mistake to be told of the next."""
+    file = site(tmp_path, more="Lisen 80\nRedirectMatch (x /y\nCustomLog log %Z\n<LocationMatch [>\n</LocationMatch>")
+    lines = run("check", file).stdout.splitlines()
+    assert [line.removeprefix(file).partition(": ")[0] for line in lines] == [":4", ":5", ":6", ":7", ""]
+    assert lines[-1] == f"{file}: 4 errors, 0 warnings"
+
+
+def test_check_counts_one_error_as_one(tmp_path: Path) -> None:
+    file = site(tmp_path, more="Lisen 80")
+    assert run("check", file).stdout.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
+
+
 def test_check_with_warnings_ends_with_status_1_only_if_it_is_strict(tmp_path: Path) -> None:
     file = site(tmp_path, options="shutdown-timeout=0")
     assert [run("check", file).returncode, run("check", "--strict", file).returncode] == [0, 1]

@@ -36,7 +36,7 @@ def build(
         lookup: the addresses of a host name in `<VirtualHost>`; without it such a name is an error.
 
     Returns:
-        None if there is an error.
+        The model, as far as it could be made: `problems` say whether it is whole. None if nothing could be read.
     """
     if not nodes and problems.of(Severity.ERROR):
         return None  # the file could not be read; what is not in it is no second error
@@ -45,8 +45,7 @@ def build(
     if lookup is not None:
         draft.lookup = lookup
     _Builder(draft).walk(tuple(nodes), Place(main, main.settings, is_server=True), Context.SERVER)
-    server = finish(draft)
-    return None if problems.of(Severity.ERROR) else server
+    return finish(draft)
 
 
 # A directive with one of these asks for nothing, so nothing is missed: `SSLEngine Off`, `AuthType None`.

@@ -12,7 +12,7 @@ from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.config.problems import Problem, Problems, Severity
 from pydaemonwsgi.errors import ConfigurationError
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "in_order", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,12 @@ class Loaded:
     Attributes:
         server: None if there is an error.
         problems: everything that was found, by file and line.
+        draft: the model as far as it could be made, for those who look for more errors; None if nothing was read.
     """
 
     server: Server | None
     problems: tuple[Problem, ...]
+    draft: Server | None = None
 
     def of(self, severity: Severity) -> list[Problem]:
         """The problems of one severity."""
@@ -72,10 +74,10 @@ def load(
     )
     nodes = reader.read(path)
     server = build(nodes, problems, server_root=reader.server_root, lookup=lookup)
-    return Loaded(server, _in_order(problems.found))
+    return Loaded(None if problems.of(Severity.ERROR) else server, in_order(problems.found), server)
 
 
-def _in_order(found: list[Problem]) -> tuple[Problem, ...]:
+def in_order(found: Sequence[Problem]) -> tuple[Problem, ...]:
     """By file, in the order in which the files were read, then by line: what is found late is read early."""
     files = {name: place for place, name in enumerate(dict.fromkeys(problem.position.file for problem in found))}
     return tuple(sorted(found, key=lambda problem: (files[problem.position.file], problem.position.line)))

@@ -57,11 +57,13 @@ def _as_text(file: str, problems: list[Problem], groups: list[ApplicationGroup],
     lines = [printable(str(problem)) for problem in shown]
     if not quiet:
         lines += [printable(f"{group.position}: info: {group}") for group in groups]
-    counts = [
-        f"{sum(problem.severity is severity for problem in problems)} {word}"
-        for severity, word in ((Severity.ERROR, "errors"), (Severity.WARNING, "warnings"))
-    ]
-    return "\n".join([*lines, f"{file}: {', '.join(counts)}"])
+    errors, warnings = (_count(problems, severity) for severity in (Severity.ERROR, Severity.WARNING))
+    return "\n".join([*lines, f"{file}: {errors}, {warnings}"])
+
+
+def _count(problems: list[Problem], severity: Severity) -> str:
+    count = sum(problem.severity is severity for problem in problems)
+    return f"{count} {severity.value}{'' if count == 1 else 's'}"
 
 
 def _as_json(problems: list[Problem], groups: list[ApplicationGroup]) -> str:

@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Sequence
 
-from pydaemonwsgi.config.load import Loaded, load
+from pydaemonwsgi.config.load import Loaded, in_order, load
 from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.errors import ConfigurationError
@@ -29,11 +29,14 @@ def read_configuration(path: str, defined: Sequence[str] = ()) -> Loaded:
         environment=os.environ,
         lookup=_lookup,
     )
-    if loaded.server is None:
+    if loaded.draft is None:
         return loaded
-    mistakes = [Problem(Severity.ERROR, one.position, "", one.text) for one in check_routing(loaded.server)]
-    mistakes += _wrong_formats(loaded.server)
-    return Loaded(None, (*loaded.problems, *mistakes)) if mistakes else loaded
+    mistakes = [Problem(Severity.ERROR, one.position, "", one.text) for one in check_routing(loaded.draft)]
+    mistakes += _wrong_formats(loaded.draft)
+    # What the reader has found wrong of a line is not said again in other words.
+    known = {problem.position for problem in loaded.of(Severity.ERROR)}
+    mistakes = [mistake for mistake in mistakes if mistake.position not in known]
+    return Loaded(None, in_order((*loaded.problems, *mistakes))) if mistakes else loaded
 
 
 def _wrong_formats(server: Server) -> list[Problem]:

@@ -53,9 +53,9 @@ def _rewrite(request: Request, program: Program) -> Request | None:
     if rewritten is None:
         return None
     if rewritten.redirects:
-        raise Answered(rewritten.status, "RewriteRule", redirect_location(request, _rebased(rewritten, program)))
+        raise Answered(rewritten.status, rewritten.reason, redirect_location(request, _rebased(rewritten, program)))
     if rewritten.status:
-        raise Answered(rewritten.status, "RewriteRule")
+        raise Answered(rewritten.status, rewritten.reason)
     path = rewritten.path
     if not path.startswith("/"):
         raise Answered(400, f"a RewriteRule made {path!r} of the path, which does not begin with a slash")

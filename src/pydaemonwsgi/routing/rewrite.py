@@ -30,6 +30,9 @@ __all__ = ["Program", "Rewritten", "compile_rewrite"]
 _ROUNDS: Final = 10000
 # A path that grows beyond this is a loop (httpd: twice LimitRequestLine).
 _LONGEST: Final = 2 * 8190
+_ENCODED_QUESTION_MARK: Final = (
+    "a question mark that the client has encoded would become a separator (flag UnsafeAllow3F)"
+)
 _KNOWN_FLAGS: Final = frozenset(
     "B BNP C CO DPI E END F G H L N NC NE NS PT QSA QSD QSL R S T UNC UNSAFEALLOW3F UNSAFEPREFIXSTAT".split()
 )
@@ -51,6 +54,7 @@ class Rewritten:
         may_be_file: in server context, the path may be one of the file system: the rule writes how it begins, not
             the client (CVE-2024-38475).
         escaped: a rule with flag B has put escapes into it.
+        reason: of an answer without body: the rule, and what is wrong with what it does.
     """
 
     path: str
@@ -60,6 +64,7 @@ class Rewritten:
     escapes: bool = True
     may_be_file: bool = True
     escaped: bool = False
+    reason: str = ""
 
 
 class Rule:
@@ -219,13 +224,13 @@ class Program:
                 request.trace.note("rewrite", _applied(rule, match), rule.source.position)
             problem = self._apply(rule, state, directory_context=directory_context)
             if problem:
-                return Rewritten(state.filename, problem)
+                return Rewritten(state.filename, problem, reason=_named(rule, _ENCODED_QUESTION_MARK))
             if rule.ends:
                 request.ended = True
             if len(state.filename) > _LONGEST:
-                return Rewritten(state.filename, 500)
+                return Rewritten(state.filename, 500, reason=_named(rule, f"the path is longer than {_LONGEST}"))
             if rule.only_status:
-                return Rewritten(state.filename, rule.only_status)
+                return Rewritten(state.filename, rule.only_status, reason=_named(rule))
             if rule.substitution is not None:
                 changed, escapes = True, rule.escapes_redirect
                 status = rule.status or 302
@@ -238,7 +243,8 @@ class Program:
             if rule.rounds:
                 rounds += 1
                 if rounds >= rule.rounds:
-                    return Rewritten(state.filename, 500)
+                    reason = _named(rule, "flag N of a rule has begun anew too often")
+                    return Rewritten(state.filename, 500, reason=reason)
                 index = 0
                 continue
             index += rule.skip
@@ -248,10 +254,12 @@ class Program:
             return None
         path = state.filename
         if absolute_prefix(path):
-            return Rewritten(path, status, redirects=True, escapes=escapes)
+            redirecting = "" if last is None else _named(last)
+            return Rewritten(path, status, redirects=True, escapes=escapes, reason=redirecting)
         passed = rule is not None and rule.passes_through
         if request.query_is_new and request.query is not None and _CONTROLS.search(request.query):
-            return Rewritten(path, 403)  # it could split a header or a log line
+            # It could split a header or a log line.
+            return Rewritten(path, 403, reason="rules have put control characters into the query")
         return Rewritten(
             path, passed_through=passed, may_be_file=last is not None and last.may_be_file, escaped=escaped
         )
@@ -372,6 +380,15 @@ def _applied(rule: Rule, subject: str) -> str:
     return (
         f"{subject!r} fits {'!' if rule.negated else ''}{rule.source.pattern} → {text}{f' [{flags}]' if flags else ''}"
     )
+
+
+def _named(rule: Rule, problem: str = "") -> str:
+    """Return a rule as it was written and where, after what is wrong with what it does."""
+    source = rule.source
+    flags = ",".join(f"{flag.name}={flag.value}" if flag.value else flag.name for flag in source.flags)
+    written = f"RewriteRule {'!' if rule.negated else ''}{source.pattern} {source.substitution}"
+    text = f"{written}{f' [{flags}]' if flags else ''} ({source.position})"
+    return f"{problem}: {text}" if problem else text
 
 
 def _reduced(path: str, request: Request) -> str:

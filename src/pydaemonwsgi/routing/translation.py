@@ -61,9 +61,9 @@ def _use(alias: AliasMatch, request: Request) -> None:
 def _rewritten(request: Request, rewritten: Rewritten) -> bool:
     """Take over what the host's rules made of the path; return whether the file name is final."""
     if rewritten.redirects:
-        raise Answered(rewritten.status, "RewriteRule", redirect_location(request, rewritten))
+        raise Answered(rewritten.status, rewritten.reason, redirect_location(request, rewritten))
     if rewritten.status:
-        raise Answered(rewritten.status, "RewriteRule")
+        raise Answered(rewritten.status, rewritten.reason)
     path = rewritten.path
     if rewritten.passed_through:
         request.uri = path

@@ -241,6 +241,39 @@ def test_more_than_ten_internal_redirects_are_500() -> None:
     assert "internal redirects" in decision.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "reason"),
+    [
+        ("RewriteEngine On\nRewriteRule ^/a - [F]\n", "/a", "RewriteRule ^/a - [F] (/etc/site.conf:3)"),
+        (
+            "RewriteEngine On\nRewriteRule ^/a$ /b/%3f?x [R=503,L]\n",
+            "/a",
+            "RewriteRule ^/a$ /b/%3f?x [R=503,L] (/etc/site.conf:3)",
+        ),
+        (
+            "RewriteEngine On\nRewriteRule ^/a(.*) /aa$1 [N=3]\n",
+            "/a",
+            "flag N of a rule has begun anew too often: RewriteRule ^/a(.*) /aa$1 [N=3] (/etc/site.conf:3)",
+        ),
+        (
+            "RewriteEngine On\nRewriteRule ^/q/(.*) $1\n",
+            "/q/x%3fy",
+            "a question mark that the client has encoded would become a separator (flag UnsafeAllow3F): RewriteRule",
+        ),
+        (
+            "DocumentRoot /site/htdocs\n<Directory /site>\nRewriteEngine On\nRewriteRule a$ - [G]\n</Directory>\n",
+            "/a",
+            "RewriteRule a$ - [G] (/etc/site.conf:5)",
+        ),
+    ],
+)
+def test_who_is_refused_by_a_rule_is_refused_with_its_line(text: str, path: str, reason: str) -> None:
+    """It goes to the log: where there are fifty rules, `RewriteRule` alone says nothing."""
+    decision = router("Listen 80\n" + text, FILES).decide(facts(path))
+    assert isinstance(decision, Refusal)
+    assert decision.reason.startswith(reason)
+
+
 class TestErrorDocuments:
     """ErrorDocument: a text, another path of this server, a URL."""
 

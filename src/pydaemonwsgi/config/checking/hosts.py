@@ -223,8 +223,9 @@ def _denies_all(server: Server, _: Machine) -> Iterator[Finding]:
             if access is None or access.position in seen:
                 continue
             seen.add(access.position)
-            allows = any(rule.allows for rule in access.rules)
-            if access.orders and access.orders[-1][0] is not Order.DENY_ALLOW and not allows:
+            # Who writes `Deny from all` besides means it.
+            meant = any(rule.allows or rule.who == "all" for rule in access.rules)
+            if access.orders and access.orders[-1][0] is not Order.DENY_ALLOW and not meant:
                 yield Finding(
                     access.position,
                     "Order",

@@ -197,6 +197,7 @@ def test_rules_that_are_not_used_are_found() -> None:
 
 
 def test_a_section_that_denies_everybody_is_found() -> None:
+    assert warnings_of(host('<Files ~ "^\\.ht">\nOrder allow,deny\nDeny from all\n</Files>')) == []
     lines = "<Directory /srv>\nOrder allow,deny\n</Directory>"
     assert [text.partition(";")[0] for text in warnings_of(host(lines))] == [
         "5: Order: nobody is allowed anything here"
