@@ -7,6 +7,8 @@ from pydaemonwsgi.daemon.environ import APACHE_VERSION, MOD_WSGI_VERSION
 from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.interruption import RequestTimeout
+from pydaemonwsgi.daemon.log_handler import LogHandler
+from pydaemonwsgi.daemon.recorder import Recorder
 from pydaemonwsgi.daemon.requests import RunningRequests
 
 __all__ = ["install_modules", "tell_application_group"]
@@ -25,6 +27,7 @@ def install_modules(
         events: takes the application's subscriptions.
         requests: knows what is running.
     """
+    recorder = Recorder(events, requests, threads)
     mod_wsgi = types.ModuleType("mod_wsgi", "What the server says about itself.")
     mod_wsgi.__dict__.update(
         version=MOD_WSGI_VERSION,
@@ -34,6 +37,11 @@ def install_modules(
         threads_per_process=threads,
         FileWrapper=FileWrapper,
         RequestTimeout=RequestTimeout,
+        LogHandler=LogHandler,
+        start_recording_metrics=recorder.start_recording_metrics,
+        request_metrics=recorder.request_metrics,
+        process_metrics=recorder.process_metrics,
+        server_metrics=recorder.server_metrics,
         subscribe_events=events.subscribe_events,
         subscribe_shutdown=events.subscribe_shutdown,
         subscribe_signals=events.subscribe_signals,

@@ -155,6 +155,11 @@ class Pool:
         return len(self._active)
 
     @property
+    def ended(self) -> int:
+        """How many requests have ended."""
+        return self._limit.ended
+
+    @property
     def running(self) -> list[Exchange]:
         """The requests that are running."""
         return list(self._active.values())

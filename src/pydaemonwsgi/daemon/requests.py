@@ -23,23 +23,29 @@ class RunningRequests(Mapping[str, dict[str, Any]]):
         """Show what this pool runs; before, nothing is running."""
         self._pool = pool
 
-    def _exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> list[Exchange]:
+        """Return the requests themselves."""
         return [] if self._pool is None else self._pool.running
+
+    @property
+    def ended(self) -> int:
+        """How many requests have ended in this process."""
+        return 0 if self._pool is None else self._pool.ended
 
     def __getitem__(self, request_id: str) -> dict[str, Any]:
         """Return the dictionary of a running request."""
-        for exchange in self._exchanges():
+        for exchange in self.exchanges():
             if exchange.errors.request_id == request_id:
                 return exchange.data
         raise KeyError(request_id)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the request ids."""
-        return iter([str(exchange.errors.request_id) for exchange in self._exchanges()])
+        return iter([str(exchange.errors.request_id) for exchange in self.exchanges()])
 
     def __len__(self) -> int:
         """Return how many requests are running."""
-        return len(self._exchanges())
+        return len(self.exchanges())
 
     def __repr__(self) -> str:
         """Return what a dictionary would."""
@@ -52,7 +58,7 @@ class RunningRequests(Mapping[str, dict[str, Any]]):
             RuntimeError: it runs none.
         """
         thread = threading.get_ident()
-        for exchange in self._exchanges():
+        for exchange in self.exchanges():
             if self._pool is not None and self._pool.thread_of(exchange) == thread:
                 return exchange.data
         raise RuntimeError("request_data() was called outside of a request's thread")
