@@ -1,5 +1,6 @@
 """What the machine refuses of a configuration that is right in itself: told by file and line, all at once."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -93,3 +94,31 @@ def test_a_reload_that_the_machine_refuses_changes_nothing_and_tells_everything(
         assert running.get().text == "here"
         supervisor = psutil.Process(running.server.pid)
         assert not [file.path for file in supervisor.open_files() if file.path.endswith("new.log")]
+
+
+def test_what_a_server_asks_for_is_refused_with_its_line(tmp_path: Path) -> None:
+    """User, Group and PidFile too; groups that inherit them do not say it again."""
+    file = write(
+        tmp_path,
+        "User nobody-of-this-name\nListen 8123\nServeOption spool-directory /gone\nGroup nothing-of-this-name\n",
+    )
+    refused = run("serve", "--config", file, "--control-socket", "off")
+    assert "process group" not in refused.stderr
+    found = [line.partition("; ")[0] for line in refused.stderr.splitlines()[1:]]
+    spool = f"{file}:5: error: ServeOption spool-directory: /gone is not a directory"
+    if os.geteuid() == 0:
+        assert sorted(found) == [
+            f"{file}:3: error: User: user 'nobody-of-this-name' does not exist",
+            spool,
+            f"{file}:6: error: Group: group 'nothing-of-this-name' does not exist",
+        ]
+    else:
+        assert found == [spool]
+    file = write(tmp_path, "PidFile /gone/pid\nListen 192.0.2.1:8123\n")
+    refused = run("serve", "--config", file, "--control-socket", "off")
+    assert [line.partition(": cannot")[0] for line in refused.stderr.splitlines()[1:]] == [
+        f"{file}:3: error: PidFile",
+        f"{file}:4: error: Listen",
+    ]
+    found = [line for line in run("check", file).stdout.splitlines() if "warning: PidFile" in line]
+    assert found == [f"{file}:3: warning: PidFile: there is no directory /gone"]

@@ -12,7 +12,7 @@ from pydaemonwsgi.config.directives.drafts import Draft, HostDraft, Place
 from pydaemonwsgi.config.directives.row import ANYWHERE, Context, Line, Row, Support
 from pydaemonwsgi.config.directives.table import DIRECTIVES, find_row
 from pydaemonwsgi.config.finish import finish
-from pydaemonwsgi.config.model import NOWHERE, Position, Server
+from pydaemonwsgi.config.model import Position, Server
 from pydaemonwsgi.config.problems import Problems, Severity, nearest
 from pydaemonwsgi.config.sections import enter_section
 from pydaemonwsgi.config.values import BadValueError
@@ -25,6 +25,7 @@ def build(
     problems: Problems,
     *,
     server_root: str,
+    place: Position,
     lookup: Callable[[str], Sequence[str]] | None = None,
 ) -> Server | None:
     """The model of a configuration.
@@ -33,6 +34,7 @@ def build(
         nodes: what the reader gave.
         problems: where everything wrong is noted.
         server_root: what relative file names are completed with.
+        place: where what is not written should have been, in a file with nothing in it.
         lookup: the addresses of a host name in `<VirtualHost>`; without it such a name is an error.
 
     Returns:
@@ -40,7 +42,7 @@ def build(
     """
     if not nodes and problems.of(Severity.ERROR):
         return None  # the file could not be read; what is not in it is no second error
-    main = HostDraft(nodes[0].position if nodes else NOWHERE)
+    main = HostDraft(nodes[0].position if nodes else place)
     draft = Draft(problems, server_root, main)
     if lookup is not None:
         draft.lookup = lookup
@@ -97,6 +99,8 @@ class _Builder:
                 raise BadValueError(words[0])
             if row.apply is not None:
                 row.apply(Line(row, node, words, place, self._draft))
+                if place.settings is place.host.settings:
+                    place.host.origins[row.name] = node.position
             elif node.is_section:
                 enter_section(node, place, self._draft, self.walk)
         except BadValueError as error:

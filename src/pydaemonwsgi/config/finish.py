@@ -25,6 +25,8 @@ from pydaemonwsgi.config.problems import nearest
 
 __all__ = ["finish"]
 
+# What a virtual host inherits and is told of with the line of the main server.
+_TOLD = frozenset({"DocumentRoot"})
 # What a virtual host has for itself; everything else it inherits.
 _OWN = frozenset({"server_name", "server_port", "scheme"})
 
@@ -68,6 +70,7 @@ def _host(draft: Draft, host: HostDraft, main: Host | None) -> Host:
             connection=connection,
             access_logs=logs,
             position=host.position,
+            origins=host.origins,
             **single,
             **lists,
         )
@@ -85,6 +88,7 @@ def _host(draft: Draft, host: HostDraft, main: Host | None) -> Host:
         connection=_connection(main.connection, connection),
         access_logs=(*logs, *(log for log in main.access_logs if log.is_global)) if logs else main.access_logs,
         position=host.position,
+        origins={**{name: main.origins[name] for name in _TOLD & main.origins.keys()}, **host.origins},
         **inherited,
         **single,
         **lists,
@@ -93,7 +97,17 @@ def _host(draft: Draft, host: HostDraft, main: Host | None) -> Host:
 
 _LISTS = frozenset({"aliases", "script_aliases", "redirects"})
 _BUILT = frozenset(
-    {"addresses", "server_aliases", "settings", "rewrite", "sections", "connection", "access_logs", "position"}
+    {
+        "addresses",
+        "server_aliases",
+        "settings",
+        "rewrite",
+        "sections",
+        "connection",
+        "access_logs",
+        "position",
+        "origins",
+    }
 )
 _INHERITED = frozenset(row.name for row in fields(Host)) - _OWN - _LISTS - _BUILT
 

@@ -8,7 +8,7 @@ from pydaemonwsgi.config.apache.files import FileSystem
 from pydaemonwsgi.config.apache.reader import Reader
 from pydaemonwsgi.config.builder import build
 from pydaemonwsgi.config.directives.table import knows
-from pydaemonwsgi.config.model import Server
+from pydaemonwsgi.config.model import Position, Server
 from pydaemonwsgi.config.problems import Problem, Problems, Severity
 from pydaemonwsgi.errors import ConfigurationError
 
@@ -73,7 +73,7 @@ def load(
         knows=knows,
     )
     nodes = reader.read(path)
-    server = build(nodes, problems, server_root=reader.server_root, lookup=lookup)
+    server = build(nodes, problems, server_root=reader.server_root, place=Position(path, 1), lookup=lookup)
     return Loaded(None if problems.of(Severity.ERROR) else server, in_order(problems.found), server)
 
 

@@ -42,7 +42,7 @@ def translate(request: Request) -> None:
     request.filename = site.document_root + request.uri if site.document_root else ""
     if request.trace is not None:
         text = f"DocumentRoot: {request.filename}" if site.document_root else "there is no DocumentRoot"
-        request.trace.note("alias", text, site.host.position)
+        request.trace.note("alias", text, site.host.where("DocumentRoot"))
 
 
 def _use(alias: AliasMatch, request: Request) -> None:

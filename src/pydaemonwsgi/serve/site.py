@@ -8,14 +8,14 @@ from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.model import EMBEDDED, ProcessGroup, Server
 from pydaemonwsgi.config.options import ServeOptions
-from pydaemonwsgi.config.problems import Severity
+from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.orders import settings_of_group
 from pydaemonwsgi.serve.partitions import division_of, partition_of
 from pydaemonwsgi.serve.preflight import check_reach, check_root, describe, environment_of
-from pydaemonwsgi.system.identities import Identity, resolve_identity
+from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity
 
 __all__ = ["draw"]
 
@@ -39,9 +39,9 @@ def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
     loaded = read_configuration(path, options.define)
     server = loaded.required()
     drawing = _Drawing(server, frozenset() if before is None else before.examined)
-    groups = drawing.groups()
     identity = drawing.front_identity()
     drawing.look_at_spool_directory()
+    groups = drawing.groups()
     if drawing.problems:
         count = len(drawing.problems)
         raise ConfigurationError(
@@ -101,6 +101,7 @@ class _Drawing:
         self._examined_before = examined
         self.examined: set[object] = set()
         self.problems: list[str] = []
+        self._told: set[str] = set()
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
@@ -117,7 +118,8 @@ class _Drawing:
                 names.add(group.title)
                 drawn.append(self._group(group))
             except ConfigurationError as error:
-                self.problems.append(f"{group.position}: process group {group.title!r}: {error}")
+                if str(error) not in self._told:  # else it is what User or Group says, which the group inherits
+                    self.problems.append(f"{group.position}: error: process group {group.title!r}: {error}")
         return tuple(drawn)
 
     def front_identity(self) -> Identity | None:
@@ -127,19 +129,29 @@ class _Drawing:
             if server.user is not None:
                 self.warnings.append(f"User {server.user} has no effect: only root can become another user")
             return resolve_identity(None, None, None)
+        identity, group = None, server.group
         try:
-            return resolve_identity(server.user or _NOBODY, server.group, None)
+            group_id(group or "#0")
         except ConfigurationError as error:
-            self.problems.append(f"{server.main.position.file}: User or Group: {error}")
-            return None
+            self._problem("Group", str(error))
+            group = None
+        try:
+            identity = resolve_identity(server.user or _NOBODY, group, None)
+        except ConfigurationError as error:
+            self._problem("User", str(error))
+        return identity
 
     def look_at_spool_directory(self) -> None:
         """Refuse one that is not there: only long requests would notice it, and fail."""
         directory = self._server.clients.spool_directory
         if directory is not None and not os.path.isdir(directory):
-            self.problems.append(
-                f"{self._server.main.position.file}: ServeOption spool-directory: {directory} is not a directory"
-            )
+            self._problem("ServeOption spool-directory", f"{directory} is not a directory")
+
+    def _problem(self, directive: str, text: str) -> None:
+        """Note what is wrong with a directive of the main server."""
+        self._told.add(text)
+        place = self._server.main.where(directive)
+        self.problems.append(str(Problem(Severity.ERROR, place, directive, text)))
 
     def _group(self, group: ProcessGroup) -> GroupBlueprint:
         options = group.options

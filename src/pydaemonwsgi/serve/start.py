@@ -6,6 +6,7 @@ import logging
 import os
 from typing import Final
 
+from pydaemonwsgi.config.model import NOWHERE, Position
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.errors import PydaemonwsgiError
 from pydaemonwsgi.logs import setup_error_log
@@ -51,10 +52,11 @@ def serve(options: ServeOptions) -> int:
 
 def _serve(options: ServeOptions, heritage: Heritage) -> int:
     blueprint = draw(options)
-    pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     descriptors.raise_descriptor_limit()
     refusals = Refusals()
+    with refusals.noting(_place_of_pid_file(options, blueprint), "PidFile"):
+        pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
     opened = open_logs(blueprint, os.getcwd(), refusals)
     logs = opened.logs
     listening = listen(blueprint, heritage.listeners, refusals)
@@ -112,6 +114,11 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
         # What the service manager keeps for our successor must stay where clients look for it.
         for listener in assembly.listening if supervisor.owns_files and not heritage.notifier else ():
             listener.remove_file()
+
+
+def _place_of_pid_file(options: ServeOptions, blueprint: Blueprint) -> Position:
+    written = blueprint.site is not None and options.pid_file is None
+    return blueprint.site.main.where("PidFile") if written and blueprint.site is not None else NOWHERE
 
 
 def _longest(timeouts: list[float], default: float) -> float:

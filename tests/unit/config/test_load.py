@@ -702,6 +702,7 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("RequestReadTimeout header=40-20", "the second time must be longer than the first"),
         ("Error ${HOME}", "${HOME}"),
         ("ProxyPass / http://x/", "not supported: there is no proxy here"),
+        ("php_value memory_limit 64M", "not supported: there is no PHP here"),
         ("<If true>\n</If>", "not supported: expressions are not supported"),
         ("SSLEngine on", "not supported: there is no TLS here"),
         ("AuthType Basic", "not supported: the server authenticates nobody"),
@@ -717,7 +718,7 @@ def test_a_mistake_is_named_with_what_to_do(line: str, message: str) -> None:
     assert message in error_of(f"Listen 80\n{line}\n")
 
 
-@pytest.mark.parametrize("line", ["SSLEngine Off", "SSLEngine off", "AuthType None"])
+@pytest.mark.parametrize("line", ["SSLEngine Off", "SSLEngine off", "AuthType None", "SuexecUserGroup jack jack"])
 def test_what_is_not_supported_may_be_switched_off(line: str) -> None:
     """Nothing is missed then; it is told in one line, as what does not matter is."""
     result = loaded(f"Listen 80\n{line}\n")
@@ -735,7 +736,7 @@ def test_a_directive_that_does_not_matter_costs_one_line_however_often_it_is_wri
 
 def test_an_empty_configuration_says_that_nothing_is_listened_on() -> None:
     assert errors_of("") == [
-        "the command line: error: Listen: there is none, and no <VirtualHost> names a port; write Listen 8000"
+        "/etc/site.conf:1: error: Listen: there is none, and no <VirtualHost> names a port; write Listen 8000"
     ]
 
 

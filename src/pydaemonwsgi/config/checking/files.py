@@ -49,16 +49,17 @@ def _scripts(server: Server) -> Iterator[tuple[str, str, Position]]:
 def _missing_directories(server: Server, machine: Machine) -> Iterator[Finding]:
     for directory, directive in (
         (server.pid_file and posixpath.dirname(server.pid_file), "PidFile"),
-        (server.clients.spool_directory, "ServeOption"),
+        (server.clients.spool_directory, "ServeOption spool-directory"),
     ):
         if directory and not machine.is_directory(directory):
-            yield Finding(server.main.position, directive, f"there is no directory {directory}")
+            place = server.main.where(directive)
+            yield Finding(place, directive.partition(" ")[0], f"there is no directory {directory}")
     seen: set[str] = set()
     for host in server.hosts:
         root = host.document_root
         if root is not None and root not in seen and not machine.is_directory(root):
             seen.add(root)
-            yield Finding(host.position, "DocumentRoot", f"there is no directory {root}")
+            yield Finding(host.where("DocumentRoot"), "DocumentRoot", f"there is no directory {root}")
         for alias in host.aliases:
             if alias.is_regex or alias.target in seen:
                 continue
@@ -119,11 +120,12 @@ def _missing_programs(server: Server, machine: Machine) -> Iterator[Finding]:
 
 
 def _missing_accounts(server: Server, machine: Machine) -> Iterator[Finding]:
-    for user, directive in ((server.user, "User"), (server.clients.socket_user, "ServeOption")):
+    for user, directive in ((server.user, "User"), (server.clients.socket_user, "ServeOption socket-user")):
         if user is not None and not machine.has_user(user):
-            yield Finding(server.main.position, directive, f"there is no user {user!r}")
+            place = server.main.where(directive)
+            yield Finding(place, directive.partition(" ")[0], f"there is no user {user!r}")
     if server.group is not None and not machine.has_group(server.group):
-        yield Finding(server.main.position, "Group", f"there is no group {server.group!r}")
+        yield Finding(server.main.where("Group"), "Group", f"there is no group {server.group!r}")
     for group in server.groups:
         options = group.options
         # Those of User and Group have been said.

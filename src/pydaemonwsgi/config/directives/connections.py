@@ -83,6 +83,7 @@ def _serve_option(line: Line) -> None:
             f"there is no option {name!r}{nearest(name, SERVE_OPTIONS) or '; see docs/reference/options.md'}"
         )
     line.draft.clients[option.name] = parsed(option.kind or flag(), value)
+    line.place.host.origins[f"ServeOption {option.name.replace('_', '-')}"] = line.position
 
 
 ROWS = (

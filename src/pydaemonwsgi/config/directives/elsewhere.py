@@ -39,6 +39,7 @@ ROWS = (
         "HTTP is what the front makes of it: strict, 1.1, without TRACE",
     ),
     *noted("AllowOverrideList AccessFileName", ".htaccess files are not read"),
+    *noted("SuexecUserGroup", "it is for CGI scripts, under httpd too; the process group has user= and group="),
     *noted("CGIPassAuth CGIVar CGIDScriptTimeout ScriptSock", "there are no CGI scripts; see WSGIPassAuthorization"),
     *noted("Satisfy", "access is decided by address alone; nothing is authenticated"),
     *noted(
@@ -113,7 +114,10 @@ ROWS = (
     ),
     *refused("RemoteIPProxyProtocol", "the PROXY protocol is not spoken; let the proxy send X-Forwarded-For"),
     *refused("ScriptAlias ScriptAliasMatch Action Script", "there are no CGI scripts; run them elsewhere"),
-    *refused("SuexecUserGroup", "give the process group user= and group= instead"),
+    *refused(
+        "php_value php_flag php_admin_value php_admin_flag",
+        "there is no PHP here; take it out, or put it into <IfModule mod_php.c>",
+    ),
     *refused("RewriteMap", "maps are not supported; write the rules out, or let the application redirect"),
     *refused("<If> <ElseIf> <Else> SetEnvIfExpr", "expressions are not supported; use SetEnvIf, or RewriteCond"),
     *refused("<Macro> Use UndefMacro", "macros are not supported; use Define, and Include a file several times"),

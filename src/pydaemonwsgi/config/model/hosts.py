@@ -1,5 +1,6 @@
 """Virtual hosts: what each is called, where it is reached, and what it does with its requests. Sans-I/O."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -175,6 +176,7 @@ class Host:
         redirects: in server context; asked before the aliases.
         settings: the main server's, with the host's laid over them. No defaults in them.
         sections: the main server's before the host's, each in the order of the file.
+        origins: where the directives were written that stand in no section of the host, by name; the last of each.
     """
 
     addresses: tuple[HostAddress, ...] = ()
@@ -197,3 +199,8 @@ class Host:
     settings: Settings = field(default_factory=Settings)
     sections: tuple[Section, ...] = ()
     position: Position = field(default=NOWHERE, compare=False)
+    origins: Mapping[str, Position] = field(default_factory=dict, compare=False)
+
+    def where(self, directive: str) -> Position:
+        """Return where a directive was written; where it was not, the host's own place."""
+        return self.origins.get(directive, self.position)

@@ -229,7 +229,7 @@ def test_a_script_that_everybody_can_read_is_found() -> None:
         ("WSGIScriptAlias / /srv/a.wsgi", "/srv/a.wsgi", "4: WSGIScriptAlias: there is no script /srv/a.wsgi"),
         ("WSGIScriptAlias / /srv/a/", "/srv/a/", "4: WSGIScriptAlias: there is no directory /srv/a/"),
         ("WSGIAccessScript /srv/b.wsgi", "/srv/b.wsgi", "5: WSGIAccessScript: there is no script /srv/b.wsgi"),
-        ("DocumentRoot /srv/a", "/srv/a", "3: DocumentRoot: there is no directory /srv/a"),
+        ("DocumentRoot /srv/a", "/srv/a", "4: DocumentRoot: there is no directory /srv/a"),
         ("Alias /x /srv/x", "/srv/x", "4: Alias: there is neither a file nor a directory /srv/x"),
         (
             'ErrorLog "|/usr/bin/rotatelogs /srv/log/%Y 86400"',
@@ -271,16 +271,16 @@ def test_what_a_group_names_and_is_not_there_is_found(option: str, missing: str,
 @pytest.mark.parametrize(
     ("line", "missing", "found"),
     [
-        ("User www", "www", "User: there is no user 'www'"),
-        ("User www\nGroup web", "web", "Group: there is no group 'web'"),
-        ("ServeOption socket-user proxy", "proxy", "ServeOption: there is no user 'proxy'"),
-        ("ServeOption spool-directory /spool", "/spool", "ServeOption: there is no directory /spool"),
-        ("PidFile /run/site/pid", "/run/site", "PidFile: there is no directory /run/site"),
+        ("User www", "www", "2: User: there is no user 'www'"),
+        ("User www\nGroup web", "web", "3: Group: there is no group 'web'"),
+        ("ServeOption socket-user proxy", "proxy", "2: ServeOption: there is no user 'proxy'"),
+        ("ServeOption spool-directory /spool", "/spool", "2: ServeOption: there is no directory /spool"),
+        ("PidFile /run/site/pid", "/run/site", "2: PidFile: there is no directory /run/site"),
     ],
 )
 def test_what_the_server_names_and_is_not_there_is_found(line: str, missing: str, found: str) -> None:
     text = f"Listen 8000\n{line}\n"
-    assert warnings_of(text, FakeMachine(missing=frozenset({missing}))) == [f"1: {found}"]
+    assert warnings_of(text, FakeMachine(missing=frozenset({missing}))) == [found]
 
 
 def test_handlers_that_nothing_is_behind_are_found() -> None:
