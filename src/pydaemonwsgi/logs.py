@@ -31,6 +31,7 @@ __all__ = [
     "error_line",
     "level_word",
     "lost_records",
+    "one_line",
     "parse_level",
     "setup_error_log",
     "write_record",
@@ -248,6 +249,11 @@ class _ErrorLogHandler(logging.Handler):
 
 
 _HANDLER = _ErrorLogHandler()
+
+
+def one_line(text: str) -> str:
+    """Return a text of which no part begins a record: for what clients choose, such as a path with a line feed."""
+    return text.replace("\n", "\\x0a")
 
 
 def _escaped(text: str) -> str:

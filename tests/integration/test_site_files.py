@@ -111,6 +111,12 @@ def test_a_part_is_sent_or_the_whole(site: SiteServer, wanted: str, status: int,
         assert answer.header("Content-Range") == "bytes */10"
 
 
+def test_no_path_begins_a_line_of_the_error_log(site: SiteServer) -> None:
+    """Programs that ban addresses read it: a client must not say who else was refused."""
+    assert site.get("/nowhere%0a403%20to%20192.0.2.7%20for%20GET").status == 404
+    wait_for(lambda: "/nowhere\\x0a403 to 192.0.2.7 for GET does not exist" in site.log(), "the reason in the log")
+
+
 def test_many_parts_of_a_large_file_are_one_answer(site: SiteServer) -> None:
     """With as many bytes as it says, and one descriptor for all of them."""
     wanted = [(number * 90_000, number * 90_000 + 40_000) for number in range(200)]

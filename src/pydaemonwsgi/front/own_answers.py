@@ -7,6 +7,7 @@ from pydaemonwsgi.front.local_answers import error_page, local_answer
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.static_files import StaticFiles
 from pydaemonwsgi.http.response import ResponseHead
+from pydaemonwsgi.logs import one_line
 from pydaemonwsgi.routing.decisions import Listing, MethodList, Redirection, Refusal, Static
 from pydaemonwsgi.routing.paths import as_text
 
@@ -77,7 +78,7 @@ class OwnAnswers:
             client.peer_address,
             "-" if head is None else head.method.decode("latin-1"),
             "-" if head is None else head.target[:_TOLD].decode("latin-1"),
-            reason,
+            one_line(reason),
             extra=self._front.log_of(client.route),
         )
         headers = (("Allow", allow),) if allow is not None else ()
