@@ -8,6 +8,7 @@
     - ChannelError          the far side of a channel broke the rules; the channel must end
     - HttpError             a client broke HTTP; answered with its status and the connection closed
     - ResponseError         an application's response head is not HTTP; answered with 500
+    - OvertimeError         a computation for one request was ended because it took too long; answered with 500
 """
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ConfigurationError",
     "ControlError",
     "HttpError",
+    "OvertimeError",
     "PrivilegeError",
     "PydaemonwsgiError",
     "ResponseError",
@@ -64,6 +66,10 @@ class HttpError(PydaemonwsgiError):
         super().__init__(f"{status}: {reason}")
         self.status = status
         self.reason = reason
+
+
+class OvertimeError(PydaemonwsgiError):
+    """A computation was ended because it took too long; the message says which."""
 
 
 class ResponseError(PydaemonwsgiError):

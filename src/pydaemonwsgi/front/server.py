@@ -38,6 +38,7 @@ from pydaemonwsgi.http.response import server_lines
 from pydaemonwsgi.logs import parse_level
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system import page_cache
+from pydaemonwsgi.system.overtime import Overtime
 
 __all__ = ["FrontServer"]
 
@@ -91,6 +92,7 @@ class FrontServer:
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.own_answers = OwnAnswers(self, StaticFiles(self.loop, self._disk))
         self._resolver = Resolver(self.loop)
+        self._overtime = Overtime()
         self.partitions = Partitions(self._groups, self._ask_for, self._fail_crowded)
         self.sites = self._make_sites(options)
         self.route = self._make_route()
@@ -119,7 +121,7 @@ class FrontServer:
             return None
         hosts = host_rules(options, self._logs(options))
         environment = dict(os.environ)
-        return Sites(options.site, self._find_group, hosts, environment, self._resolver, self._product)
+        return Sites(options.site, self._find_group, hosts, environment, self._resolver, self._product, self._overtime)
 
     def _make_route(self) -> Route:
         """Return where requests go without a configuration, and those of which nothing is known yet."""
@@ -215,6 +217,8 @@ class FrontServer:
 
     def start(self) -> None:
         """Begin to accept clients and to keep the time."""
+        if self.sites is not None:
+            self._overtime.start()
         self.acceptor.open()
         self._tick()
 

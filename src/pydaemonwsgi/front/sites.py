@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.config.model import Server
+from pydaemonwsgi.errors import OvertimeError
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.hosts import HostRules
@@ -17,12 +18,14 @@ from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
+from pydaemonwsgi.system.overtime import Overtime
 
 __all__ = ["Sites"]
 
 # Refusals by httpd's handlers: access has been checked by then.
 _AFTER_ACCESS: Final = frozenset({404, 405, 501})
 _REMEMBERED: Final = 1024
+_SERVER_ERROR: Final = 500
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -52,6 +55,7 @@ class Sites:
         process_environment: for PassEnv and `%{ENV:NAME}`.
         resolver: finds the names of clients.
         product: what the server calls itself.
+        overtime: ends decisions that take too long: there are patterns that hostile paths keep busy for years.
 
     Attributes:
         needs_names: whether `find` must be told the name of the client, for some hosts at least.
@@ -65,12 +69,14 @@ class Sites:
         process_environment: Mapping[str, str],
         resolver: Resolver,
         product: str,
+        overtime: Overtime,
     ) -> None:
         self._router = Router(server, LocalFiles(), process_environment)
         self._find_group = find_group
         self._hosts = hosts
         self._resolver = resolver
         self._product = product
+        self._overtime = overtime
         self.needs_names = self._router.needs_remote_host
         self._environs = ScriptEnvirons()
         self._known: dict[int, _Known] = {}
@@ -100,7 +106,7 @@ class Sites:
         ):
             return known.route
         facts = read_facts(head, addresses, now, name)
-        decision, expires = self._router.decide_for_all(facts)
+        decision, expires = self._decide(facts)
         route = self._route(decision, head, facts)
         if expires and not route.asks and decision.common.context.proxies is None and not name:
             route.is_shared = True
@@ -114,9 +120,19 @@ class Sites:
         facts = self.own(route, head, addresses).facts
         assert facts is not None
         facts = facts._replace(now=time.time())
-        found = self._route(self._router.decide(facts), head, facts)
+        found = self._route(self._decide(facts)[0], head, facts)
         found.is_renewed = True
         return found
+
+    def _decide(self, facts: Facts) -> tuple[Decision, float]:
+        self._overtime.begin()
+        try:
+            return self._router.decide_for_all(facts)
+        except OvertimeError as error:
+            # Not as if the pattern did not match, as httpd would: it may be the one that keeps somebody out.
+            return self._router.unrouted(facts)._replace(status=_SERVER_ERROR, reason=str(error)), 0.0
+        finally:
+            self._overtime.end()
 
     def _remember(self, head: RequestHead, facts: Facts, expires: float, route: Route) -> None:
         decision = route.decision
@@ -173,7 +189,13 @@ class Sites:
         """
         if route.facts is None or route.decision is None:
             return None
-        found = self._router.error_document(route.facts, route.decision.common, status)
+        self._overtime.begin()
+        try:
+            found = self._router.error_document(route.facts, route.decision.common, status)
+        except OvertimeError:
+            return None
+        finally:
+            self._overtime.end()
         if found is None or isinstance(found, str):
             return found
         if head is None and isinstance(found, Script):
@@ -192,7 +214,15 @@ class Sites:
         """
         assert route.decision is not None
         assert route.facts is not None
-        found = _with_headers(self._router.redirected(route.facts, route.decision.common, location), headers)
+        common = route.decision.common
+        self._overtime.begin()
+        try:
+            decision = self._router.redirected(route.facts, common, location)
+        except OvertimeError as error:
+            decision = Refusal(common, _SERVER_ERROR, str(error))
+        finally:
+            self._overtime.end()
+        found = _with_headers(decision, headers)
         after = self._route(found, head, route.facts, internal=True)
         after.redirects = route.redirects + 1
         return after

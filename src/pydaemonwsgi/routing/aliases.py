@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from pydaemonwsgi.config.model import Alias, Redirect, ScriptAlias
 from pydaemonwsgi.config.patterns import compile_pattern, expand_groups
-from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import absolute_prefix, escape_path, escape_url, merge_slashes
 from pydaemonwsgi.routing.request import Request
@@ -101,7 +101,10 @@ def _pattern(alias: Alias | ScriptAlias) -> _Matcher:
     takes_rest = isinstance(alias, ScriptAlias)
 
     def match(path: str) -> AliasMatch | None:
-        found = regex.search(path)
+        try:
+            found = regex.search(path)
+        except OvertimeError as error:
+            raise OvertimeError(f"{error}: AliasMatch {alias.url} ({alias.position})") from error
         if found is None:
             return None
         root = expand_groups(target, found)
@@ -166,7 +169,10 @@ class RedirectTable:
     def find(self, request: Request) -> Redirection | None:
         """Return the first that fits the request's path."""
         for redirect, regex in self._redirects:
-            found = _target(redirect, regex, request.uri)
+            try:
+                found = _target(redirect, regex, request.uri)
+            except OvertimeError as error:
+                raise OvertimeError(f"{error}: RedirectMatch {redirect.pattern} ({redirect.position})") from error
             if found is not None:
                 if redirect.target is None:
                     return Redirection(redirect, redirect.status, None)

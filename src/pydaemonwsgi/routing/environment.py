@@ -6,7 +6,7 @@ from typing import Final
 
 from pydaemonwsgi.config.model import EnvironmentCondition, EnvironmentVariable
 from pydaemonwsgi.config.patterns import compile_pattern, expand_groups
-from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.request import Request
 
@@ -42,7 +42,11 @@ class EnvironmentTest:
 
     def apply(self, request: Request) -> None:
         """Set and unset the variables if the attribute fits."""
-        match = self._regex.search(self._read(request))
+        try:
+            match = self._regex.search(self._read(request))
+        except OvertimeError as error:
+            source = self._source
+            raise OvertimeError(f"{error}: SetEnvIf {source.attribute} {source.pattern} ({source.position})") from error
         if match is None:
             return
         for name, value in self._source.variables:

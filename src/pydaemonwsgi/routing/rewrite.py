@@ -17,7 +17,7 @@ from typing import Final
 
 from pydaemonwsgi.config.model import Position, Rewrite, RewriteRule
 from pydaemonwsgi.config.patterns import compile_pattern, literal_beginning
-from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.conditions import Condition
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import absolute_prefix, escape_reference
@@ -215,7 +215,10 @@ class Program:
             index += 1
             if request.is_subrequest and (rule.not_for_subrequests or rule.is_redirect):
                 continue
-            match = self._matches(rule, state, directory_context=directory_context)
+            try:
+                match = self._matches(rule, state, directory_context=directory_context)
+            except OvertimeError as error:
+                raise OvertimeError(_named(rule, str(error))) from error
             if match is None:
                 while rules[index - 1].chained and index < len(rules):
                     index += 1

@@ -185,7 +185,10 @@ class Router:
 
     def unrouted(self, facts: Facts) -> Refusal:
         """Return what holds for a request that is refused before anybody asks where it goes."""
-        return Refusal(common_part(Request(facts, self.site(facts), self._files, "/", None)), 400, "")
+        request = Request(facts, self.site(facts), self._files, "/", None)
+        # Nobody will see the request's headers, so nobody need edit them.
+        request.context = request.context._replace(request_edits=())
+        return Refusal(common_part(request), 400, "")
 
     def server_address(self, facts: Facts, common: Common) -> tuple[str, int]:
         """Return name and port that the server has in a request's eyes, by UseCanonicalName."""

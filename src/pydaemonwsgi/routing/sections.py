@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from pydaemonwsgi.config.model import Matching, Section, SectionKind, Settings, merge_settings
 from pydaemonwsgi.config.patterns import compile_pattern
-from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.access import AccessCheck, compile_access
 from pydaemonwsgi.routing.aliases import RedirectTable
 from pydaemonwsgi.routing.environment import EnvironmentTest, fixed_environment
@@ -260,7 +260,15 @@ def _matcher(section: Section) -> Callable[[str], bool]:
     pattern = section.pattern
     if section.matching is Matching.REGEX:
         search = compile_pattern(pattern).search
-        return lambda text: search(text) is not None
+
+        def matches(text: str) -> bool:
+            try:
+                return search(text) is not None
+            except OvertimeError as error:
+                name = f"<{section.kind.value}Match {pattern}>"
+                raise OvertimeError(f"{error}: {name} ({section.position})") from error
+
+        return matches
     if section.matching is Matching.GLOB:
         fullmatch = re.compile(
             wildcard_pattern(_directory(pattern) if section.kind is SectionKind.DIRECTORY else pattern)
