@@ -9,7 +9,7 @@ from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.front.access_log import compile_format
-from pydaemonwsgi.routing.router import check_routing
+from pydaemonwsgi.routing.checking import check_routing
 from pydaemonwsgi.system.files import LocalFiles
 
 __all__ = ["read_configuration"]
@@ -31,8 +31,7 @@ def read_configuration(path: str, defined: Sequence[str] = ()) -> Loaded:
     )
     if loaded.draft is None:
         return loaded
-    mistakes = [Problem(Severity.ERROR, one.position, "", one.text) for one in check_routing(loaded.draft)]
-    mistakes += _wrong_formats(loaded.draft)
+    mistakes = [*check_routing(loaded.draft), *_wrong_formats(loaded.draft)]
     # What the reader has found wrong of a line is not said again in other words.
     known = {problem.position for problem in loaded.of(Severity.ERROR)}
     mistakes = [mistake for mistake in mistakes if mistake.position not in known]

@@ -17,7 +17,6 @@ from pydaemonwsgi.routing.files import FileSystem
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
 from pydaemonwsgi.routing.hosts import HostTable
 from pydaemonwsgi.routing.memory import FRESH, Memory, Mount
-from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import as_text, merge_slashes, read_uri
 from pydaemonwsgi.routing.request import PERSONAL, Facts, Request
 from pydaemonwsgi.routing.resolution import resolve
@@ -25,7 +24,7 @@ from pydaemonwsgi.routing.resources import MODULE, common_part
 from pydaemonwsgi.routing.site import Site
 from pydaemonwsgi.routing.trace import Trace
 
-__all__ = ["Router", "check_routing"]
+__all__ = ["Router"]
 
 
 class Router:
@@ -272,19 +271,3 @@ class Router:
         except ConfigurationError as error:
             # `check_routing` would have said so before; a request must not end the front.
             return Refusal(common_part(request), 500, str(error)), request.consulted
-
-
-def check_routing(server: Server) -> list[MistakeError]:
-    """Return everything that is wrong with a server's patterns, rules and addresses."""
-    problems: list[MistakeError] = []
-    seen: set[str] = set()
-    for number, host in enumerate(server.hosts):
-        try:
-            found = Site(number, host, {}).check()
-        except MistakeError as error:
-            found = [error]
-        for problem in found:
-            if str(problem) not in seen:  # a host inherits the main server's mistakes
-                seen.add(str(problem))
-                problems.append(problem)
-    return problems

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from pydaemonwsgi.config.problems import nearest
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.routing.request import Request
 
@@ -156,8 +157,11 @@ def _variable(text: str) -> Variable:
     found = _VARIABLES.get(upper)
     if found is None:
         raise ConfigurationError(
-            f"there is no server variable %{{{text}}}; for a header write %{{HTTP:Name}}, "
-            "for an environment variable %{ENV:NAME}"
+            f"there is no server variable %{{{text}}}"
+            + (
+                nearest(text, _VARIABLES)
+                or "; for a header write %{HTTP:Name}, for an environment variable %{ENV:NAME}"
+            )
         )
     return found
 

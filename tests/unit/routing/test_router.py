@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pydaemonwsgi.routing.checking import check_routing
 from pydaemonwsgi.routing.decisions import Listing, Redirection, Refusal, Script, Static
-from pydaemonwsgi.routing.router import check_routing
 from tests.helpers.routing import FILES, FakeFiles, ask, facts, router, server, summary
 
 HOSTING = """
@@ -307,15 +307,23 @@ class TestErrorDocuments:
         assert asked.error_document(request, asked.decide(request).common, 410) is None
 
 
-def test_everything_that_is_wrong_is_found_at_once() -> None:
+def test_everything_that_is_wrong_is_found_at_once_and_names_its_directive() -> None:
     text = (
-        "Listen 80\n<Directory /a>\nRequire not ip 10\n</Directory>\n<VirtualHost *:80>\nServerName a\n"
-        "RewriteEngine On\nRewriteCond %{NONSENSE} x\nRewriteRule ^ /\n</VirtualHost>\n"
+        "Listen 80\n<Directory /a>\nRequire not ip 10\nHeader set X %l\n</Directory>\n"
+        "<VirtualHost *:80>\nServerName a\n"
+        "RewriteEngine On\nRewriteCond %{NONSENSE} x\nRewriteCond a -F\nRewriteRule ^ /%{NOTHING}\n"
+        "RewriteRule ^ - [E=x:%{SSL:y}]\nHeader set Y %i\n</VirtualHost>\n"
         "<VirtualHost *:80>\nServerName b\n</VirtualHost>\n"
     )
-    assert [str(problem).partition(": ")[0] for problem in check_routing(server(text))] == [
-        "/etc/site.conf:3",
-        "/etc/site.conf:8",
+    found = sorted(str(problem).split(": ")[:3] for problem in check_routing(server(text)))
+    assert [(place.removeprefix("/etc/site.conf:"), directive) for place, _, directive in found] == [
+        ("10", "RewriteCond"),
+        ("11", "RewriteRule"),
+        ("12", "RewriteRule"),
+        ("13", "Header"),
+        ("3", "Require"),
+        ("4", "Header"),
+        ("9", "RewriteCond"),
     ]
 
 
