@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from pydaemonwsgi.config.apache.tree import Node
+from pydaemonwsgi.config.directives.access import unknown_method
 from pydaemonwsgi.config.directives.drafts import Draft, HostDraft, Place, RequireDraft, SettingsDraft
 from pydaemonwsgi.config.directives.hosts import host_addresses
 from pydaemonwsgi.config.directives.rewriting import check_pattern
@@ -43,7 +44,7 @@ def enter_section(node: Node, place: Place, draft: Draft, walk: Walk) -> None:
     if name == "virtualhost":
         _virtual_host(node, draft, walk)
     elif name in ("limit", "limitexcept"):
-        walk(node.children, replace(place, methods=_methods(node)), Context.LIMIT)
+        walk(node.children, replace(place, methods=_methods(node, draft)), Context.LIMIT)
     elif name in _COMBINATIONS:
         _require_block(node, place, walk)
     elif name == "wsgiinterpreteroptions":
@@ -60,11 +61,13 @@ def _virtual_host(node: Node, draft: Draft, walk: Walk) -> None:
     walk(node.children, Place(host, host.settings), Context.HOST)
 
 
-def _methods(node: Node) -> Methods:
+def _methods(node: Node, draft: Draft) -> Methods:
     names = set()
     for word in node.words():
         if not _METHOD.fullmatch(word):
             raise BadValueError(f"{word!r} is no HTTP method")
+        if (doubt := unknown_method(word)) is not None:
+            draft.problems.warning(node.position, node.title, doubt)
         # httpd knows no HEAD here: what is said of GET is said of it too.
         names |= {"GET", "HEAD"} if word.upper() == "GET" else {word.upper()}
     return Methods(frozenset(names), inverted=node.name.lower() == "limitexcept")

@@ -3,6 +3,7 @@
 from typing import Final
 
 from pydaemonwsgi.config.model import EMBEDDED, ScriptAlias
+from pydaemonwsgi.http.methods import METHODS
 from pydaemonwsgi.routing.answers import Answered
 from pydaemonwsgi.routing.decisions import Common, Decision, Listing, MethodList, Script, Static, Target
 from pydaemonwsgi.routing.files import FileKind
@@ -16,14 +17,6 @@ __all__ = ["MODULE", "STATIC_METHODS", "common_part", "decide_resource", "make_s
 
 MODULE: Final = "module:"
 STATIC_METHODS: Final = "GET,HEAD,OPTIONS,POST"
-# What httpd knows by name. Any other method is one that nobody here has heard of (501, RFC 9110 section 9.1), not one
-# that this resource does not have.
-_METHODS: Final = frozenset(
-    """
-    BASELINE-CONTROL CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LOCK MERGE MKACTIVITY MKCOL MKWORKSPACE MOVE
-    OPTIONS PATCH POST PROPFIND PROPPATCH PUT REPORT TRACE UNCHECKOUT UNLOCK UPDATE VERSION-CONTROL
-    """.split()
-)
 _WSGI_HANDLERS: Final = frozenset({"wsgi-script", "application/x-httpd-wsgi"})
 _STATIC_HANDLERS: Final = frozenset({"default-handler", "httpd/unix-directory"})
 
@@ -182,7 +175,7 @@ def _static(request: Request) -> Decision:
     if method == "OPTIONS":
         return MethodList(common_part(request), STATIC_METHODS)
     if method not in {"GET", "HEAD", "POST"}:
-        raise Answered(405 if method in _METHODS else 501, f"{method} is not for files")
+        raise Answered(405 if method in METHODS else 501, f"{method} is not for files")
     if request.path_info and settings.accept_path_info != "on":
         raise Answered(404, f"{request.filename} takes no path info")
     if request.found.kind is FileKind.DIRECTORY:

@@ -367,6 +367,17 @@ def test_limit_restricts_access_to_methods() -> None:
     assert section.settings.access_list == AccessList((), (AccessRule(False, "all", methods),))
 
 
+def test_methods_that_nobody_knows_are_warned_of() -> None:
+    """Where a letter is wrong nothing is protected, and nobody notices."""
+    lines = "<Limit GET PSOT>\nDeny from all\n</Limit>\n<LimitExcept HED>\nDeny from all\n</LimitExcept>"
+    found = warnings_of(f"Listen 80\n<Location />\n{lines}\nRequire method DELET\n</Location>\n")
+    assert found == [
+        "HTTP has no method PSOT, so nobody sends it; did you mean POST?",
+        "HTTP has no method HED, so nobody sends it; did you mean HEAD?",
+        "HTTP has no method DELET, so nobody sends it; did you mean DELETE?",
+    ]
+
+
 def test_allow_and_deny_take_networks_names_and_variables() -> None:
     section = section_of("<Location />\nOrder Allow,Deny\nAllow from 10.1 .example.org env=ok ::1\n</Location>")
     access = section.settings.access_list

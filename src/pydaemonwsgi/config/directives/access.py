@@ -5,9 +5,11 @@ import re
 
 from pydaemonwsgi.config.directives.row import SECTIONS, Context, Line, Row
 from pydaemonwsgi.config.model import AccessRule, Combination, Order, Require
+from pydaemonwsgi.config.problems import nearest
 from pydaemonwsgi.config.values import BadValueError
+from pydaemonwsgi.http.methods import METHODS
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "unknown_method"]
 
 _ACCESS = SECTIONS | {Context.LIMIT}
 _REQUIRE = _ACCESS | {Context.REQUIRE}
@@ -68,12 +70,21 @@ def _require(line: Line) -> None:
         arguments = _some(provider, arguments)
         if provider == "method":
             arguments = [word.upper() for word in arguments]
+            for doubt in filter(None, map(unknown_method, arguments)):
+                line.warn(doubt)
     else:
         raise BadValueError(f"{words[0]!r} is not supported; give all, ip, host, local, env or method")
     place = line.place
     block = place.require if place.require is not None else place.settings.require
     block.position = block.position or line.position
     block.items.append(Require(provider, tuple(arguments), negated, place.methods, line.position))
+
+
+def unknown_method(word: str) -> str | None:
+    """What to say of a method that HTTP does not have; None of one that it has. httpd refuses the configuration."""
+    if word.upper() in METHODS:
+        return None
+    return f"HTTP has no method {word}, so nobody sends it{nearest(word, METHODS)}"
 
 
 def _merging(line: Line) -> None:
