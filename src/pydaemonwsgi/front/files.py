@@ -10,7 +10,8 @@ from pydaemonwsgi.routing.files import FORBIDDEN, MISSING, FileFacts, FileKind
 
 __all__ = ["LocalFiles", "facts_of"]
 
-_ABSENT: Final = frozenset((errno.ENOENT, errno.ENOTDIR))
+# No file has a name that is too long; a token in a URL often is, and goes to the application.
+_ABSENT: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG))
 
 
 def facts_of(found: os.stat_result) -> FileFacts:
