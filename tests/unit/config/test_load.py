@@ -663,6 +663,13 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
     [
         ("Listen 443 https", "there is no TLS here"),
         ("Listen 80", "80 is listened to already in /etc/site.conf:1"),
+        ("Listen 127.0.0.1:80", "127.0.0.1:80 is part of :80, which is listened to in /etc/site.conf:1; leave"),
+        ("Listen 81\nListen 0.0.0.0:81", "0.0.0.0:81 is part of :81, which is listened to in /etc/site.conf:2; leave"),
+        ("Listen 127.0.0.1:81\nListen *:81", ":81 has 127.0.0.1:81 in it, which is listened to in /etc/site.conf:2"),
+        (
+            "Define A " + "x" * 1025 + "\nError " + "${A}" * 1024,
+            "its variables make the line longer than 1048576 characters",
+        ),
         ("<Location /x\n</Location>", "the > at the end of the line is missing"),
         ("Require all granted", "may not stand in the server's own configuration; its place is <Directory>"),
         ("<Directory /x>\nListen 81\n</Directory>", "may not stand in <Directory>; its place is the server's own"),
@@ -727,6 +734,12 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
 )
 def test_a_mistake_is_named_with_what_to_do(line: str, message: str) -> None:
     assert message in error_of(f"Listen 80\n{line}\n")
+
+
+@pytest.mark.parametrize("other", ["[::1]:80", "[::]:80", "unix:/run/a", "127.0.0.1:81", "site.test:80"])
+def test_listeners_that_may_stand_beside_one_for_all_addresses_are_no_mistake(other: str) -> None:
+    """IPv6 has ports of its own here and there, and what a name means is not known before the start."""
+    assert errors_of(f"Listen 80\nListen {other}\n") == []
 
 
 @pytest.mark.parametrize("line", ["SSLEngine Off", "SSLEngine off", "AuthType None", "SuexecUserGroup jack jack"])

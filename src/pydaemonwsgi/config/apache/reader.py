@@ -15,7 +15,7 @@ from pydaemonwsgi.config.apache.files import FileSystem
 from pydaemonwsgi.config.apache.lines import LogicalLine, logical_lines
 from pydaemonwsgi.config.apache.modules import has_module, has_version
 from pydaemonwsgi.config.apache.tree import Node
-from pydaemonwsgi.config.apache.variables import Variables
+from pydaemonwsgi.config.apache.variables import TooLongError, Variables
 from pydaemonwsgi.config.apache.words import is_closed, next_word, split_words
 from pydaemonwsgi.config.model.position import Position
 from pydaemonwsgi.config.problems import Problems, nearest
@@ -175,12 +175,16 @@ class Reader:
         if not stack[-1].is_taken:
             self._skip_line(line, stack)
             return
-        text = self._variables.expand(
-            line.text,
-            lambda name: self._problems.warning(
-                line.position, "", f"${{{name}}} is neither defined nor in the environment, so it stays as it is"
-            ),
-        )
+        try:
+            text = self._variables.expand(
+                line.text,
+                lambda name: self._problems.warning(
+                    line.position, "", f"${{{name}}} is neither defined nor in the environment, so it stays as it is"
+                ),
+            )
+        except TooLongError as error:
+            self._problems.error(line.position, "", str(error))
+            return
         name, arguments = next_word(text)
         if text.startswith("</"):
             self._read_end(line.position, text, stack)

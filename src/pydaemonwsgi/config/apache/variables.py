@@ -8,9 +8,15 @@ there either (`${map:key}`, with a colon, belongs to others and is left alone wi
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Variables"]
+from pydaemonwsgi.config.apache.lines import LONGEST_LINE
+
+__all__ = ["TooLongError", "Variables"]
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
+
+
+class TooLongError(ValueError):
+    """A line would become longer than anybody can mean."""
 
 
 class Variables:
@@ -38,11 +44,17 @@ class Variables:
         return name in self._values
 
     def expand(self, text: str, undefined: Callable[[str], None]) -> str:
-        """Replace every `${NAME}`; tell `undefined` the names that nobody knows."""
+        """Replace every `${NAME}`; tell `undefined` the names that nobody knows.
+
+        Raises:
+            TooLongError: the result is longer than a line may be; two lines that double each other make any length.
+        """
         if "${" not in text:
             return text
+        length = len(text)
 
         def value_of(match: re.Match[str]) -> str:
+            nonlocal length
             name = match[1]
             value = self._values.get(name)
             if value is None:
@@ -51,6 +63,9 @@ class Variables:
                 if ":" not in name:
                     undefined(name)
                 return match[0]
+            length += len(value)
+            if length > LONGEST_LINE:
+                raise TooLongError(f"its variables make the line longer than {LONGEST_LINE} characters")
             return value
 
         return _REFERENCE.sub(value_of, text)

@@ -15,6 +15,8 @@ from pydaemonwsgi.config.values import BadValueError, ListenAddress, ValueKind
 __all__ = ["ROWS", "host_addresses"]
 
 _NAME = re.compile(r"(?:(https?)://)?([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?|\[[0-9a-fA-F:.]+\])(?::([0-9]+))?")
+_EVERYWHERE = frozenset({"", "0.0.0.0"})
+_IPV4 = re.compile(r"[0-9.]+")
 _ALIAS = re.compile(r"[A-Za-z0-9_.*?:\[\]-]+")
 
 
@@ -76,7 +78,26 @@ def _listen(line: Line) -> None:
     for listener in line.draft.listeners:
         if listener.address == address and (address.port or address.path):
             raise BadValueError(f"{address} is listened to already in {listener.position}; leave one out")
+        if address.port and address.port == listener.address.port:
+            _check_overlap(address, listener)
     line.draft.listeners.append(Listener(address, line.position))
+
+
+def _check_overlap(address: ListenAddress, listener: Listener) -> None:
+    """Refuse what the machine would: nobody can have a port of all addresses, and of one of them besides."""
+    other = listener.address
+    if _has(other, address):
+        relation = f"is part of {other}"
+    elif _has(address, other):
+        relation = f"has {other} in it"
+    else:
+        return
+    raise BadValueError(f"{address} {relation}, which is listened to in {listener.position}; leave one out")
+
+
+def _has(whole: ListenAddress, part: ListenAddress) -> bool:
+    # Of IPv6 the machine decides; what a name means is not known before the start.
+    return whole.host in _EVERYWHERE and (part.host in _EVERYWHERE or _IPV4.fullmatch(part.host) is not None)
 
 
 def host_addresses(words: list[str], draft: Draft) -> tuple[HostAddress, ...]:
