@@ -408,6 +408,8 @@ class Channel:
 
         What it was running is told to the supervisor before the channel's end is: it makes one record of all.
         """
+        # First of all: what is answered here may ask for more at once, an error document for example.
+        self.accepting = False
         lost, self._streams = self._streams, {}
         self.in_flight = 0
         logger.log(level, "pid %d %s with %d requests in flight", self.pid, how, len(lost))
