@@ -402,11 +402,11 @@ class Answering(Connection, ABC):
     def lose(self) -> None:
         """The client has gone: forget its request, wherever it is."""
         exchange = self.exchange
+        self.exchange = None
+        self._body_bytes = 0
+        if self.state is _ANSWER and self.route.host.logs:
+            self._log("X", exchange)
         if exchange is not None:
-            self.exchange = None
-            self._body_bytes = 0
-            if self.route.host.logs:
-                self._log("X", exchange)
             self._abandon(exchange)
         self.close()
 
@@ -425,14 +425,14 @@ class Answering(Connection, ABC):
             self._answer = None
 
     def _log(self, connection_status: str, exchange: Exchange | None = None) -> None:
-        route = self.route
+        route, answer = self.route, self._answer
         record = access_record(
             self.addresses,
             self.head,
             exchange or self.exchange,
             self._response_head,
             self._front.server_lines,
-            body_bytes=self._body_bytes if self._answer is None else self._answer.body_bytes,
+            body_bytes=self._body_bytes if answer is None else max(0, answer.body_bytes - answer.waiting),
             requests=self.requests,
             connection_status=connection_status,
             decision=route.decision,
