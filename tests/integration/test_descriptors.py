@@ -6,6 +6,7 @@ import itertools
 import os
 import resource
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,15 @@ import psutil
 import pytest
 
 from tests.helpers.server import APPS, PATIENCE, Server, serving, wait_for
+from tests.helpers.site import serving_site
 
 SCRIPT = APPS / "fault_descriptors.wsgi"
+FILES = """
+Alias /files {site}/files
+<Directory {site}>
+    Require all granted
+</Directory>
+"""
 
 
 @pytest.fixture
@@ -92,6 +100,26 @@ def test_successor_is_connected_with_a_front_that_is_out_of_descriptors(server: 
                 client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert client.recv(1000).startswith(b"HTTP/1.1 200")
     assert "out of descriptors" not in server.log()
+
+
+def test_files_that_a_front_cannot_open_are_not_forbidden_but_may_be_had_later(tmp_path: Path) -> None:
+    """Each of many slow clients has a file open, until there is no descriptor: 503 with Retry-After."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nulimit -n 64\nexec {sys.executable} "$@"\n', "ascii")
+    python.chmod(0o755)
+    with (
+        serving_site(FILES, {"files/large.bin": bytes(32 * 1024 * 1024)}, python=str(python)) as site,
+        contextlib.ExitStack() as clients,
+    ):
+        heads = []
+        for _ in range(30):
+            client = clients.enter_context(site.connect())
+            client.sendall(b"GET /files/large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+            heads.append(client.recv(1000).partition(b"\r\n\r\n")[0])
+            if not heads[-1].startswith(b"HTTP/1.1 200 "):
+                break
+        assert heads[-1].startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1" in heads[-1]
 
 
 def test_front_says_now_and_then_that_it_cannot_accept(server: Server) -> None:

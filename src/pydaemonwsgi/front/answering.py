@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 _SPOOL_BOUND: Final = 1024 * 1024 * 1024
 # From here on an answer is an error, which the configuration may replace.
 _FIRST_ERROR: Final = 400
+_NO_ROOM: Final = 503
 
 # Looking a member up in its enumeration costs five times as much as a global; this is read for every request.
 _ANSWER: Final = State.ANSWER
@@ -238,8 +239,8 @@ class Answering(Connection, ABC):
         return self.head is not None and not self.head.is_conditional
 
     def deny(self, status: int, reason: str) -> None:
-        """Answer with an error that the log gives the reason for."""
-        self._front.own_answers.refuse(self, status, reason)
+        """Answer with an error that the log gives the reason for; whom there is no room for may ask again soon."""
+        self._front.own_answers.refuse(self, status, reason, retry_after=int(status == _NO_ROOM))
 
     def wait(self) -> None:
         """Have the request wait for what is neither the client's nor a daemon process's: a disk, a script's opinion."""

@@ -1,6 +1,7 @@
 """Static files: what of a file a client gets, and how. Shell over `http.conditional` and `http.ranges`."""
 
 import asyncio
+import errno
 import os
 import random
 import time
@@ -29,6 +30,9 @@ _REMEMBERED_BYTES: Final = 16 * 1024 * 1024
 _ENTRY: Final = 1024
 _NO_FILE: Final = 404
 _NO_ACCESS: Final = 403
+_NO_ROOM: Final = 503
+# What becomes better by itself; whoever may see the file should ask again.
+_PASSING: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 
 class _Small(NamedTuple):
@@ -66,22 +70,22 @@ class StaticFiles:
                 client.deny(_NO_FILE, f"{decision.filename} has gone")
             return
         except OSError as error:
-            client.deny(_NO_ACCESS, f"{decision.filename}: {error.strerror}")
+            client.deny(_status(error), f"{decision.filename}: {error.strerror}")
             return
-        try:
-            found = os.fstat(descriptor)
-            if (found.st_dev, found.st_ino) == (decision.facts.device, decision.facts.inode):
-                self._send(client, route, decision, descriptor, found)
-                return
-        finally:
+        found = os.fstat(descriptor)
+        same = (found.st_dev, found.st_ino) == (decision.facts.device, decision.facts.inode)
+        if not (same and self._send(client, route, decision, descriptor, found)):
             os.close(descriptor)
+        if same:
+            return
         # Another file has its name than the one that was allowed: it was replaced, or a link leads elsewhere.
         if not client.look_again():
             client.deny(_NO_FILE, f"{decision.filename} changes faster than it can be looked at")
 
     def _send(
         self, client: "Answering", route: Route, decision: Static, descriptor: int, found: os.stat_result
-    ) -> None:
+    ) -> bool:
+        """Answer with an open file, or with what a condition makes of it; return whether the client has the file."""
         facts = route.facts
         assert facts is not None
         size = found.st_size
@@ -97,28 +101,29 @@ class StaticFiles:
         headers = _headers(decision, validators)
         if status == 304:
             client.respond(compose_head(304, [field for field in headers if field[0] != "Content-Type"], None), b"")
-            return
+            return False
         if status != 200:
             client.deny(status, "a condition of the request does not hold")
-            return
+            return False
         ranges = None if route.document_of else _ranges(facts, validators, size)
         if ranges == []:
             client.respond(compose_head(416, [("Content-Range", f"bytes */{size}")], 0), b"")
-            return
+            return False
         if ranges is not None:
             self._send_ranges(client, headers, descriptor, size, ranges)
-            return
+            return True
         head = compose_head(route.document_of or 200, headers, size)
         if facts.method == "HEAD" or not size:
             client.respond(head, b"")
-        elif size <= _SMALL and is_cached(descriptor, 0, size):
-            body = os.pread(descriptor, size, 0)
+        elif size <= _SMALL and is_cached(descriptor, 0, size) and (body := _read(descriptor, size)) is not None:
             if route.is_shared and len(body) == size:
                 self._remember(decision, head, body)
             # It may have become shorter meanwhile: then the connection ends before the length that has been said.
             client.respond(head, body)
         else:
-            client.respond_file(head, os.dup(descriptor), [ByteRange(0, size)])
+            client.respond_file(head, descriptor, [ByteRange(0, size)])
+            return True
+        return False
 
     def _remember(self, decision: Static, head: ResponseHead, body: bytes) -> None:
         """Keep a small file for as long as the decision is believed: a second."""
@@ -138,7 +143,7 @@ class StaticFiles:
         if len(ranges) == 1:
             (only,) = ranges
             head = compose_head(206, [*headers, ("Content-Range", only.content_range(size))], only.length)
-            client.respond_file(head, os.dup(descriptor), [only])
+            client.respond_file(head, descriptor, [only])
             return
         boundary = f"{random.getrandbits(64):016x}"
         media_type = next((value for name, value in headers if name == "Content-Type"), None)
@@ -148,7 +153,7 @@ class StaticFiles:
         parts: list[bytes | ByteRange] = []
         for before, one in zip(heads, ranges, strict=True):
             parts += (before, one)
-        client.respond_file(head, os.dup(descriptor), [*parts, end])
+        client.respond_file(head, descriptor, [*parts, end])
 
     def list(self, client: "Answering", decision: Listing) -> None:
         """Answer with a page that lists a directory; a thread looks at its files."""
@@ -157,7 +162,7 @@ class StaticFiles:
             try:
                 return 200, _page(decision)
             except OSError as error:
-                return _NO_ACCESS, (error.strerror or "").encode()
+                return _status(error), (error.strerror or "").encode()
 
         def done(future: "asyncio.Future[tuple[int, bytes]]") -> None:
             status, page = future.result()
@@ -172,6 +177,19 @@ class StaticFiles:
 
         client.wait()
         self._loop.run_in_executor(self._disk, look).add_done_callback(done)
+
+
+def _status(error: OSError) -> int:
+    """Return what a client gets for a file that cannot be opened."""
+    return _NO_ROOM if error.errno in _PASSING else _NO_ACCESS
+
+
+def _read(descriptor: int, size: int) -> bytes | None:
+    """Return the content of a small file; None where the disk fails, which sendfile is to report."""
+    try:
+        return os.pread(descriptor, size, 0)
+    except OSError:
+        return None
 
 
 def _headers(decision: Static, validators: Validators) -> list[tuple[str, str]]:
