@@ -401,6 +401,8 @@ class Supervisor:
         self._fleet.drain()
         if not self._front.stop(timeout, time.monotonic()):
             self._fleet.stop()
+        # This may have been decided after the fleet had its turn, and the next event may be long to come.
+        self._fleet.carry_out()
 
     def _kill_all(self) -> None:
         children = [child for child in self._fleet.children if child.pid]
