@@ -47,6 +47,9 @@ WSGIScriptAlias /stdin {site}/stdin.py
     Header always set X-Always yes
     Header set X-Good yes
 </Location>
+<Location /app/paged>
+    ErrorDocument 500 "it has failed"
+</Location>
 Redirect /moved /app/shown
 <Location /moved>
     Header always set X-Always yes
@@ -312,6 +315,14 @@ def test_an_error_of_the_application_gives_way_to_the_sites(site: SiteServer, st
     answer = site.get(f"/app/overridden?status=410%20Gone{streamed}")
     assert (answer.status, answer.text) == (410, "<p>a page</p>\n")
     assert report(site.get("/app/overridden"))["PATH_INFO"] == "/overridden"
+
+
+def test_a_failure_of_the_application_is_shown_as_the_site_wants_it(site: SiteServer) -> None:
+    """As under mod_wsgi with ErrorDocument alone: what the application itself answers is left as it is."""
+    answer = site.get("/app/paged?status=nonsense")
+    assert (answer.status, answer.text) == (500, "it has failed")
+    assert site.get("/app/paged?status=500%20Own&header=X-Own:1").header("X-Own") == "1"
+    assert "The application failed to answer this request." in site.get("/app/?status=nonsense").text
 
 
 def test_whoever_must_log_in_is_told_how_although_the_page_is_the_sites(site: SiteServer) -> None:

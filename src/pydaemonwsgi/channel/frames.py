@@ -23,6 +23,7 @@ from pydaemonwsgi.errors import ChannelError
 
 __all__ = [
     "BODY_IS_DESCRIPTOR",
+    "ERROR_PAGE",
     "HEADER",
     "MAXIMUM_DATA",
     "MAXIMUM_PAYLOAD",
@@ -59,6 +60,9 @@ _LONG: Final = 2048
 BODY_IS_DESCRIPTOR: Final = 1
 # Flag of RESPONSE and END: the leader ran this request itself, so requests are short here at the moment.
 RAN_INLINE: Final = 1
+# Flag of RESPONSE: no application has given this answer. It is an error page of the daemon process, in whose place the
+# front shows what the configuration has for the error.
+ERROR_PAGE: Final = 2
 # Flag of ABORT: the request is given up because it has been running for longer than request-timeout allows.
 TIMED_OUT: Final = 1
 

@@ -297,6 +297,7 @@ class Adapter:
             exchange.answer_error(
                 "504 Gateway Timeout",
                 error_page("504 Gateway Timeout", "The application did not answer this request in time."),
+                replaceable=True,
             )
 
     def _answer_unloaded(self, error: LoadError, exchange: Exchange) -> None:
@@ -311,7 +312,8 @@ class Adapter:
         if error.status.startswith("5"):
             self._answer_500(exchange, why)
         else:
-            exchange.answer_error(error.status, error_page(error.status, why if self._debug else ""))
+            text = why if self._debug else "This script may not be run. The server's error log says why."
+            exchange.answer_error(error.status, error_page(error.status, text), replaceable=not self._debug)
 
     def _answer_500(self, exchange: Exchange, details: str) -> None:
         text = (
@@ -319,7 +321,8 @@ class Adapter:
             if self._debug
             else "The application failed to answer this request. The server's error log says why."
         )
-        exchange.answer_error("500 Internal Server Error", error_page("500 Internal Server Error", text))
+        status = "500 Internal Server Error"
+        exchange.answer_error(status, error_page(status, text), replaceable=not self._debug)
 
 
 def _send_whole(result: Any, exchange: Exchange) -> bool:

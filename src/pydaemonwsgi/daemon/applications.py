@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from pydaemonwsgi.daemon.hooks import hook_application
-from pydaemonwsgi.daemon.ownership import Owner, OwnershipGate
+from pydaemonwsgi.daemon.ownership import STATUS, Owner, OwnershipGate
 from pydaemonwsgi.daemon.routes import Mechanism, Route, Target, read_route, read_target
 from pydaemonwsgi.daemon.scripts import LoadError, Script, WSGIApplication
 
@@ -147,7 +147,7 @@ class Holder:
         if script.is_nowhere:
             raise LoadError("neither the server's settings nor the request name a script to run")
         if self.gate is not None and (refusal := self.gate.refusal()) is not None:
-            raise LoadError(f"{script.name} may not be run: {refusal}", "403 Forbidden")
+            raise LoadError(f"{script.name} may not be run: {refusal}", STATUS)
         failure = self._failure
         same = failure is not None and script.current_version() == script.version
         if failure is not None and same and time.monotonic() < self._retry_at:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pydaemonwsgi.channel.frames import (
+    ERROR_PAGE,
     HEADER,
     RAN_INLINE,
     TIMED_OUT,
@@ -310,8 +311,14 @@ class Exchange:
         """Say that the body will never be complete, so that the client's connection is cut."""
         self._post(encode(Kind.ABORT, self.stream, why.encode("utf-8", "replace")[:4096], flags=flags), last=True)
 
-    def answer_error(self, status: str, page: bytes) -> None:
-        """Send a complete error page; the head must not have been sent."""
+    def answer_error(self, status: str, page: bytes, *, replaceable: bool) -> None:
+        """Send a complete error page; the head must not have been sent.
+
+        Args:
+            replaceable: the front may show another one that the configuration has for this error.
+        """
+        if replaceable:
+            self._flags |= ERROR_PAGE
         self._head = encode_head(status, [("Content-Type", "text/html; charset=utf-8")])
         self._discard = False
         self.complete(page)

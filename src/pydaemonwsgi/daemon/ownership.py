@@ -11,14 +11,13 @@ import stat
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from pydaemonwsgi.daemon.response import error_page
-from pydaemonwsgi.daemon.scripts import WSGIApplication
+from pydaemonwsgi.daemon.scripts import LoadError, WSGIApplication
 
-__all__ = ["Owner", "OwnershipGate", "refusal"]
+__all__ = ["STATUS", "Owner", "OwnershipGate", "refusal"]
 
 logger = logging.getLogger(__name__)
 
-_STATUS: Final = "403 Forbidden"
+STATUS: Final = "403 Forbidden"
 
 
 class Owner:
@@ -97,17 +96,16 @@ class OwnershipGate:
         return reason
 
     def guard(self, application: WSGIApplication | None) -> WSGIApplication:
-        """Return an application that is this one while the gate is open, and answers 403 otherwise.
+        """Return an application that is this one while the gate is open, and raises LoadError with 403 otherwise.
 
         Args:
             application: None for one that has not been loaded, because the gate was closed.
         """
 
         def guarded(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-            if self.refusal() is None and application is not None:
+            reason = self.refusal()
+            if reason is None and application is not None:
                 return application(environ, start_response)
-            page = error_page(_STATUS, "This script may not be run. The server's error log says why.")
-            start_response(_STATUS, [("Content-Type", "text/html; charset=utf-8")])
-            return [page]
+            raise LoadError(f"script {self._path} may not be run: {reason or 'it was not when it was loaded'}", STATUS)
 
         return guarded

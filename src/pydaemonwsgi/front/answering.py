@@ -91,7 +91,7 @@ class Answering(Connection, ABC):
         decision = self.route.decision
         if decision is not None:
             if head.sent_on is not None or (
-                head.status >= _FIRST_ERROR and decision.common.context.settings.error_override
+                head.status >= _FIRST_ERROR and (head.failed or decision.common.context.settings.error_override)
             ):
                 self._front.own_answers.replace(self, head)
                 return
@@ -124,7 +124,7 @@ class Answering(Connection, ABC):
         decision = self.route.decision
         if decision is not None:
             if head.sent_on is not None or (
-                head.status >= _FIRST_ERROR and decision.common.context.settings.error_override
+                head.status >= _FIRST_ERROR and (head.failed or decision.common.context.settings.error_override)
             ):
                 exchange.client = None
                 exchange.channel.cancel(exchange)

@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import (
+    ERROR_PAGE,
     RAN_INLINE,
     TIMED_OUT,
     Frame,
@@ -254,7 +255,7 @@ class Channel:
                     raise ChannelError(f"an answer to stream {stream}, which is not running")
                 self.in_flight -= 1
                 self.short = bool(flags & RAN_INLINE)
-                self._take_response(exchange, payload)
+                self._take_response(exchange, payload, flags)
                 continue
             exchange = streams.get(stream)
             if exchange is None:
@@ -283,7 +284,7 @@ class Channel:
                 else:
                     self._take_reject(exchange, flags)
 
-    def _take_response(self, exchange: Exchange, payload: Payload) -> None:
+    def _take_response(self, exchange: Exchange, payload: Payload, flags: int) -> None:
         client: Client | None = exchange.client
         encoded, body = decode_response(payload)
         if client is None:
@@ -297,6 +298,8 @@ class Channel:
         except ResponseError as error:
             self._refuse_head(exchange, error)
             return
+        if flags & ERROR_PAGE:
+            head = head._replace(failed=True)
         exchange.phase = _ENDED
         client.answer(exchange, head, body)
 

@@ -58,6 +58,7 @@ class ResponseHead(NamedTuple):
         bodiless: whether this status has no body (1xx, 204, 304).
         sent_on: the path of `Location: /path` with status 200, by which an application has the server answer with
             another resource (mod_wsgi, as CGI before it); or None.
+        failed: no application has given it; the front shows what the configuration has for the error.
     """
 
     status: int
@@ -65,6 +66,7 @@ class ResponseHead(NamedTuple):
     content_length: int | None
     bodiless: bool
     sent_on: bytes | None = None
+    failed: bool = False
 
     def values(self, name: bytes) -> list[bytes]:
         """Return the values of a field, by its name in lower case."""

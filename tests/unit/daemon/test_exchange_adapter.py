@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pydaemonwsgi.channel.frames import Kind
+from pydaemonwsgi.channel.frames import ERROR_PAGE, Kind
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.output import current_request
 from tests.unit.daemon.far_side import Reply, run
@@ -780,7 +780,7 @@ def test_an_exception_for_head_is_a_500_without_a_body() -> None:
 
 @pytest.mark.parametrize("debug", [True, False], ids=["debug", "production"])
 def test_tracebacks_are_for_developers(debug: bool) -> None:
-    """The page shows the traceback with --debug, and nothing of it without."""
+    """The page shows the traceback with --debug, and nothing of it without; then the front may show another."""
 
     def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
         raise ValueError("<secret> & more")
@@ -790,6 +790,7 @@ def test_tracebacks_are_for_developers(debug: bool) -> None:
     assert (b"&lt;secret&gt; &amp; more" in reply.body) is debug
     assert (b"Traceback (most recent call last)" in reply.body) is debug
     assert b"<secret>" not in reply.body
+    assert bool(reply.flags & ERROR_PAGE) is not debug
 
 
 @pytest.mark.parametrize("debug", [True, False], ids=["debug", "production"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pydaemonwsgi.daemon.ownership import Owner, OwnershipGate, refusal
+from pydaemonwsgi.daemon.scripts import LoadError
 
 JACK, EVE, STAFF, GUESTS = 1000, 1001, 50, 51
 
@@ -62,6 +63,10 @@ def test_script_group_must_own_both(script: File, directory: File, reason: str |
 def answer(application: Any) -> tuple[str, bytes]:
     """Return the status and the body that an application answers with."""
     said: list[str] = []
+    try:
+        application({}, lambda status, headers: None)
+    except LoadError as error:
+        return error.status, b""
     body = b"".join(application({}, lambda status, headers: said.append(status)))
     return said[0], body
 
