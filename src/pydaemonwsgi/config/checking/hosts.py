@@ -134,7 +134,7 @@ def _forgotten_group(server: Server, _: Machine) -> Iterator[Finding]:
         return
     for host in _own(server):
         for alias in host.script_aliases:
-            if alias.process_group is None and group_of(host, alias) == "" and not _says_so(host):
+            if alias.process_group is None and group_of(host, alias) == "" and not _says_so(host, alias):
                 yield Finding(
                     alias.position,
                     "WSGIScriptAlias",
@@ -143,8 +143,11 @@ def _forgotten_group(server: Server, _: Machine) -> Iterator[Finding]:
                 )
 
 
-def _says_so(host: Host) -> bool:
-    return host.settings.process_group == ""
+def _says_so(host: Host, alias: ScriptAlias) -> bool:
+    """Whether somebody has thought about it: the host says `%{GLOBAL}`, or a dispatch script is asked."""
+    if host.settings.process_group == "":
+        return True
+    return settings_at(host, None if alias.is_regex else alias.url, alias.target).dispatch_script is not None
 
 
 def _no_exec(server: Server, _: Machine) -> Iterator[Finding]:

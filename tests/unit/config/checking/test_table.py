@@ -97,6 +97,13 @@ def test_a_section_around_a_script_says_its_group(where: str) -> None:
     assert warnings_of(f"Listen 8080\nWSGIDaemonProcess site\n{section}WSGIScriptAlias / /srv/a.wsgi\n") == []
 
 
+def test_a_script_whose_group_a_dispatch_script_says_is_left_alone() -> None:
+    section = "<Location /a>\nWSGIDispatchScript /d.py\n</Location>\n"
+    aliases = "WSGIScriptAlias /a /a.wsgi\nWSGIScriptAlias /b /b.wsgi\n"
+    found = warnings_of(f"Listen 8080\nWSGIDaemonProcess site\n{section}{aliases}")
+    assert [line.partition(":")[0] for line in found if "no WSGIProcessGroup" in line] == ["7"]
+
+
 def test_embedded_mode_on_purpose_is_left_alone() -> None:
     aliases = "WSGIScriptAlias /b /b.wsgi process-group=site\nWSGIScriptAlias / /a.wsgi\n"
     text = f"Listen 8080\nWSGIDaemonProcess site\nWSGIProcessGroup %{{GLOBAL}}\n{aliases}"
