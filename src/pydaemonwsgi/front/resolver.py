@@ -6,7 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 __all__ = ["Resolver"]
@@ -51,17 +51,20 @@ class Resolver:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(_THREADS, "names")
         future = self._executor.submit(self._look_up, address)
-        timer = self._loop.call_later(_PATIENCE, self._give_up, address)
+        timer = self._loop.call_later(_PATIENCE, self._give_up, address, future)
 
         def done() -> None:
-            timer.cancel()
-            self._note(address, "" if future.exception() is not None else future.result())
+            if not future.cancelled():
+                timer.cancel()
+                self._note(address, "" if future.exception() is not None else future.result())
 
         future.add_done_callback(lambda _: self._loop.call_soon_threadsafe(done))
 
-    def _give_up(self, address: str) -> None:
+    def _give_up(self, address: str, future: "Future[str]") -> None:
         logger.warning("the name of %s was not found within %g s; it counts as having none", address, _PATIENCE)
-        self._tell(address, "")
+        # Whose turn has not come yet keeps nobody else from being looked up; what runs may find the name after all.
+        future.cancel()
+        self._note(address, "")
 
     def _note(self, address: str, name: str) -> None:
         if len(self._known) >= _REMEMBERED:
