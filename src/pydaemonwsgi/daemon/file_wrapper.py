@@ -1,6 +1,7 @@
 """`wsgi.file_wrapper`: a file as response body. PEP 3333, section Optional Platform-Specific File Handling."""
 
 import fcntl
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -41,9 +42,13 @@ class FileWrapper:
 
 def sendable_range(wrapper: FileWrapper) -> tuple[int, int, int] | None:
     """Return descriptor, offset and count of what is left of a regular file, or None if it is not one."""
+    filelike = wrapper.filelike
+    if isinstance(filelike, io.BufferedIOBase) and not isinstance(filelike, (io.BufferedReader, io.BufferedRandom)):
+        # gzip, bz2, lzma: what they read is not what is in the file whose descriptor they tell.
+        return None
     try:
-        descriptor = wrapper.filelike.fileno()
-        offset = wrapper.filelike.tell()
+        descriptor = filelike.fileno()
+        offset = filelike.tell()
         status = os.fstat(descriptor)
         access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
     except (AttributeError, OSError, ValueError, TypeError):

@@ -1,6 +1,9 @@
 """file_wrapper: an iterator over blocks for everybody, and what can go by descriptor is recognised."""
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 from pathlib import Path
 from typing import Any
@@ -167,3 +170,13 @@ def test_a_directory_is_not_sendable(tmp_path: Path) -> None:
         assert sendable_range(FileWrapper(Odd(descriptor, 0))) is None
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("compressed", [gzip.GzipFile, bz2.BZ2File, lzma.LZMAFile])
+def test_what_is_decompressed_while_it_is_read_is_read(tmp_path: Path, compressed: Any) -> None:
+    """PEP 3333: a wrapped file is what its `read` gives; the descriptor behind it leads to something else."""
+    with compressed(tmp_path / "file", "wb") as file:
+        file.write(b"content")
+    with compressed(tmp_path / "file", "rb") as file:
+        assert sendable_range(FileWrapper(file)) is None
+        assert b"".join(FileWrapper(file)) == b"content"
