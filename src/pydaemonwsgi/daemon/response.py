@@ -14,6 +14,8 @@ _STATUS: Final = re.compile(r"[1-9][0-9]{2}(?: [^\x00-\x1f\x7f]*)?")
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110 section 5.5: these end or cut a field. Other control characters are passed on, as mod_wsgi does.
 _BAD_VALUE: Final = re.compile(r"[\x00\r\n]")
+# A head travels in one frame, with a body of up to 256 KiB (channel.frames.MAXIMUM_PAYLOAD); nobody needs a longer one.
+_LONGEST_HEAD: Final = 3 * 1024 * 1024
 # RFC 9110 section 7.6.1 and PEP 3333: the server owns these.
 _HOP_BY_HOP: Final = frozenset(
     "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers "
@@ -88,8 +90,11 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
             raise ValueError(f"header {name!r} belongs to the server (hop-by-hop, PEP 3333)")
         parts.append(name.encode("latin-1"))
         parts.append(value.encode("latin-1"))
+    encoded = b"\0".join(parts)
+    if len(encoded) > _LONGEST_HEAD:
+        raise ValueError(f"{len(headers)} headers of {len(encoded)} bytes together are more than anybody takes")
     code = int(status[:3])
-    return Head(b"\0".join(parts), code, content_length, code < 200 or code in {204, 304})
+    return Head(encoded, code, content_length, code < 200 or code in {204, 304})
 
 
 def error_page(title: str, text: str) -> bytes:

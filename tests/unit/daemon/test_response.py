@@ -175,6 +175,12 @@ def test_tolerated_header_values(value: str) -> None:
     assert encode_head("200 OK", [("A", value)]).encoded == b"200 OK\0A\0" + value.encode("latin-1")
 
 
+def test_headers_that_no_frame_holds_are_refused() -> None:
+    """They would end the channel, and with it every other request of the process."""
+    with pytest.raises(ValueError, match="60000 headers of "):
+        encode_head("200 OK", [("X-Header", "x" * 100)] * 60_000)
+
+
 def test_header_values_beyond_latin_1() -> None:
     """A value that is not latin-1 is a UnicodeEncodeError."""
     with pytest.raises(UnicodeEncodeError):
