@@ -22,7 +22,7 @@ PREFIX = re.compile(r"^\[[^]]+\] \[(\w+)\] \[pid \d+\] \[([^]]+)\] ", re.MULTILI
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server with one process."""
-    with serving(SCRIPT, "--processes", "1", "--threads", "3") as running:
+    with serving(SCRIPT, "--processes", "1", "--threads", "3", "--shutdown-timeout", "1") as running:
         yield running
 
 
