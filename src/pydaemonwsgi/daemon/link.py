@@ -4,6 +4,7 @@ Any thread may send; only the thread that leads may receive. What is queued with
 `flush` of whichever thread, so that the answers of many short requests share one system call.
 """
 
+import errno
 import os
 import socket
 import threading
@@ -19,6 +20,8 @@ __all__ = ["Link"]
 _RECEIVE = 128 * 1024
 # Descriptors that may have come before their frames; the kernel gives them with the first byte of a frame.
 _UNCLAIMED = 16
+# One that another thread has closed; more on their way than this user may have.
+_DESCRIPTORS_FAULT = frozenset((errno.EBADF, errno.ETOOMANYREFS))
 
 
 class Link:
@@ -67,7 +70,11 @@ class Link:
             self._drain()
 
     def send_descriptors(self, frame: bytes, descriptors: Sequence[int], is_over: Callable[[], bool]) -> None:
-        """Send one frame with descriptors, after what is queued; or not, if its stream is over by then."""
+        """Send one frame with descriptors, after what is queued; or not, if its stream is over by then.
+
+        Raises:
+            OSError: the kernel does not take the descriptors; nothing of the frame has been sent.
+        """
         with self._sending:
             self._drain()
             if self.broken or is_over():
@@ -76,8 +83,10 @@ class Link:
                 sent = send_with_descriptors(self._socket, frame, descriptors)
                 if sent < len(frame):
                     self._socket.sendall(frame[sent:])
-            except OSError:
-                self.broken = True
+            except OSError as error:
+                if error.errno in _DESCRIPTORS_FAULT and not self.broken:
+                    raise
+                self.shut()
 
     def _drain(self) -> None:
         assert self._sending.locked()
@@ -94,7 +103,7 @@ class Link:
             self._socket.sendall(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         except OSError:
             # The front has gone. Whoever leads reads the end of file and reports it; answers have no receiver now.
-            self.broken = True
+            self.shut()
 
     def receive(self, *, wait: bool = True) -> list[Frame] | None:
         """Return frames as soon as there is one, or None at the end of the channel.

@@ -13,6 +13,7 @@ import pytest
 
 from pydaemonwsgi.channel.frames import Kind, RejectReason, encode
 from pydaemonwsgi.daemon.adapter import Adapter
+from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.policy import SLOW, PoolPolicy
 from pydaemonwsgi.daemon.pool import Pool
@@ -799,3 +800,17 @@ def test_what_runs_inline_though_slow_is_measured(monkeypatch: pytest.MonkeyPatc
     wall, own = seen[0]
     assert own.blocked >= 1
     assert 0 <= own.processor < wall
+
+
+def test_a_file_that_another_thread_has_closed_costs_only_its_own_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The channel serves all others: it is not its fault."""
+    nobodys = 1 << 20
+    monkeypatch.setattr("pydaemonwsgi.daemon.adapter.sendable_range", lambda wrapper: (nobodys, 0, 100))
+
+    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return FileWrapper(None) if environ["PATH_INFO"] == "/file" else [b"other"]
+
+    with running_pool(application) as running:
+        assert running.front.ask("/file").aborted
+        assert running.front.ask("/other").body == b"other"
