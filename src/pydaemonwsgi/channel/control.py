@@ -56,13 +56,15 @@ class Word(Enum):
     DRAIN = "drain"  # a successor has your place: finish what you have; who is stuck is not waited for
     DUMP = "dump"  # write the stacks of all threads into the memory that travels as descriptor
     KEEP = "keep"  # these versions of scripts do not load: go on with the code you have
+    OPEN = "open"  # open a sub-interpreter: its control connection, scoreboard and orders travel as descriptors
     LOAD = "load"  # load these scripts too before you serve: the first message to every daemon process
-    # daemon process -> supervisor
+    # daemon process, or an interpreter of it -> supervisor
     LOADING = "loading"  # I begin to load these versions of scripts
     LOADED = "loaded"  # I am ready to serve; these did not load
     SCRIPT = "script"  # a request has had this script loaded: whoever takes my place should have it before it serves
     KEPT = "kept"  # I go on with the code I have, as you said
     DUMPED = "dumped"  # the stacks are written
+    OPENED = "opened"  # I am the interpreter; a signal to this thread has the stacks of my threads written
     RETIRE = "retire"  # I should be replaced, for this reason
     # supervisor -> front and daemon process
     LOGS = "logs"  # opened anew, as descriptors: put each in the place of the descriptor of this number
@@ -106,6 +108,8 @@ _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.DRAIN: {},
     Word.DUMP: {"token": int},
     Word.KEEP: {"versions": _NUMBERS},
+    Word.OPEN: {},
+    Word.OPENED: {"thread": int},
     Word.LOAD: {"scripts": _TEXTS},
     Word.LOADING: {"versions": _NUMBERS},
     Word.LOADED: {"failed": _NUMBERS, "error": str},

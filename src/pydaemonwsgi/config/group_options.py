@@ -98,10 +98,18 @@ class GroupOptions:
         heading="Processes",
         unit="requests",
     )
+    # mod_wsgi has sub-interpreters only; docs/design/application-groups.md says what speaks against them.
+    application_groups: str = option(
+        "processes",
+        "Whether each application group has daemon processes of its own, or a sub-interpreter in each of the process "
+        "group's (Python 3.13 or newer).",
+        values.choice("processes", values.INTERPRETERS),
+        heading="Processes",
+    )
     # mod_wsgi has no such limit; each is as many processes again, and clients may choose names (%{HOST}).
     maximum_application_groups: int = option(
         32,
-        "Application groups that a process group may have at the same time, each with daemon processes of its own.",
+        "Application groups that a process group may have at the same time.",
         values.whole_number(1, 10_000),
         heading="Processes",
     )

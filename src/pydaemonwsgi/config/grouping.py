@@ -32,6 +32,7 @@ __all__ = [
     "check_references",
     "finish_groups",
     "groups_with_main_interpreter",
+    "has_own_gil",
     "section_fits",
     "settings_at",
 ]
@@ -191,6 +192,19 @@ def _embedded_position(server: Server) -> Position | None:
 
 
 # --- Names
+
+
+def has_own_gil(server: Server, process_group: str, application_group: str) -> bool:
+    """Whether a sub-interpreter of an application group has a GIL of its own (WSGIPerInterpreterGIL)."""
+    blocks = [
+        block
+        for block in server.interpreters
+        if block.process_group in {None, process_group}
+        and block.application_group in {None, application_group}
+        and block.per_interpreter_gil is not None
+    ]
+    blocks.sort(key=lambda block: block.selectors)
+    return bool(blocks and blocks[-1].per_interpreter_gil)
 
 
 def check_references(draft: Draft, server: Server) -> None:

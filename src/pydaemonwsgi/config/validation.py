@@ -3,16 +3,18 @@
 from dataclasses import MISSING
 
 from pydaemonwsgi.config.options import OPTIONS, ServeOptions
-from pydaemonwsgi.config.values import ListenAddress
+from pydaemonwsgi.config.values import INTERPRETERS, ListenAddress
 from pydaemonwsgi.errors import ConfigurationError
 
-__all__ = ["EXCLUSIVE", "validate"]
+__all__ = ["EXCLUSIVE", "PRELOADED_INTERPRETERS", "validate"]
 
 EXCLUSIVE = (
     ("reload_on_changes", "disable_reloading", "contradict each other"),
     ("script_user", "script_group", "exclude each other"),
 )
 """Options of a process group of which only one may be given, and why."""
+PRELOADED_INTERPRETERS = "exclude each other: sub-interpreters do not outlive a fork"
+"""Why `preload` and `application-groups=interpreters` cannot both be meant."""
 
 
 def validate(options: ServeOptions) -> None:
@@ -35,6 +37,8 @@ def validate(options: ServeOptions) -> None:
         raise ConfigurationError(
             "--preload is nothing for a service script (--threads 0): it is not forked; leave it out"
         )
+    if options.preload and options.application_groups == INTERPRETERS:
+        raise ConfigurationError(f"--preload and --application-groups interpreters {PRELOADED_INTERPRETERS}; give one")
     if options.home is not None and options.working_directory is not None:
         raise ConfigurationError("--home and --working-directory say the same; give one")
     _validate_listeners(options)

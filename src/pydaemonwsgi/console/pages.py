@@ -1,6 +1,6 @@
 """What `status` and `ps` show people. Sans-I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydaemonwsgi.console.text import clean, duration, size, table
@@ -35,6 +35,10 @@ def status_page(result: Mapping[str, Any], path: str) -> str:
             right="PID SINCE AGE REQUESTS BUSY RSS CPU",
         ),
     ]
+    interpreters = [_interpreter_row(group, one) for group in result["groups"] for one in _interpreters(group)]
+    if interpreters:
+        head = ("GROUP", "PID", "APPLICATION GROUP", "STATE", "REQUESTS", "BUSY")
+        lines += ["", table(head, interpreters, right="PID REQUESTS BUSY")]
     for group in result["groups"]:
         lines += _trouble_lines(group)
     return "\n".join(lines) + "\n"
@@ -51,16 +55,25 @@ def _front_words(front: Mapping[str, Any], report: Mapping[str, Any] | None) -> 
 
 
 def _group_row(group: Mapping[str, Any], report: Mapping[str, Any] | None) -> tuple[str, ...]:
-    queue = (report or {}).get("groups", {}).get(group["name"])
+    queue = _queue(group, (report or {}).get("groups", {}))
     return (
         group["name"],
         group["state"],
         f"{group['running']} of {group['size']}",
-        f"{group['busy']} of {group['running'] * group['threads']}",
+        f"{group['busy']} of {sum(one['threads'] for one in group['processes'] if one['state'] == 'RUNNING')}",
         str(queue["queued"]) if queue else "-",
         f"{group['requests']:,}",
         _note(group, refused=bool(queue and queue["refused"])),
     )
+
+
+def _queue(group: Mapping[str, Any], queues: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what waits for a group's processes, in whichever interpreter; None where the front says nothing."""
+    names = {f"{group['name']}|{one['application_group']}" for one in _interpreters(group)}
+    found = [queue for name, queue in queues.items() if name == group["name"] or name in names]
+    if not found:
+        return None
+    return {"queued": sum(one["queued"] for one in found), "refused": any(one["refused"] for one in found)}
 
 
 def _note(group: Mapping[str, Any], *, refused: bool) -> str:
@@ -93,6 +106,23 @@ def _process_row(group: Mapping[str, Any], process: Mapping[str, Any]) -> tuple[
         size(process["rss"]),
         f"{100 * cpu / max(process['age'], 0.01):.0f} %" if cpu is not None else "-",
         process["why"],
+    )
+
+
+def _interpreters(group: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    # A server of an earlier version says nothing of them.
+    found: Sequence[Mapping[str, Any]] = group.get("interpreters", ())
+    return found
+
+
+def _interpreter_row(group: Mapping[str, Any], one: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        group["name"],
+        str(one["pid"]),
+        clean(one["application_group"]),
+        "LOADED" if one["loaded"] else "LOADING",
+        f"{one['requests']:,}",
+        f"{one['busy']} of {one['threads']}",
     )
 
 
@@ -131,6 +161,8 @@ def dump_page(result: Mapping[str, Any]) -> str:
     """Return the page of `dump`: each process's threads and where they are."""
     pages = []
     for process in result["processes"]:
-        lines = [f"daemon process {process['pid']} of process group {process['group']}", ""]
+        whose = process.get("application_group")
+        where = f", application group {clean(whose)}" if whose is not None else ""
+        lines = [f"daemon process {process['pid']} of process group {process['group']}{where}", ""]
         pages.append("\n".join([*lines, *(clean(line) for line in process["stacks"].splitlines())]) + "\n")
     return "\n".join(pages)

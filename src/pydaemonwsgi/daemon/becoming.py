@@ -34,10 +34,17 @@ __all__ = ["become", "introduce", "label_of"]
 
 logger = logging.getLogger(__name__)
 
+# Characters of an application group's name in each record; clients may choose it.
+_LONGEST_LABEL: Final = 100
+
 
 def label_of(settings: DaemonSettings) -> str:
-    """Return what the error log and the title call a daemon process of this group."""
-    return f"wsgi:{settings.group}"
+    """Return what the error log calls a daemon process of this group, or a sub-interpreter of one."""
+    title = f"wsgi:{settings.group}"
+    if settings.application_groups == "processes" or not settings.application_group:
+        return title
+    # Its records have the pid of all of them.
+    return f"{title}|{settings.application_group[:_LONGEST_LABEL]}"
 
 
 def introduce(settings: DaemonSettings, title: str) -> None:

@@ -34,8 +34,9 @@ def prepare_python(settings: DaemonSettings, label: str, events: Events, request
     if settings.switch_interval is not None:
         sys.setswitchinterval(settings.switch_interval)
     # Where the command `pydaemonwsgi` lies is no place for an application to import from.
-    command_directory = os.path.dirname(os.path.abspath(sys.argv[0]))
-    sys.path[:] = [entry for entry in sys.path if entry != command_directory]
+    if sys.argv and sys.argv[0]:
+        command_directory = os.path.dirname(os.path.abspath(sys.argv[0]))
+        sys.path[:] = [entry for entry in sys.path if entry != command_directory]
     sys.argv = ["mod_wsgi"]
     extend_path(settings.python_path)
     if settings.working_directory is not None:

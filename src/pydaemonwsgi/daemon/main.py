@@ -21,8 +21,12 @@ from pydaemonwsgi.daemon.departure import depart
 from pydaemonwsgi.daemon.ending import end_interpreter
 from pydaemonwsgi.daemon.environ import EnvironBuilder
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
+from pydaemonwsgi.daemon.fork_refusal import refuse_forks
+from pydaemonwsgi.daemon.frames import confine_frames
+from pydaemonwsgi.daemon.hosting import Hosting, host_for
 from pydaemonwsgi.daemon.interpreter import restore_standard_descriptors
 from pydaemonwsgi.daemon.interruption import async_raiser
+from pydaemonwsgi.daemon.ledger import Ledger
 from pydaemonwsgi.daemon.loading import Workplace, load, prepare
 from pydaemonwsgi.daemon.monitor import Monitor
 from pydaemonwsgi.daemon.pool import Pool
@@ -30,7 +34,7 @@ from pydaemonwsgi.daemon.recycling import RequestLimit, jittered_interval, jitte
 from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.service import run_service
 from pydaemonwsgi.daemon.settings import DaemonSettings
-from pydaemonwsgi.daemon.signals import SignalInbox
+from pydaemonwsgi.daemon.signals import SignalInbox, Signals
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.timers import Limits, Timers, request_limit
 from pydaemonwsgi.daemon.waker import Waker
@@ -39,7 +43,7 @@ from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.processes import die_with_parent
 from pydaemonwsgi.vocabulary import StartFailure
 
-__all__ = ["go_on", "run", "serve"]
+__all__ = ["attend", "go_on", "run", "serve"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +74,10 @@ def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -
     supervisor = ControlConnection(control_socket, waker.wake)
     parent = os.getppid()
     signals = SignalInbox(waker.sink, restricted=settings.restrict_signal)
+    hosting = host_for(settings)
+    if hosting is not None:
+        confine_frames()
+        refuse_forks(settings.group)
     workplace = prepare(settings)
     die_with_parent(parent, signal.SIGKILL)  # while it loads, it hears nothing
     try:
@@ -78,7 +86,7 @@ def go_on(settings: DaemonSettings, control_socket: socket.socket, board: int) -
         return 0  # nobody is there to load anything for
     die_with_parent(parent, 0)
     restore_standard_descriptors()
-    return serve(settings, workplace, failed, supervisor, waker, signals, board)
+    return serve(settings, workplace, failed, supervisor, waker, signals, board, hosting)
 
 
 def serve(
@@ -87,10 +95,60 @@ def serve(
     failed: dict[str, int],
     supervisor: ControlConnection,
     waker: Waker,
-    signals: SignalInbox,
+    signals: Signals,
     board: int,
+    hosting: Hosting | None = None,
 ) -> int:
-    """Serve with what was loaded, in this process or in the one that it was forked from; return the exit status."""
+    """Serve with what was loaded, in this process or in the one that it was forked from; return the exit status.
+
+    With `hosting` the process has sub-interpreters, and ends when the last of them has come to its end.
+    """
+    status = attend(
+        settings,
+        workplace,
+        failed,
+        supervisor,
+        waker,
+        signals,
+        board,
+        hosting=hosting,
+        ledger=None if hosting is None else hosting.ledger,
+        limit=None if hosting is None else hosting.limit,
+    )
+    if hosting is not None:
+        status = max(status, hosting.finish())
+    if not status and settings.destroy_interpreter:
+        end_interpreter(settings.shutdown_timeout)
+    return status
+
+
+def attend(
+    settings: DaemonSettings,
+    workplace: Workplace,
+    failed: dict[str, int],
+    supervisor: ControlConnection,
+    waker: Waker,
+    signals: Signals,
+    board: int,
+    *,
+    hosting: Hosting | None = None,
+    ledger: Ledger | None = None,
+    limit: int | None = None,
+) -> int:
+    """Run the pool of this interpreter until told to stop; return the status to exit with.
+
+    Args:
+        settings: its orders.
+        workplace: what was loaded.
+        failed: what was not.
+        supervisor: connection to it.
+        waker: ends the monitor's wait.
+        signals: what came.
+        board: descriptor of the scoreboard's memory.
+        hosting: opens sub-interpreters; None in them, and where there are none.
+        ledger: what the interpreters of the process count together; None where there is but one.
+        limit: requests of the process after which it asks to be replaced, 0 for never; None for its own.
+    """
     scoreboard = Scoreboard(map_shared(board, scoreboard_size(settings.threads)), settings.threads)
     os.close(board)
     applications, reloading, events = workplace.applications, workplace.reloading, workplace.events
@@ -105,7 +163,10 @@ def serve(
             raise_in=async_raiser() if settings.request_timeout and settings.interrupt_timeout else None,
         ),
         scoreboard=scoreboard,
-        limit=RequestLimit(jittered_limit(settings.maximum_requests, random.Random())),  # noqa: S311 - jitter
+        limit=RequestLimit(
+            jittered_limit(settings.maximum_requests, random.Random()) if limit is None else limit,  # noqa: S311
+            None if ledger is None else ledger.share,
+        ),
         outdated=applications.is_outdated,
         retire=retirement.ask,
         link_lost=waker.wake,
@@ -113,9 +174,20 @@ def serve(
         strict_limit=run_once,
     )
     workplace.requests.watch(pool)
-    timekeeper = Timekeeper(pool, Timers(_limits(settings), time.perf_counter()), retirement)
+    timers = Timers(_limits(settings), time.perf_counter())
+    timekeeper = Timekeeper(pool, timers, retirement, ledger, settings.inactivity_timeout)
     monitor = Monitor(
-        settings, supervisor, waker, signals, pool, reloading, retirement, timekeeper, scoreboard.heartbeat, events
+        settings,
+        supervisor,
+        waker,
+        signals,
+        pool,
+        reloading,
+        retirement,
+        timekeeper,
+        scoreboard.heartbeat,
+        events,
+        hosting,
     )
     if settings.reload_on_changes:
         reloading.watch_modules(monitor.note_changed)
@@ -135,10 +207,7 @@ def serve(
     applications.on_loaded = lambda target: supervisor.say(
         Word.SCRIPT, path=target.text, callable_object=target.callable_object
     )
-    status = monitor.run()
-    if not status and settings.destroy_interpreter:
-        end_interpreter(settings.shutdown_timeout)
-    return status
+    return monitor.run()
 
 
 def _start(pool: Pool, settings: DaemonSettings) -> bool:

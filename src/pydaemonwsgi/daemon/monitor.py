@@ -15,13 +15,14 @@ from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.channel.frames import RejectReason
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.events import Events, SignalDispatcher
+from pydaemonwsgi.daemon.hosting import Hosting
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.pool_watch import PoolWatch
 from pydaemonwsgi.daemon.reloading import Reloading
 from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.settings import DaemonSettings
-from pydaemonwsgi.daemon.signals import SignalInbox
+from pydaemonwsgi.daemon.signals import Signals
 from pydaemonwsgi.daemon.stacks import dump_threads
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.waker import Waker
@@ -57,6 +58,7 @@ class Monitor:
         timekeeper: keeps the timers.
         heartbeat: our sign of life.
         events: knows who wants to hear of signals and of our end.
+        hosting: has the sub-interpreters of the process; None where there can be none.
     """
 
     def __init__(
@@ -64,13 +66,14 @@ class Monitor:
         settings: DaemonSettings,
         supervisor: ControlConnection,
         waker: Waker,
-        signals: SignalInbox,
+        signals: Signals,
         pool: Pool,
         reloading: Reloading,
         retirement: Retirement,
         timekeeper: Timekeeper,
         heartbeat: Heartbeat,
         events: Events,
+        hosting: Hosting | None = None,
     ) -> None:
         self._settings = settings
         self._supervisor = supervisor
@@ -83,6 +86,7 @@ class Monitor:
         self._timekeeper = timekeeper
         self._heartbeat = heartbeat
         self._events = events
+        self._hosting = hosting
         self._dispatcher = SignalDispatcher(events)
         self._poller = select.poll()
         self._orphaned = False
@@ -153,6 +157,8 @@ class Monitor:
     # -- signals
 
     def _obey_signal(self, number: signal.Signals) -> None:
+        if self._hosting is not None:
+            self._hosting.pass_on(number)
         if number in {signal.SIGTERM, signal.SIGINT}:
             self._term_signals += 1
             self._retirement.ask(ShutdownReason.SHUTDOWN_SIGNAL)
@@ -205,6 +211,8 @@ class Monitor:
             self._drain()
         elif message.word is Word.DUMP:
             self._dump(message.number("token"), descriptors)
+        elif message.word is Word.OPEN and self._hosting is not None:
+            self._hosting.open(descriptors)
         elif message.word is Word.LOGS:
             self._take_log(descriptors)
         elif message.word is Word.STOP:

@@ -1,6 +1,7 @@
 """When a daemon process should be replaced by a fresh one. Sans-I/O."""
 
 import random
+from collections.abc import Callable
 
 from pydaemonwsgi.vocabulary import ShutdownReason
 
@@ -27,20 +28,33 @@ class RequestLimit:
 
     Args:
         limit: requests after which the process should be replaced; 0 for never.
+        share: told how many have ended here, returns how many have in the whole process; None where that is the same.
+
+    Attributes:
+        ended: requests that have ended here.
     """
 
-    __slots__ = ("_limit", "ended")
+    __slots__ = ("_limit", "_said", "_share", "_total", "ended")
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit or -1
+    def __init__(self, limit: int, share: Callable[[int], int] | None = None) -> None:
+        self._limit = limit
+        self._share = share
+        self._total = 0
+        self._said = False
         self.ended = 0
 
     @property
     def reached(self) -> bool:
         """Whether that many requests have ended."""
-        return 0 < self._limit <= self.ended
+        return 0 < self._limit <= self._total
 
     def count(self) -> ShutdownReason | None:
         """Count one finished request; return the reason to leave, at the one request that gives it."""
         self.ended += 1
-        return ShutdownReason.MAXIMUM_REQUESTS if self.ended == self._limit else None
+        if not self._limit:
+            return None
+        self._total = self.ended if self._share is None else self._share(self.ended)
+        if self._said or self._total < self._limit:
+            return None
+        self._said = True
+        return ShutdownReason.MAXIMUM_REQUESTS

@@ -7,7 +7,6 @@ atexit functions run. The supervisor starts it again.
 """
 
 import contextlib
-import faulthandler
 import logging
 import os
 import signal
@@ -41,6 +40,8 @@ def run_service(settings: DaemonSettings, control_socket: socket.socket) -> int:
         signal.signal(number, _ignore)
     for number in (signal.SIGTERM, signal.SIGXCPU):
         signal.signal(number, _exit)
+    import faulthandler  # noqa: PLC0415 - it refuses sub-interpreters, which import this module too
+
     faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
     faulthandler.enable(file=2, all_threads=True)
     scripts = [Script(settings.script, settings.module)] if settings.script or settings.module else []

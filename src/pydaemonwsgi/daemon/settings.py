@@ -75,8 +75,10 @@ class DaemonSettings:
         script_user: uid that must own the script and its directory, or None.
         script_group: gid that must own them, or None.
         python: the interpreter.
-        application_group: whose applications it runs; "" is the main interpreter's, each other has processes of its
-            own. None: that of the first request, because nobody can know it before.
+        application_group: whose applications it runs; "" is the main interpreter's, each other has processes, or
+            sub-interpreters, of its own. None: that of the first request, because nobody can know it before.
+        application_groups: `interpreters` if the process opens a sub-interpreter for each that it is told of.
+        per_interpreter_gil: whether a sub-interpreter has a GIL of its own (WSGIPerInterpreterGIL).
         import_scripts: scripts to load before the first request, absolute paths (WSGIImportScript, WSGIScriptAlias).
         startup_timeout: seconds after which another process tries, if no script has loaded; 0 for never.
         destroy_interpreter: whether threads are joined and atexit functions run at the end (WSGIDestroyInterpreter).
@@ -126,6 +128,8 @@ class DaemonSettings:
     script_group: int | None = None
     python: PythonSettings = field(default_factory=PythonSettings)
     application_group: str | None = ""
+    application_groups: str = "processes"
+    per_interpreter_gil: bool = False
     import_scripts: tuple[str, ...] = ()
     startup_timeout: float = 0.0
     destroy_interpreter: bool = True

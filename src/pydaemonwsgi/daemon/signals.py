@@ -7,7 +7,6 @@ first instruction on.
 no thread gets the interpreter lock.
 """
 
-import faulthandler
 import logging
 import os
 import signal
@@ -15,16 +14,26 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 
-__all__ = ["SignalInbox"]
+__all__ = ["SignalInbox", "Signals"]
 
 logger = logging.getLogger(__name__)
 
 _NOTED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2, signal.SIGXCPU)
 _OWNED: Final = (*_NOTED, DUMP_SIGNAL)
+
+
+class Signals(Protocol):
+    """Where the monitor hears of the signals that manage the process."""
+
+    def take(self) -> list[signal.Signals]:
+        """Return the signals that came since the last call, in their order."""
+
+    def watch_forks(self, become_stranger: Callable[[], None]) -> None:
+        """Have what the application forks be no daemon process; see `SignalInbox`."""
 
 
 class SignalInbox:
@@ -40,6 +49,8 @@ class SignalInbox:
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         for number in _NOTED:
             signal.signal(number, self._note)
+        import faulthandler  # noqa: PLC0415 - it refuses sub-interpreters, which import this module too
+
         # By number: whatever the application makes of sys.stderr, and wherever the log is opened anew.
         faulthandler.register(DUMP_SIGNAL, file=2, all_threads=True, chain=False)
         faulthandler.enable(file=2, all_threads=True)  # a crash in C says which Python code it was called from
@@ -75,6 +86,8 @@ class SignalInbox:
             signal.pthread_sigmask(signal.SIG_SETMASK, kept.mask)
 
         def in_child() -> None:
+            import faulthandler  # noqa: PLC0415 - see above
+
             # The thread that forked is the main thread of the new process, so it may do this.
             signal.set_wakeup_fd(-1)
             faulthandler.unregister(DUMP_SIGNAL)

@@ -2,7 +2,6 @@
 
 import linecache
 import os
-import sys
 import threading
 import time
 import traceback
@@ -12,8 +11,10 @@ from typing import Final
 
 from pydaemonwsgi.daemon.adapter import Adapter
 from pydaemonwsgi.daemon.exchange import Exchange
+from pydaemonwsgi.daemon.frames import current_frames
 from pydaemonwsgi.daemon.input import RequestInput
 from pydaemonwsgi.daemon.pool import Pool
+from pydaemonwsgi.system import subinterpreters
 
 __all__ = ["cpu_time", "describe", "dump_threads", "phase_of", "stack_of"]
 
@@ -80,11 +81,11 @@ def dump_threads(pool: Pool, now: float) -> str:
     """Return the stacks of all threads, each with the request that it runs.
 
     Args:
-        pool: whose threads run requests.
+        pool: whose threads run requests; the monitor's asks.
         now: of `time.perf_counter`.
     """
     requests = {pool.thread_of(exchange): exchange for exchange in pool.running}
-    frames = sys._current_frames()  # noqa: SLF001 - the documented way to see other threads
+    frames = current_frames()
     return "\n\n".join(_thread_lines(threading.enumerate(), frames, requests, now)) + "\n"
 
 
@@ -93,13 +94,18 @@ def _thread_lines(
 ) -> list[str]:
     found = []
     for thread in threads:
+        if thread is threading.main_thread() is not threading.current_thread():
+            continue  # in a sub-interpreter CPython takes the process's main thread for its own
         frame = frames.get(thread.ident or 0)
         if frame is None:
             continue  # it has ended meanwhile
-        if thread is threading.main_thread():
-            found.append(f"thread {thread.name} (tid {os.getpid()}): watches over the others")
+        if thread is threading.current_thread():
+            found.append(f"thread {thread.name} (tid {thread.native_id}): watches over the others")
             continue
         head = f"thread {thread.name} (tid {thread.native_id})"
+        if _is_host(frame):
+            found.append(f"{head}: the main thread of that interpreter, which tells its own stacks")
+            continue
         exchange = requests.get(thread.ident or 0)
         if exchange is not None:
             head += (
@@ -113,6 +119,11 @@ def _thread_lines(
             continue
         found.append(f"{head}\n{stack_of(frame)}")
     return found
+
+
+def _is_host(frame: FrameType) -> bool:
+    """Whether a thread is in another interpreter: here it has nothing but our call that led it there."""
+    return frame.f_code is subinterpreters.execute.__code__
 
 
 def _is_ours(frame: FrameType | None) -> bool:

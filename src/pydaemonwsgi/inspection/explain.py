@@ -4,9 +4,10 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from pydaemonwsgi.config.checking.application_groups import runs_as
 from pydaemonwsgi.config.model import EMBEDDED, Server
 from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.front.files import LocalFiles
@@ -38,7 +39,8 @@ def run(arguments: Sequence[str]) -> int:
     if meant != facts.local_port:
         trace.note("listener", f"nobody listens on port {meant}; taken as for port {facts.local_port}")
     decision = Router(server, LocalFiles(), os.environ).explain(facts, trace)
-    print(_as_json(trace, decision) if given.json else _as_text(trace, decision))
+    details = _details(decision, server)
+    print(_as_json(trace, decision, details) if given.json else _as_text(trace, details))
     return 1 if isinstance(decision, Refusal) else 0
 
 
@@ -123,7 +125,7 @@ def _place(step: Step) -> str:
     return str(step.position) if step.position.file else ""
 
 
-def _as_text(trace: Trace, decision: Decision) -> str:
+def _as_text(trace: Trace, details: Mapping[str, str]) -> str:
     lines = []
     depth = 0
     for step in trace.steps:
@@ -132,12 +134,12 @@ def _as_text(trace: Trace, decision: Decision) -> str:
             lines.append(f"  -- from the beginning again ({depth})")
         place = _place(step)
         lines.append(printable(f"{step.stage:<12} {step.text}") + (f"\n{'':13}{place}" if place else ""))
-    for name, value in _details(decision).items():
+    for name, value in details.items():
         lines.append(printable(f"  {name:<17} {value}"))
     return "\n".join(lines)
 
 
-def _details(decision: Decision) -> dict[str, str]:
+def _details(decision: Decision, server: Server) -> dict[str, str]:
     """Return what an operator wants to know of the answer."""
     details: dict[str, str] = {}
     match decision:
@@ -149,6 +151,7 @@ def _details(decision: Decision) -> dict[str, str]:
                 "PATH_INFO": decision.path_info,
                 "process group": target.process_group or EMBEDDED,
                 "application group": target.application_group or "%{GLOBAL}",
+                "runs as": runs_as(server, target.process_group or "", target.application_group),
                 "callable object": target.callable_object,
             }
             if target.handler_script is not None:
@@ -170,7 +173,7 @@ def _details(decision: Decision) -> dict[str, str]:
     return details
 
 
-def _as_json(trace: Trace, decision: Decision) -> str:
+def _as_json(trace: Trace, decision: Decision, details: Mapping[str, str]) -> str:
     steps = [
         {
             "stage": step.stage,
@@ -181,4 +184,4 @@ def _as_json(trace: Trace, decision: Decision) -> str:
         }
         for step in trace.steps
     ]
-    return json.dumps({"steps": steps, "answer": type(decision).__name__, "details": _details(decision)}, indent=2)
+    return json.dumps({"steps": steps, "answer": type(decision).__name__, "details": details}, indent=2)

@@ -12,6 +12,7 @@ from pydaemonwsgi.errors import ConfigurationError, PydaemonwsgiError
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity, user_id
 from pydaemonwsgi.system.interpreters import examine
 from pydaemonwsgi.system.readability import check_readable_as, group_name, user_name
+from pydaemonwsgi.system.subinterpreters import explain_missing
 
 __all__ = ["LocalMachine"]
 
@@ -82,6 +83,15 @@ class LocalMachine:
             except PydaemonwsgiError as error:
                 found.append(str(error))
         return found
+
+    def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
+        """Why the Python of a process group cannot have sub-interpreters."""
+        if options.python_home is None:
+            return explain_missing()
+        try:
+            return explain_missing(examine(options.python_home, self._identity(options), os.environ).version)
+        except PydaemonwsgiError:
+            return None  # what is wrong with it is said elsewhere
 
     def memory(self) -> int | None:
         """Bytes of memory of the machine."""

@@ -26,12 +26,14 @@ class Division:
         imports: application groups and what is loaded early in each: a path as its processes see it, or `module:NAME`.
         interpreters: the blocks that may hold for the process group, in the order of the file.
         limit: application groups at the same time.
+        together: they share the processes: the base's is the main interpreter, each other has sub-interpreters.
     """
 
     base: str | None
     imports: tuple[tuple[str, str], ...]
     interpreters: tuple[InterpreterOptions, ...]
     limit: int
+    together: bool = False
 
     @property
     def early(self) -> tuple[str, ...]:

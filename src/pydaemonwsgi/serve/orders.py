@@ -79,6 +79,7 @@ def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings"
         options,
         checked.directory,
         checked.identity,
+        application_groups="processes",  # one script has the main interpreter
         script=script.path and seen_from_inside(os.path.abspath(script.path), options.chroot, "the script"),
         module=script.module,
         callable_object=script.callable_object,

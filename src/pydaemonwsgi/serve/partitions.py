@@ -7,7 +7,7 @@ from typing import Any
 from pydaemonwsgi.config.chroot import seen_from_inside
 from pydaemonwsgi.config.grouping import groups_with_main_interpreter
 from pydaemonwsgi.config.model import NOWHERE, InterpreterOptions, ProcessGroup, Server, partition_title
-from pydaemonwsgi.config.values import GROUP_TITLE
+from pydaemonwsgi.config.values import GROUP_TITLE, INTERPRETERS
 from pydaemonwsgi.serve.blueprint import Division, GroupBlueprint
 
 __all__ = ["division_of", "fits_base", "partition_of"]
@@ -16,8 +16,8 @@ __all__ = ["division_of", "fits_base", "partition_of"]
 def division_of(group: ProcessGroup, server: Server) -> Division:
     """Return by what a configured process group is divided.
 
-    The main interpreter is the base's if anything is to run there, else it is the application group in which something
-    is loaded early; where the file does not say it, the first request does.
+    The main interpreter is the base's if anything is to run there, or if the others have sub-interpreters; else it is
+    the application group in which something is loaded early; where the file does not say it, the first request does.
 
     Raises:
         ConfigurationError: a path is outside of the chroot.
@@ -34,7 +34,8 @@ def division_of(group: ProcessGroup, server: Server) -> Division:
         for script in server.import_scripts
         if script.process_group == group.name
     )
-    if group.name in groups_with_main_interpreter(server):
+    together = bool(group.options.threads) and group.options.application_groups == INTERPRETERS
+    if together or group.name in groups_with_main_interpreter(server):
         base: str | None = ""
     else:
         base = imports[0][0] if imports else None
@@ -43,6 +44,7 @@ def division_of(group: ProcessGroup, server: Server) -> Division:
         tuple(dict.fromkeys(imports)),
         tuple(_for_group(block, group) for block in server.interpreters if block.process_group in {None, group.name}),
         group.options.maximum_application_groups,
+        together,
     )
 
 
@@ -99,12 +101,18 @@ def _interpreter(group: GroupBlueprint, application_group: str | None) -> dict[s
         if block.application_group is None or block.application_group == application_group
     ]
     # More selectors win, then the later one.
-    blocks.sort(key=lambda block: (block.process_group is not None) + (block.application_group is not None))
+    blocks.sort(key=lambda block: block.selectors)
     settings = group.settings
     own_interval = settings.switch_interval
     found: dict[str, Any] = {
         name: getattr(settings, name)
-        for name in ("switch_interval", "restrict_stdin", "restrict_stdout", "restrict_signal")
+        for name in (
+            "switch_interval",
+            "per_interpreter_gil",
+            "restrict_stdin",
+            "restrict_stdout",
+            "restrict_signal",
+        )
     }
     python_path = settings.python_path
     for block in blocks:

@@ -8,7 +8,7 @@ import socket
 # Here and not in the child: so a server goes on with the code that it was started with when another version is
 # installed, its children share the memory, and a replacement does not wait for imports.
 from pydaemonwsgi.daemon import main as daemon_main
-from pydaemonwsgi.daemon import preload
+from pydaemonwsgi.daemon import orders, preload
 from pydaemonwsgi.serve.blueprint import GroupBlueprint
 from pydaemonwsgi.serve.partitions import fits_base, partition_of
 from pydaemonwsgi.supervisor.plan import Division, GroupPlan
@@ -27,7 +27,9 @@ def group_plan(blueprint: GroupBlueprint, error_log: int) -> GroupPlan:
         return _plan_of(blueprint, error_log)
 
     def plan(application_group: str) -> GroupPlan:
-        return _plan_of(partition_of(blueprint, application_group), error_log, blueprint.name)
+        own = partition_of(blueprint, application_group)
+        result = _plan_of(own, error_log, blueprint.name)
+        return dataclasses.replace(result, interpreter=orders.encode(own.settings)) if division.together else result
 
     def bound(application_group: str) -> GroupPlan:
         # An unbound base becomes the application group's that is wanted first; every other is a partition.
@@ -36,7 +38,13 @@ def group_plan(blueprint: GroupBlueprint, error_log: int) -> GroupPlan:
     return dataclasses.replace(
         _plan_of(partition_of(blueprint, division.base, base=True), error_log),
         division=Division(
-            division.base, division.early, division.limit, functools.partial(fits_base, blueprint), plan, bound
+            division.base,
+            division.early,
+            division.limit,
+            functools.partial(fits_base, blueprint),
+            plan,
+            bound,
+            division.together,
         ),
     )
 

@@ -12,15 +12,18 @@ from pydaemonwsgi.config.chroot import seen_from_inside
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.script import ScriptSpec, resolve_script
+from pydaemonwsgi.config.values import INTERPRETERS
 from pydaemonwsgi.errors import ConfigurationError, StartError
 from pydaemonwsgi.front.access_log import compile_format
 from pydaemonwsgi.system.identities import Identity, resolve_identity
 from pydaemonwsgi.system.interpreters import Environment, examine
 from pydaemonwsgi.system.readability import check_readable_as
+from pydaemonwsgi.system.subinterpreters import explain_missing
 
 __all__ = [
     "Checked",
     "check",
+    "check_interpreters",
     "check_reach",
     "check_root",
     "current_directory",
@@ -147,7 +150,9 @@ def _identity(options: ServeOptions) -> Identity | None:
     return resolve_identity(None, None, None)
 
 
-def check_reach(scripts: Sequence[str], identity: Identity | None, directory: str, root: str | None) -> None:
+def check_reach(
+    scripts: Sequence[str], identity: Identity | None, directory: str, root: str | None, *, imports_us: bool = False
+) -> None:
     """Say what the run-as user cannot read, before anything is started.
 
     Args:
@@ -155,6 +160,7 @@ def check_reach(scripts: Sequence[str], identity: Identity | None, directory: st
         identity: who the processes become; None to stay root.
         directory: where they run, as seen from outside.
         root: what becomes their root; None for no such thing.
+        imports_us: whether they import our package as that user, as a sub-interpreter does.
 
     Raises:
         ConfigurationError: something is out of reach.
@@ -167,6 +173,8 @@ def check_reach(scripts: Sequence[str], identity: Identity | None, directory: st
     if root is not None:
         # Modules that are imported later are looked for there, under the path that they have here.
         paths.append((os.path.realpath(os.__file__), f"the Python library{inside}"))
+        if imports_us:
+            paths.append((__file__, f"the pydaemonwsgi package{inside}"))
     elif identity.uid != os.geteuid():
         executables.append((os.path.realpath(sys.executable), "the interpreter"))
         paths += [
@@ -231,6 +239,23 @@ def environment_of(
         directories=[seen_from_inside(directory, root, "a directory of modules") for directory in directories],
         root=root,
     )
+
+
+def check_interpreters(options: GroupOptions, environment: Environment | None) -> None:
+    """Refuse sub-interpreters where the Python has none.
+
+    Args:
+        options: of the process group.
+        environment: what is in python-home; None without one.
+
+    Raises:
+        ConfigurationError: they are wanted, and it has none.
+    """
+    if not options.threads or options.application_groups != INTERPRETERS:
+        return
+    why = explain_missing(None if environment is None else environment.version)
+    if why is not None:
+        raise ConfigurationError(why)
 
 
 def describe(environment: Environment, options: GroupOptions) -> list[str]:

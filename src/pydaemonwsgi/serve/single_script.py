@@ -4,6 +4,7 @@ import os
 
 from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.serving import model_of
+from pydaemonwsgi.config.values import INTERPRETERS
 from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.orders import daemon_settings
 from pydaemonwsgi.serve.preflight import Checked, check, current_directory, describe
@@ -60,5 +61,10 @@ def _warnings(options: ServeOptions, checked: Checked) -> list[str]:
         )
     if options.socket_user is not None and os.geteuid() != 0:
         texts.append(f"--socket-user {options.socket_user} has no effect: only root can give a file away")
+    if options.application_groups == INTERPRETERS:
+        texts.append(
+            "--application-groups interpreters has no effect: one script runs in the main interpreter; it is for a "
+            "configuration (--config) in which several run"
+        )
     texts += [f"--python-path {entry} is not a directory" for entry in options.python_path if not os.path.isdir(entry)]
     return texts

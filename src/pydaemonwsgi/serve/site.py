@@ -9,12 +9,13 @@ from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.model import EMBEDDED, ProcessGroup, Server
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.problems import Problem, Severity
+from pydaemonwsgi.config.values import INTERPRETERS
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.orders import settings_of_group
 from pydaemonwsgi.serve.partitions import division_of, partition_of
-from pydaemonwsgi.serve.preflight import check_reach, check_root, describe, environment_of
+from pydaemonwsgi.serve.preflight import check_interpreters, check_reach, check_root, describe, environment_of
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity
 
 __all__ = ["draw"]
@@ -208,9 +209,13 @@ class _Drawing:
 
     def _examine(self, options: GroupOptions, identity: Identity | None, directory: str) -> None:
         """Refuse an interpreter that the user cannot have; scripts out of reach are their requests' trouble."""
-        key = (options.python_home, options.chroot, identity, directory)
+        key = (options.python_home, options.chroot, identity, directory, options.application_groups)
         if key not in self.examined | self._examined_before:
-            check_reach((), identity, directory, options.chroot)
+            together = options.application_groups == INTERPRETERS
+            check_reach((), identity, directory, options.chroot, imports_us=together)
+            environment = None
             if options.python_home is not None:
-                self.notes += describe(environment_of(options, identity), options)
+                environment = environment_of(options, identity)
+                self.notes += describe(environment, options)
+            check_interpreters(options, environment)
         self.examined.add(key)

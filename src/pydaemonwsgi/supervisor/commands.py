@@ -101,13 +101,17 @@ class Commands:
         groups = [
             report_group(
                 group.planner,
-                {number: daemon.scoreboard for number, daemon in group.daemons.items()},
+                {number: group.scoreboards_of(daemon) for number, daemon in group.daemons.items()},
                 usage_of,
                 threads=group.threads,
                 ended_before=group.ended_before,
                 now=now,
             )
-            | {"process_group": group.process_group, "application_group": group.application_group}
+            | {
+                "process_group": group.process_group,
+                "application_group": group.application_group,
+                "interpreters": group.interpreters,
+            }
             for group in self._groups
         ]
         return {
@@ -155,7 +159,7 @@ class Commands:
         daemons = [
             (group, daemon)
             for group in self._groups
-            for daemon in group.daemons.values()
+            for daemon in group.served_by
             if request.pid in {0, daemon.child.pid}
         ]
         if not daemons:
@@ -252,6 +256,10 @@ class Commands:
         return Waiting(look)
 
     def _no_such_group(self, name: str) -> Reply:
+        host = next((group for group in self._groups if group.holds(name)), None)
+        if host is not None:
+            text = f"{name[:80]!r} runs in the processes of {host.name}, together with others; say {host.name}"
+            return Reply(Answer(WRONG, {}, f"{text} (application-groups=interpreters)"))
         names = ", ".join(group.name for group in self._groups)
         return Reply(Answer(WRONG, {}, f"there is no process group {name[:80]!r}; there is {names}"))
 
@@ -291,7 +299,11 @@ def _dumped(stacks: Sequence[Stacks], *, left_out: int) -> Reply:
         one.forget()
     if left_out:
         errors.append(f"{left_out} processes are left out; give a PID")
-    result = {"processes": [{"group": one.group.name, "pid": one.pid} for one in told]}
+    result = {
+        "processes": [
+            {"group": one.group.name, "pid": one.pid, "application_group": one.application_group} for one in told
+        ]
+    }
     answer = Answer(FAILED if silent else DONE, result, "; ".join(errors))
     return Reply(answer, tuple(one.memory for one in told))
 

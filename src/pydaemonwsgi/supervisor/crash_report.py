@@ -5,11 +5,11 @@ decides what follows; what it was running is the front's, which knows each reque
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydaemonwsgi.metrics.scoreboard import Row
 
-__all__ = ["Death", "Obituary", "describe_death", "indented"]
+__all__ = ["Death", "LastWords", "Obituary", "describe_death", "indented"]
 
 _MEGABYTE = 1_000_000
 # The kernel counts what it limits and what it reports in different ways; seconds.
@@ -71,6 +71,33 @@ class Obituary:
                 f"  thread {row.thread + 1} was running a request for {self.wall - row.started:.3f} s"
                 for row in self.running
             ]
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class LastWords:
+    """What a process with sub-interpreters was running, as the front says it of one interpreter after the other.
+
+    Attributes:
+        labels: the application groups, by the numbers that the front knows.
+        told: what it has said.
+    """
+
+    labels: dict[int, str]
+    told: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has said all."""
+        return self.labels.keys() <= self.told.keys()
+
+    def text(self) -> str:
+        """Return all that was running."""
+        lines = []
+        for number, label in self.labels.items():
+            if requests := self.told[number]:
+                lines.append(f"in the application group {label}:")
+                lines += [f"  {line}" for line in requests.splitlines()]
         return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
+from pydaemonwsgi.supervisor.hosting import HostingProcessGroup
 from pydaemonwsgi.supervisor.partitions import (
     Bind,
     Leave,
@@ -50,6 +51,7 @@ class _Divided:
             fits=division.fits,
             new_key=functools.partial(_new_key, base.name),
             serves=bool(base.threads),
+            together=division.together,
         )
 
 
@@ -89,6 +91,7 @@ class Divisions:
         return (
             plan.division is not None
             and plan.division.base == divided.division.base
+            and plan.division.together == divided.division.together
             and all(one.can_become(plan) for one in self._parts(divided))
         )
 
@@ -103,8 +106,13 @@ class Divisions:
         if owner is not None and division.base is None:
             base.bind(division.bound(owner))
         for partition in divided.table.serving:
-            if partition.key != base.key and partition.application_group is not None:
-                self._part(partition.key).become(division.plan(partition.application_group))
+            if partition.key == base.key or partition.application_group is None:
+                continue
+            own = division.plan(partition.application_group)
+            if isinstance(base, HostingProcessGroup):
+                base.change(own, partition.key)
+            else:
+                self._part(partition.key).become(own)
         self._do(divided, divided.table.renew(early=division.early, limit=division.limit, fits=division.fits))
 
     def remove(self, base: ProcessGroup) -> list[ProcessGroup]:
@@ -169,6 +177,14 @@ class Divisions:
     def _start(self, divided: _Divided, partition: Partition) -> None:
         assert partition.application_group is not None
         plan = divided.division.plan(partition.application_group)
+        if isinstance(divided.base, HostingProcessGroup):
+            logger.info(
+                "process group %s: the application group %r gets an interpreter in each of its processes",
+                divided.base.name,
+                partition.application_group,
+            )
+            divided.base.open(plan, partition.key)
+            return
         base = divided.base.planner
         # What was asked for with `scale` holds for all of the process group.
         if plan.planner.size != base.size:

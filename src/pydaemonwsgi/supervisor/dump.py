@@ -4,7 +4,7 @@ import logging
 import os
 from typing import Final
 
-from pydaemonwsgi.system.processes import process_state
+from pydaemonwsgi.system.processes import process_state, signal_thread
 from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 
 __all__ = ["dump"]
@@ -21,18 +21,28 @@ _STATES: Final = {
 }
 
 
-def dump(pid: int) -> str:
+def dump(pid: int, thread: int = 0, application_group: str = "") -> str:
     """Have a child write the stacks of its threads to the error log, after a record that says whose they are.
+
+    Args:
+        pid: the child's.
+        thread: id of one of its threads in the sub-interpreter whose stacks are wanted; 0 for the main interpreter's.
+        application_group: of the sub-interpreter.
 
     Returns:
         Its state, the letter of /proc/PID/stat.
 
-    A handler in C does it (faulthandler), which needs neither the interpreter lock nor the main thread.
+    A handler in C does it (faulthandler), which needs neither the interpreter lock nor the main thread. It writes the
+    stacks of the interpreter that the thread is in which the signal interrupts.
     """
     state = process_state(pid)
-    logger.error("pid %d %s", pid, _STATES.get(state, f"is in state {state}"))
+    whose = f", application group {application_group}," if thread else ""
+    logger.error("pid %d%s %s", pid, whose, _STATES.get(state, f"is in state {state}"))
     try:
-        os.kill(pid, DUMP_SIGNAL)
+        if thread:
+            signal_thread(pid, thread, DUMP_SIGNAL)
+        else:
+            os.kill(pid, DUMP_SIGNAL)
     except ProcessLookupError:
         pass
     return state

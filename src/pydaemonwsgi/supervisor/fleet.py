@@ -20,6 +20,7 @@ from pydaemonwsgi.supervisor.divisions import Divisions
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
+from pydaemonwsgi.supervisor.hosting import HostingProcessGroup
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
 from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.supervisor.preloaded import PreloadedProcessGroup
@@ -62,6 +63,8 @@ class Fleet:
 
     def _make(self, plan: GroupPlan, key: str = "") -> ProcessGroup:
         kind = PreloadedProcessGroup if isinstance(plan.planner, PreloadedGroup) else ProcessGroup
+        if plan.division is not None and plan.division.together:
+            kind = HostingProcessGroup
         return kind(plan, self._front, self._selector, self._numbers, self._errands, key)
 
     # -- what there is
@@ -78,7 +81,7 @@ class Fleet:
     @property
     def scoreboards(self) -> list[Scoreboard]:
         """Those of the living daemon processes."""
-        return [daemon.scoreboard for group in self._every for daemon in group.daemons.values()]
+        return [one.scoreboard for group in self._every for one in group.served_by]
 
     @property
     def ended_before(self) -> int:
@@ -185,8 +188,8 @@ class Fleet:
         changed = frozenset((changed | self._unwanted) & here.keys() & wanted.keys())
         replaced = {name for name in changed if not self._divisions.can_become(here[name], wanted[name])}
         for name in sorted(replaced):
-            for part in self._let_go(here[name]):
-                self._front.say(Word.LEAVE, key=part.key)
+            for key in [key for part in self._let_go(here[name]) for key in part.keys]:
+                self._front.say(Word.LEAVE, key=key)
         tell_front()
         for name in sorted(changed - replaced):
             self._divisions.become(here[name], wanted[name])

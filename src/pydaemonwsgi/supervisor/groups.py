@@ -6,8 +6,8 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.config.model import partition_title
@@ -42,7 +42,7 @@ from pydaemonwsgi.system.sockets import stream_pair
 from pydaemonwsgi.system.usage import usage_of
 from pydaemonwsgi.vocabulary import ShutdownReason, StartFailure
 
-__all__ = ["ProcessGroup", "is_hopeless"]
+__all__ = ["ProcessGroup", "is_hopeless", "learn"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,13 @@ _HOPELESS: Final = frozenset(StartFailure)
 _TESTIMONY: Final = 1.0
 # Seconds between two looks at how much memory the processes have.
 _MEMORY_LOOK: Final = 1.0
+
+
+def learn(scripts: dict[str, str], path: str, callable_object: str) -> None:
+    """Have whoever is started from now on load a script that is in use."""
+    if len(scripts) >= _SCRIPTS and path not in scripts:
+        del scripts[next(iter(scripts))]
+    scripts[path] = callable_object
 
 
 def is_hopeless(status: int) -> bool:
@@ -142,6 +149,16 @@ class ProcessGroup:
         own = self.application_group
         return own is not None and name == partition_title(self.process_group, own)
 
+    def holds(self, name: str) -> bool:
+        """Whether people mean an application group by a name that has no processes of its own, but runs in these."""
+        del name
+        return False
+
+    @property
+    def keys(self) -> list[str]:
+        """What the front calls those whose requests these processes take."""
+        return [self.key]
+
     @property
     def division(self) -> Division | None:
         """How the process group is divided; None where these are not its own processes."""
@@ -186,7 +203,7 @@ class ProcessGroup:
         now = time.monotonic()
         for daemon in self.daemons.values():
             daemon.child.look(now)
-            self.planner.on_heartbeat(daemon.number, daemon.scoreboard.heartbeat.last, now)
+            self.planner.on_heartbeat(daemon.number, self._last_beat(daemon), now)
         self._publish(now)
         if now >= self._next_look:
             self._look_at_memory(self.planner.processes.values())
@@ -196,6 +213,10 @@ class ProcessGroup:
             for action in actions:
                 self._act(action)
         self._log_messages()
+
+    def _last_beat(self, daemon: Daemon) -> float:
+        """Return a process's last sign of life, by its own clock."""
+        return daemon.scoreboard.heartbeat.last
 
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `carry_out` has something to do without any event, or None."""
@@ -232,9 +253,11 @@ class ProcessGroup:
             case Spawn():
                 self._start()
             case Refuse(seconds):
-                self._front.say(Word.REFUSE, group=self.key, seconds=seconds)
+                for key in self.keys:
+                    self._front.say(Word.REFUSE, group=key, seconds=seconds)
             case Admit():
-                self._front.say(Word.ADMIT, group=self.key)
+                for key in self.keys:
+                    self._front.say(Word.ADMIT, group=key)
             case SpawnParent():
                 raise AssertionError("a group without preload has no parents")
             case _:
@@ -247,7 +270,7 @@ class ProcessGroup:
         child = daemon.child
         match action:
             case Attach():
-                self._attach(daemon)
+                self._attach(daemon, self.key)
             case Stop() if not self._plan.threads:
                 child.kill(signal.SIGTERM)  # a service script listens to nobody
             case Detach(number):
@@ -302,7 +325,8 @@ class ProcessGroup:
     def _note_unstarted(self, process: Process, error: OSError) -> None:
         self.planner.on_exit(process.number, time.monotonic(), f"could not be started ({error.strerror})")
 
-    def _attach(self, daemon: Daemon) -> None:
+    def _attach(self, daemon: Daemon, key: str) -> None:
+        """Connect a process, or an interpreter of it, with the front, for the requests that go by a key."""
         front = self._front.child
         if front is None or not self._front.ready:
             return  # the planner asks again once the front is ready
@@ -318,7 +342,7 @@ class ProcessGroup:
                     process=daemon.number,
                     pid=daemon.child.pid,
                     threads=daemon.scoreboard.threads,
-                    group=self.key,
+                    group=key,
                 )
 
     def drain(self) -> None:
@@ -327,6 +351,20 @@ class ProcessGroup:
             daemon.child.say(Word.DRAIN)
 
     # -- what happens to them
+
+    @property
+    def served_by(self) -> list[Daemon]:
+        """Everything that has a channel: the processes, and their interpreters."""
+        return list(self.daemons.values())
+
+    @property
+    def interpreters(self) -> list[dict[str, Any]]:
+        """The sub-interpreters of the processes, as `status` has them."""
+        return []
+
+    def scoreboards_of(self, daemon: Daemon) -> list[Scoreboard]:
+        """Return what all the interpreters of a process note what they run in."""
+        return [daemon.scoreboard]
 
     @property
     def children(self) -> list[Child]:
@@ -356,8 +394,9 @@ class ProcessGroup:
         if self._memory is not None:
             self._memory.forget(daemon.number)
         self._front.say(Word.DIED, process=daemon.number)
-        self.ended_before += daemon.scoreboard.requests
-        how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {daemon.scoreboard.requests} requests"
+        requests = sum(board.requests for board in self.scoreboards_of(daemon))
+        self.ended_before += requests
+        how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {requests} requests"
         hopeless = is_hopeless(status)
         self._log_messages()
         struck = os.WIFSIGNALED(status) and os.WTERMSIG(status) not in daemon.child.sent
@@ -372,13 +411,14 @@ class ProcessGroup:
         asked = level == "info"
         # A front that has taken it up answers DIED, or has said what was lost when the channel ended.
         knows = daemon.attached_to is not None and daemon.attached_to is self._front.child
-        waits = knows and (not asked or bool(daemon.scoreboard.rows()))
+        rows = [row for board in self.scoreboards_of(daemon) for row in board.rows()]
+        waits = knows and (not asked or bool(rows))
         obituary = Obituary(
             level,
             headline,
             [] if asked else describe_death(death, self._plan.cpu_time),
-            daemon.scoreboard.rows(),
-            daemon.lost,
+            rows,
+            self._lost_with(daemon),
             now + _TESTIMONY if waits else now,
             time.time(),
         )
@@ -386,6 +426,10 @@ class ProcessGroup:
         self._publish(now)
         for other, text in rest:
             self._log(other, text)
+
+    def _lost_with(self, daemon: Daemon) -> str | None:
+        """Return what the front says a process was running when it died; None until it does."""
+        return daemon.lost
 
     def note_lost(self, number: int, requests: str) -> None:
         """The front says what a process was running when its channel ended; it has died, or is about to."""
@@ -427,31 +471,24 @@ class ProcessGroup:
         if message.word is Word.LOADING:
             self.planner.on_loading(daemon.number, message.numbers("versions"))
         elif message.word is Word.LOADED:
-            self.loaded = True
-            self.failed = bool(message.fields["failed"])
-            self.planner.on_loaded(
-                daemon.number,
-                time.monotonic(),
-                failed=message.numbers("failed"),
-                error=message.text("error"),
-            )
-            if daemon.number in self.planner.processes:
-                # What it has before its first request is what the next one would begin with.
-                self._look_at_memory([self.planner.processes[daemon.number]])
+            self._note_loaded(daemon, message.numbers("failed"), message.text("error"))
         elif message.word is Word.DUMPED:
             self._errands.finish(message.number("token"))
         elif message.word is Word.SCRIPT:
-            self._learn(message.text("path"), message.text("callable_object"))
+            learn(self._scripts, message.text("path"), message.text("callable_object"))
         elif message.word is Word.KEPT:
             self.planner.on_kept(daemon.number)
         elif message.word is Word.RETIRE:
             self.planner.on_retire(daemon.number, ShutdownReason(message.text("reason")))
 
-    def _learn(self, path: str, callable_object: str) -> None:
-        """Have whoever is started from now on load a script that is in use."""
-        if len(self._scripts) >= _SCRIPTS and path not in self._scripts:
-            del self._scripts[next(iter(self._scripts))]
-        self._scripts[path] = callable_object
+    def _note_loaded(self, daemon: Daemon, failed: Mapping[str, int], error: str) -> None:
+        """A process has loaded its scripts but for those that `failed`, with their versions."""
+        self.loaded = True
+        self.failed = bool(failed)
+        self.planner.on_loaded(daemon.number, time.monotonic(), failed=failed, error=error)
+        if daemon.number in self.planner.processes:
+            # What it has before its first request is what the next one would begin with.
+            self._look_at_memory([self.planner.processes[daemon.number]])
 
     def _forget_control(self, daemon: Daemon) -> None:
         try:

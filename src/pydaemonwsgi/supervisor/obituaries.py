@@ -15,6 +15,10 @@ class Obituaries:
         """Return how many are not out yet."""
         return len(self._waiting)
 
+    def __contains__(self, number: int) -> bool:
+        """Whether the record of process `number` is not out yet."""
+        return number in self._waiting
+
     def add(self, number: int, obituary: Obituary) -> None:
         """Keep the record of process `number` until `take`."""
         self._waiting[number] = obituary

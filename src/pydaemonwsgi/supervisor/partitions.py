@@ -34,9 +34,11 @@ __all__ = ["Bind", "Leave", "Make", "Partition", "PartitionAction", "PartitionTa
 _TOO_LONG: Final = f"its name has more than {LONGEST_APPLICATION_GROUP} characters"
 _SERVICE: Final = "service scripts (threads=0) take none; send them to another process group"
 _FULL: Final = (
-    "there are {} already, all in use (maximum-application-groups); let applications share an interpreter "
+    "there are {} already, {} (maximum-application-groups); let applications share an interpreter "
     "(WSGIApplicationGroup %{{GLOBAL}}, or one name for several), or raise the limit"
 )
+_USED: Final = "all in use"
+_STAY: Final = "and their interpreters stay (application-groups=interpreters)"
 # Seconds between two records of the same refusal.
 _QUIET: Final = 60.0
 
@@ -132,6 +134,8 @@ class PartitionTable:
         fits: whether processes that were started for nobody in particular may be an application group's.
         new_key: makes a key that no partition has had.
         serves: whether its processes take requests; those that run service scripts do not.
+        together: the others run in the base's processes, in sub-interpreters; those cannot be taken down, so nobody
+            makes room.
     """
 
     def __init__(
@@ -144,12 +148,14 @@ class PartitionTable:
         fits: Callable[[str], bool],
         new_key: Callable[[], str],
         serves: bool = True,
+        together: bool = False,
     ) -> None:
         self.group = group
         self.limit = limit
         self._fits = fits
         self._new_key = new_key
         self._serves = serves
+        self._together = together
         self._quiet_until = 0.0
         self._base = Partition(group, base, Standing.UNBOUND if base is None else Standing.SERVING, lasts=True)
         self._partitions = {group: self._base}
@@ -174,7 +180,7 @@ class PartitionTable:
         self.limit, self._fits = limit, fits
         wanted = set(early)
         for partition in self.serving:
-            partition.lasts = partition is self._base or partition.application_group in wanted
+            partition.lasts = self._together or partition is self._base or partition.application_group in wanted
             if partition.application_group is not None:
                 wanted.discard(partition.application_group)
         return self._make_early(sorted(wanted))
@@ -203,13 +209,15 @@ class PartitionTable:
             self._apply(self._base, _Event.WANTED)
             return [Bind(self._base), Tell(self._base)]
         actions: list[PartitionAction] = []
-        if sum(one.standing is not Standing.LEAVING for one in self._partitions.values()) >= self.limit:
+        if self._count >= self.limit:
             unused = self._partitions.get(spare)
             if unused is None or unused.lasts or unused.standing is not Standing.SERVING:
-                return [self._refuse(application_group, _FULL.format(self.limit), now)]
+                return [
+                    self._refuse(application_group, _FULL.format(self.limit, _STAY if self._together else _USED), now)
+                ]
             self._apply(unused, _Event.CROWDED_OUT)
             actions.append(Leave(unused))
-        made = self._make(application_group, lasts=False)
+        made = self._make(application_group, lasts=self._together)
         return [*actions, Make(made), Tell(made)]
 
     def on_ended(self, key: str) -> None:
@@ -217,6 +225,12 @@ class PartitionTable:
         partition = self._partitions.get(key)
         if partition is not None and partition.standing is Standing.LEAVING:
             del self._partitions[key]
+
+    @property
+    def _count(self) -> int:
+        """How many there are; the main interpreter is there in any case where the others are sub-interpreters."""
+        living = [one for one in self._partitions.values() if one.standing is not Standing.LEAVING]
+        return len(living) - self._together
 
     def _find(self, application_group: str) -> Partition | None:
         return next((one for one in self.serving if one.application_group == application_group), None)

@@ -24,6 +24,7 @@ class Division:
         fits: whether processes that were started for nobody in particular may be an application group's.
         plan: makes the plan of an application group's own processes.
         bound: makes the plan of the base's processes, once they are an application group's.
+        together: whether the others run in the base's processes, each in a sub-interpreter of every one.
     """
 
     base: str | None
@@ -32,6 +33,7 @@ class Division:
     fits: Callable[[str], bool]
     plan: "Callable[[str], GroupPlan]"
     bound: "Callable[[str], GroupPlan]"
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class GroupPlan:
         process_group: name of the process group; "" if it is the name that people see.
         application_group: whose processes they are, "" is the main interpreter's; None: the first's that is wanted.
         division: of the process group; None where these are not its own processes, or where it is not divided.
+        interpreter: the orders of a sub-interpreter, where an application group has one in each process.
     """
 
     planner: Group
@@ -65,6 +68,7 @@ class GroupPlan:
     process_group: str = ""
     application_group: str | None = ""
     division: Division | None = None
+    interpreter: bytes = b""
 
     @property
     def name(self) -> str:

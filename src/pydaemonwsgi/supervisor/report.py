@@ -4,7 +4,7 @@ States are supervisord's words: STARTING, RUNNING, DRAINING (it finishes what it
 tried again later), FATAL (it is not tried again). All times are seconds from now.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
@@ -32,7 +32,7 @@ def group_state(group: Group) -> str:
 
 def report_group(
     group: Group,
-    scoreboards: Mapping[int, Scoreboard],
+    scoreboards: Mapping[int, Sequence[Scoreboard]],
     usage_of: Callable[[int], Usage | None],
     *,
     threads: int,
@@ -43,14 +43,14 @@ def report_group(
 
     Args:
         group: its planner.
-        scoreboards: of its processes, by number.
+        scoreboards: of its processes, by number; of each interpreter one.
         usage_of: asked with a pid.
-        threads: worker threads of each process.
+        threads: worker threads of each interpreter.
         ended_before: requests that processes have ended which are gone now.
         now: monotonic seconds.
     """
     processes = [
-        _report_process(process, scoreboards.get(process.number), usage_of, threads, now)
+        _report_process(process, scoreboards.get(process.number, ()), usage_of, threads, now)
         for process in group.processes.values()
     ]
     trouble = group.trouble
@@ -91,7 +91,7 @@ def _next_try(group: Group, now: float) -> float | None:
 
 def _report_process(
     process: Process,
-    scoreboard: Scoreboard | None,
+    boards: Sequence[Scoreboard],
     usage_of: Callable[[int], Usage | None],
     threads: int,
     now: float,
@@ -113,9 +113,9 @@ def _report_process(
         "age": now - process.started,
         "why": why,
         "failed": bool(process.failed),
-        "requests": scoreboard.requests if scoreboard is not None else 0,
-        "busy": len(scoreboard.rows()) if scoreboard is not None else 0,
-        "threads": threads,
+        "requests": sum(board.requests for board in boards),
+        "busy": sum(len(board.rows()) for board in boards),
+        "threads": threads * max(1, len(boards)),
         "rss": usage.rss if usage is not None else None,
         "cpu_seconds": usage.cpu_seconds if usage is not None else None,
     }

@@ -4,7 +4,7 @@ import os
 from typing import Final
 
 from pydaemonwsgi.channel.control import Word
-from pydaemonwsgi.supervisor.daemons import Daemon
+from pydaemonwsgi.supervisor.daemons import Daemon, Interpreter
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.groups import ProcessGroup
@@ -22,20 +22,23 @@ class Stacks:
 
     Args:
         group: its process group.
-        daemon: the process.
+        daemon: the process, or an interpreter of it.
         errands: where the question is noted.
 
     Attributes:
         group: the same.
         pid: the process's.
+        application_group: of the sub-interpreter; None for the main one.
         memory: descriptor of the memory that it writes into.
     """
 
-    __slots__ = ("_asked", "_errands", "_number", "_token", "group", "memory", "pid")
+    __slots__ = ("_asked", "_errands", "_number", "_thread", "_token", "application_group", "group", "memory", "pid")
 
     def __init__(self, group: ProcessGroup, daemon: Daemon, errands: Errands) -> None:
         self.group = group
-        self._number = daemon.number
+        self._number = daemon.process
+        self._thread = daemon.thread if isinstance(daemon, Interpreter) else 0
+        self.application_group = daemon.application_group if isinstance(daemon, Interpreter) else None
         self.pid = daemon.child.pid
         self.memory = create_shared("stacks", _SIZE)
         self._errands = errands
@@ -60,7 +63,7 @@ class Stacks:
             return "it has ended"
         if process.state is State.STARTING:
             return "it is starting"  # what it would do with the signal is not settled yet
-        if dump(self.pid) == "T":
+        if dump(self.pid, self._thread, self.application_group or "") == "T":
             return f"it is stopped by a signal (SIGSTOP); kill -CONT {self.pid} has it go on"
         if not self.group.threads:
             return "it runs a service script; its stacks are in the error log"

@@ -12,6 +12,7 @@ __all__ = [
     "process_state",
     "resident_bytes",
     "set_title",
+    "signal_thread",
 ]
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -45,6 +46,17 @@ def process_state(pid: int) -> str:
             return file.read().rpartition(b") ")[2][:1].decode("ascii", "replace") or "?"
     except OSError:
         return "?"
+
+
+def signal_thread(pid: int, thread: int, number: int) -> None:
+    """Send a signal to one thread of a process (tgkill); without effect where the C library cannot (musl).
+
+    Raises:
+        ProcessLookupError: the process has no such thread.
+    """
+    send = getattr(_LIBC, "tgkill", None)
+    if send is not None and send(pid, thread, number):
+        raise ProcessLookupError(ctypes.get_errno(), f"pid {pid} has no thread {thread} that a signal can be sent to")
 
 
 def adopt_orphans() -> None:

@@ -37,6 +37,8 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.DUMPED: {"token": 7},
     Word.KEEP: {"versions": {"script /srv/späß.wsgi": 1795413600123456789}},
     Word.LOAD: {"scripts": {"/srv/a.wsgi": "application", "/srv/b.wsgi": ""}},
+    Word.OPEN: {},
+    Word.OPENED: {"thread": 4711},
     Word.LOADING: {"versions": {"script /srv/a.wsgi": 1, "module b": 2}},
     Word.LOADED: {"failed": {"script /srv/a.wsgi": 1795413600123456789}, "error": "Traceback …"},
     Word.SCRIPT: {"path": "/srv/a.wsgi", "callable_object": "application"},

@@ -690,6 +690,10 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("WSGIScriptAlias a /a.wsgi", "'a' is no URL path"),
         ("WSGIScriptAlias /a", "takes two arguments, and options"),
         ("WSGIScriptAlias / /a.wsgi process-group=nobody", "there is no process group 'nobody'"),
+        (
+            "WSGIDaemonProcess a preload=On application-groups=interpreters",
+            "preload= and application-groups=interpreters exclude each other",
+        ),
         ("WSGIDaemonProcess s threads=0", "write WSGIImportScript FILE process-group=s"),
         ("WSGIProcessGroup %{GLOBL}", "'%{GLOBL}' is a form that is not known"),
         ("WSGIErrorOverride Maybe", "'Maybe' is neither On nor Off; give On or Off"),

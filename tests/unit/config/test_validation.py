@@ -32,6 +32,10 @@ def test_defaults_are_valid() -> None:
             "--reload-on-changes and --disable-reloading contradict each other",
         ),
         ({"home": "/srv", "working_directory": "/srv"}, "--home and --working-directory say the same"),
+        (
+            {"preload": True, "application_groups": "interpreters"},
+            "--preload and --application-groups interpreters exclude each other",
+        ),
         ({"home": "srv"}, "--home: 'srv' does not begin with /"),
         ({"script_user": "jack", "script_group": "web"}, "--script-user and --script-group exclude each other"),
         ({"cpu_priority": 21}, "--cpu-priority: '21' is too large; give -20 to 20"),

@@ -24,6 +24,7 @@ TEXTS = [
     *("jack", "#1000", "a,b", "", "/srv/x y", "rel/dir", "/a:/b c", "run.log", "-", 'a"b', "a\\b", "it's"),
     *("[::1]:80", "127.0.0.1:8080", ":80", "unix:run/x.sock", "::1", "0.0.0.0", "%h %r", '%h "%r" %>s', "combined"),
     *("warning", "critical", "debug", "en_US.UTF-8", "my_app", "/mounted/here", "/", "%{GROUP}", "exact", "log"),
+    "interpreters",
 ]
 
 

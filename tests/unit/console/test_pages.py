@@ -58,7 +58,7 @@ def status(*groups: dict[str, Any], report: dict[str, Any] | None = None) -> dic
     }
 
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "clients": 7,
     "idle": 4,
     "receiving": 1,
@@ -81,6 +81,20 @@ def test_status_page_of_a_healthy_server() -> None:
         "\n"
         "GROUP  PID  STATE    SINCE        AGE  REQUESTS    BUSY       RSS   CPU  WHY\n"
         "shop   101  RUNNING  1 min  1 min 1 s    12,345  2 of 5  38.1 MiB  10 %\n"
+    )
+
+
+def test_status_page_shows_interpreters_of_processes() -> None:
+    """What waits for any of them waits for the group's processes."""
+    one = {"application_group": "a|/b", "pid": 101, "loaded": True, "requests": 1234, "busy": 1, "threads": 5}
+    queues = {"shop|a|/b": {"queued": 4, "in_flight": 1, "refused": False}}
+    shown = group(interpreters=[one, {**one, "application_group": "c", "loaded": False, "busy": 0}])
+    page = status_page(status(shown, report={**REPORT, "groups": {**REPORT["groups"], **queues}}), "x")
+    assert "shop   RUNNING   1 of 1  2 of 5       7    12,345" in page
+    assert page.endswith(
+        "GROUP  PID  APPLICATION GROUP  STATE    REQUESTS    BUSY\n"
+        "shop   101  a|/b               LOADED      1,234  1 of 5\n"
+        "shop   101  c                  LOADING     1,234  0 of 5\n"
     )
 
 
@@ -161,11 +175,11 @@ def test_dump_page_names_each_process() -> None:
         {
             "processes": [
                 {"group": "shop", "pid": 1, "stacks": "thread a\n  File x\n"},
-                {"group": "blog", "pid": 2, "stacks": "thread b\n"},
+                {"group": "blog", "pid": 2, "stacks": "thread b\n", "application_group": "b|/c"},
             ]
         }
     )
     assert page == (
         "daemon process 1 of process group shop\n\nthread a\n  File x\n\n"
-        "daemon process 2 of process group blog\n\nthread b\n"
+        "daemon process 2 of process group blog, application group b|/c\n\nthread b\n"
     )

@@ -28,6 +28,17 @@ def test_no_limit() -> None:
     assert counter.ended == 10_000
 
 
+def test_what_others_have_ended_counts() -> None:
+    """The one that finds the limit reached, by whomever, says so once."""
+    others = iter((1, 5, 9, 30))
+    counter = RequestLimit(10, lambda ended: ended + next(others))
+    assert [counter.count() for _ in range(2)] == [None, None]
+    assert not counter.reached
+    assert counter.count() is ShutdownReason.MAXIMUM_REQUESTS
+    assert counter.count() is None
+    assert counter.reached
+
+
 @given(st.integers(1, 10**9), st.integers())
 def test_jitter_is_at_most_a_tenth_below(limit: int, seed: int) -> None:
     """A process's own limit is never above the configured one, never more than a tenth below, never none."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pydaemonwsgi.config.grouping import has_own_gil
 from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.errors import ConfigurationError
@@ -54,6 +55,35 @@ def test_the_base_is_the_main_interpreters_or_that_of_what_is_loaded_early(lines
     division = drawn(lines).division
     assert division is not None
     assert division.base == base
+
+
+def test_with_interpreters_the_base_is_the_main_interpreters() -> None:
+    """Whatever is loaded early; a service script, which takes no requests, has its process for itself."""
+    lines = "WSGIImportScript /a.wsgi process-group=g application-group=first"
+    together = drawn(f"WSGIDaemonProcess g application-groups=interpreters\n{lines}").division
+    assert together is not None
+    assert (together.base, together.early, together.together) == ("", ("first",), True)
+    service = drawn(f"WSGIDaemonProcess g application-groups=interpreters threads=0\n{lines}").division
+    assert service is not None
+    assert (service.base, service.together) == ("first", False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "own"),
+    [
+        ("", False),
+        ("WSGIPerInterpreterGIL On", True),
+        ("WSGIPerInterpreterGIL On\n<WSGIInterpreterOptions application-group=a>\nWSGIPerInterpreterGIL Off", False),
+        ("WSGIPerInterpreterGIL On\n<WSGIInterpreterOptions application-group=b>\nWSGIPerInterpreterGIL Off", True),
+        ("<WSGIInterpreterOptions process-group=g>\nWSGIPerInterpreterGIL On", True),
+    ],
+)
+def test_an_application_group_has_the_gil_that_is_said(lines: str, own: bool) -> None:
+    """What `check` says of it is what its interpreter gets."""
+    end = "</WSGIInterpreterOptions>" if "<" in lines else ""
+    text = f"WSGIDaemonProcess g application-groups=interpreters\n{lines}\n{end}"
+    assert settings(drawn(text), "a").per_interpreter_gil is own
+    assert has_own_gil(server_of(f"Listen 8000\n{text}"), "g", "a") is own
 
 
 def test_scripts_of_apaches_children_have_a_main_interpreter() -> None:

@@ -1,7 +1,7 @@
 """The record of a death."""
 
 from pydaemonwsgi.metrics.scoreboard import Row
-from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
+from pydaemonwsgi.supervisor.crash_report import Death, LastWords, Obituary, describe_death
 
 
 def obituary(lost: str | None) -> Obituary:
@@ -49,3 +49,17 @@ def test_kill_for_lack_of_memory_is_told_apart_from_others() -> None:
     ):
         death = Death(1.0, 0.5, 1, 2, 3.0, killed=True, out_of_memory=reason)
         assert describe_death(death)[-1] == line
+
+
+def test_last_words_name_the_application_groups_that_were_running() -> None:
+    """Complete when something has been said of each, be it that nothing was running."""
+    words = LastWords({3: "%{GLOBAL}", 4: "a", 5: "b"})
+    words.told[5] = "request 1: GET /b\nrequest 2: GET /b"
+    words.told[3] = ""
+    assert not words.is_complete
+    words.told[4] = "request 3: GET /a"
+    assert words.is_complete
+    assert words.text() == (
+        "in the application group a:\n  request 3: GET /a\n"
+        "in the application group b:\n  request 1: GET /b\n  request 2: GET /b"
+    )

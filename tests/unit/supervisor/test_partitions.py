@@ -17,7 +17,9 @@ from pydaemonwsgi.supervisor.partitions import (
 )
 
 
-def table(base: str | None = None, *early: str, limit: int = 3, misfits: str = "") -> PartitionTable:
+def table(
+    base: str | None = None, *early: str, limit: int = 3, misfits: str = "", together: bool = False
+) -> PartitionTable:
     """A table whose keys are k1, k2 …; `misfits` are the letters of names that need processes of their own."""
     numbers = itertools.count(1)
     return PartitionTable(
@@ -27,6 +29,7 @@ def table(base: str | None = None, *early: str, limit: int = 3, misfits: str = "
         limit=limit,
         fits=lambda name: name not in misfits.split(),
         new_key=lambda: f"k{next(numbers)}",
+        together=together,
     )
 
 
@@ -140,6 +143,17 @@ def test_who_may_not_leave_makes_no_room(spare: str) -> None:
     done(one, "b")
     assert done(one, "c", spare="k2") == ["Leave k2", "Make k3", "Tell k3"]
     assert done(one, "d", spare=spare) == ["Refuse d"]
+
+
+def test_sub_interpreters_make_no_room() -> None:
+    """They cannot be taken down, and a new configuration changes nothing of that; the main one does not count."""
+    one = table("", limit=2, together=True)
+    done(one, "a")
+    one.renew(early=(), limit=2, fits=lambda name: True)
+    assert done(one, "b") == ["Make k2", "Tell k2"]
+    [said] = one.want("c", "k1", 0.0)
+    assert isinstance(said, Refuse)
+    assert "there are 2 already, and their interpreters stay (application-groups=interpreters)" in said.text
 
 
 def test_the_end_of_one_that_goes_on_is_nothing() -> None:

@@ -29,7 +29,7 @@ def running(size: int = 2) -> Group:
     return group
 
 
-def told(group: Group, now: float, scoreboards: dict[int, Scoreboard] | None = None) -> dict[str, Any]:
+def told(group: Group, now: float, scoreboards: dict[int, list[Scoreboard]] | None = None) -> dict[str, Any]:
     usages = {101: Usage(1000, 2.5)}
     return report_group(group, scoreboards or {}, usages.get, threads=5, ended_before=7, now=now)
 
@@ -105,7 +105,7 @@ def test_a_process_tells_since_when_it_is_what_it_is() -> None:
     scoreboard.begin(2, 11, 0.0)
     scoreboard.begin(3, 12, 0.0)
     scoreboard.end(3, 4)
-    report = told(group, 9.0, {1: scoreboard})
+    report = told(group, 9.0, {1: [scoreboard]})
     assert report["processes"] == [
         {
             "number": 1,

@@ -1,6 +1,7 @@
 """Which application groups a configuration makes, and what each would run as. Sans-I/O.
 
-`%{GLOBAL}` is the main interpreter of the group's processes. Every other application group has processes of its own.
+`%{GLOBAL}` is the main interpreter of the group's processes. Every other application group has processes of its own,
+or a sub-interpreter in each of the process group's.
 """
 
 from collections.abc import Iterator
@@ -8,10 +9,12 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.checking.row import Check, Finding
-from pydaemonwsgi.config.grouping import WSGI_HANDLERS, group_of, settings_at
+from pydaemonwsgi.config.grouping import WSGI_HANDLERS, group_of, has_own_gil, settings_at
 from pydaemonwsgi.config.model import Host, Position, ProcessGroup, ScriptAlias, Server, merge_settings
+from pydaemonwsgi.config.problems import Severity
+from pydaemonwsgi.config.values import INTERPRETERS
 
-__all__ = ["CHECKS", "ApplicationGroup", "application_groups"]
+__all__ = ["CHECKS", "ApplicationGroup", "application_groups", "runs_as"]
 
 _MANY = "each script"
 
@@ -44,9 +47,15 @@ def application_groups(server: Server) -> list[ApplicationGroup]:
     for process_group, name, script, position in _named(server):
         key = (process_group, name)
         if key not in found:
-            runs_as = _runs_as(name, groups.get(process_group))
-            found[key] = ApplicationGroup(process_group, name, runs_as, script, position)
+            runs = _runs_as(name, groups.get(process_group), server)
+            found[key] = ApplicationGroup(process_group, name, runs, script, position)
     return list(found.values())
+
+
+def runs_as(server: Server, process_group: str, application_group: str) -> str:
+    """Return what an application group runs as, as a phrase."""
+    groups = {group.name: group for group in server.groups}
+    return _runs_as(application_group, groups.get(process_group), server)
 
 
 def _named(server: Server) -> Iterator[tuple[str, str, str, Position]]:
@@ -93,7 +102,7 @@ def _port(server: Server, host: Host) -> int | None:
     return ports.pop() if len(ports) == 1 else None
 
 
-def _runs_as(name: str, group: ProcessGroup | None) -> str:
+def _runs_as(name: str, group: ProcessGroup | None, server: Server) -> str:
     if name == "":
         return "the main interpreter of its processes"
     if group is None:
@@ -101,6 +110,10 @@ def _runs_as(name: str, group: ProcessGroup | None) -> str:
     count, threads = group.options.process_count, group.options.threads
     noun = "process" if count == 1 else "processes"
     each = f" with {threads} threads" if threads else ""
+    if threads and group.options.application_groups == INTERPRETERS:
+        gil = "a GIL of its own" if has_own_gil(server, group.name, name) else "the GIL of the main one"
+        where = "its process" if count == 1 else f"each of its {count} processes"
+        return f"a sub-interpreter in {where}, with {threads} threads and {gil}"
     whose = "for each" if name.endswith(f"|{_MANY}") or name.startswith("%{") else "of its own"
     return f"{count} {noun}{each} {whose}"
 
@@ -123,4 +136,16 @@ def _too_many(server: Server, machine: Machine) -> Iterator[Finding]:
             )
 
 
-CHECKS = (Check("more application groups than a process group may have", _too_many),)
+def _without_subinterpreters(server: Server, machine: Machine) -> Iterator[Finding]:
+    for group in server.groups:
+        if not group.options.threads or group.options.application_groups != INTERPRETERS:
+            continue
+        if (why := machine.lacks_subinterpreters(group.options)) is not None:
+            text = f"the process group {group.title!r}: {why}"
+            yield Finding(group.position, "WSGIDaemonProcess", text, Severity.ERROR)
+
+
+CHECKS = (
+    Check("more application groups than a process group may have", _too_many),
+    Check("sub-interpreters for a Python that has none", _without_subinterpreters),
+)

@@ -40,6 +40,9 @@ class Machine(Protocol):
             directories: the same, to be entered.
         """
 
+    def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
+        """Why the Python of a process group cannot have sub-interpreters; None if it can, or cannot be asked."""
+
     def memory(self) -> int | None:
         """Bytes of memory that the machine, or the container, has."""
 

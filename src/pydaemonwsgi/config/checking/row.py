@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.model import Position, Server
+from pydaemonwsgi.config.problems import Severity
 
 __all__ = ["Check", "Finding"]
 
@@ -16,11 +17,13 @@ class Finding:
     Attributes:
         directive: whose place it is.
         text: what happens, and what to do about it.
+        severity: an error is what the server will not start with.
     """
 
     position: Position
     directive: str
     text: str
+    severity: Severity = Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from pydaemonwsgi.config.checking import application_groups, files, groups, host
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.checking.row import Check
 from pydaemonwsgi.config.model import Server
-from pydaemonwsgi.config.problems import Problem, Severity
+from pydaemonwsgi.config.problems import Problem
 
 __all__ = ["CHECKS", "check"]
 
@@ -16,4 +16,4 @@ def check(server: Server, machine: Machine) -> list[Problem]:
     """What somebody will regret, by file and line; each said once."""
     findings = dict.fromkeys(finding for row in CHECKS for finding in row.look(server, machine))
     ordered = sorted(findings, key=lambda finding: (finding.position.file, finding.position.line))
-    return [Problem(Severity.WARNING, finding.position, finding.directive, finding.text) for finding in ordered]
+    return [Problem(finding.severity, finding.position, finding.directive, finding.text) for finding in ordered]

@@ -13,7 +13,7 @@ from pydaemonwsgi.config.model import ImportScript
 from pydaemonwsgi.config.option import Option
 from pydaemonwsgi.config.options import OPTIONS
 from pydaemonwsgi.config.problems import nearest
-from pydaemonwsgi.config.validation import EXCLUSIVE
+from pydaemonwsgi.config.validation import EXCLUSIVE, PRELOADED_INTERPRETERS
 from pydaemonwsgi.config.values import BadValueError, ValueKind
 
 __all__ = ["DAEMON_OPTIONS", "OTHER_DAEMON_OPTIONS", "ROWS"]
@@ -71,6 +71,8 @@ def _daemon_process(line: Line) -> None:
     for one, other, why in EXCLUSIVE:
         if group.options.get(one) and group.options.get(other):
             wrong.append(f"{OPTIONS[one].daemon_option}= and {OPTIONS[other].daemon_option}= {why}; give one")
+    if group.options.get("preload") and group.options.get("application_groups") == values.INTERPRETERS:
+        wrong.append(f"preload= and application-groups=interpreters {PRELOADED_INTERPRETERS}; give one")
     # All of them at once, as everywhere.
     if wrong:
         raise BadValueError("; ".join(wrong))
@@ -241,7 +243,8 @@ ROWS = (
         "WSGIPerInterpreterGIL",
         _INTERPRETER,
         "On|Off",
-        "Accepted: each application group has processes of its own, and so a GIL of its own.",
+        "Whether a sub-interpreter has a GIL of its own, which some extension modules refuse; with "
+        "application-groups=interpreters only, for processes have their own in any case.",
         _interpreter("per_interpreter_gil", _FLAG),
         "Off",
     ),

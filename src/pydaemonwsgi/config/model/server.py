@@ -92,6 +92,11 @@ class InterpreterOptions:
     restrict_signal: bool | None = None
     position: Position = field(default=NOWHERE, compare=False)
 
+    @property
+    def selectors(self) -> int:
+        """How many of the two it names; the more, the later it counts."""
+        return (self.process_group is not None) + (self.application_group is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Python:

@@ -5,6 +5,7 @@ from pydaemonwsgi.config.values.kinds import BadValueError, ValueKind
 from pydaemonwsgi.config.values.logs import LOG_LEVELS, access_log_format, log_level
 from pydaemonwsgi.config.values.names import (
     GROUP_TITLE,
+    INTERPRETERS,
     account_name,
     account_names,
     callable_name,
@@ -21,6 +22,7 @@ from pydaemonwsgi.config.values.paths import absolute_directory, directories, fi
 
 __all__ = [
     "GROUP_TITLE",
+    "INTERPRETERS",
     "LOG_LEVELS",
     "BadValueError",
     "ListenAddress",

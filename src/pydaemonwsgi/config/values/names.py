@@ -9,6 +9,7 @@ from pydaemonwsgi.config.values.kinds import BadValueError, ValueKind, has_contr
 
 __all__ = [
     "GROUP_TITLE",
+    "INTERPRETERS",
     "account_name",
     "account_names",
     "callable_name",
@@ -23,6 +24,7 @@ __all__ = [
 
 
 GROUP_TITLE = "%{GROUP}"
+INTERPRETERS = "interpreters"
 """As a process title: `(wsgi:NAME)`."""
 
 

@@ -21,6 +21,7 @@ class FakeMachine:
     total_memory: int | None = None
     backlog: int | None = None
     root: bool = False
+    old_python: bool = False
     strangers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
@@ -48,6 +49,10 @@ class FakeMachine:
             for path, what in (*paths, *directories)
             if path in self.secret
         ]
+
+    def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
+        del options
+        return "this Python is too old" if self.old_python else None
 
     def memory(self) -> int | None:
         return self.total_memory

@@ -3,7 +3,8 @@
 import pytest
 
 from pydaemonwsgi.config.checking.application_groups import application_groups
-from pydaemonwsgi.config.checking.table import CHECKS
+from pydaemonwsgi.config.checking.table import CHECKS, check
+from pydaemonwsgi.config.problems import Severity
 from tests.unit.config.checking.fake_machine import FakeMachine, server_of, warnings_of
 
 GOOD = """\
@@ -372,6 +373,42 @@ def test_more_application_groups_than_there_may_be_are_found() -> None:
     [found] = [warning for warning in warnings_of(text) if "application groups" in warning]
     assert found.startswith("8: WSGIApplicationGroup: the process group 'site' may have 3 application groups")
     assert not [warning for warning in warnings_of(text.replace("=3", "=4")) if "application groups" in warning]
+
+
+def test_sub_interpreters_for_a_python_that_has_none_are_an_error() -> None:
+    """The server does not start with them; a service script needs none."""
+    group = "Listen 8000\nWSGIDaemonProcess site application-groups=interpreters"
+    alias = "WSGIScriptAlias / /a.wsgi process-group=site"
+    [found] = check(server_of(f"{group}\n{alias}"), FakeMachine(old_python=True))
+    assert (found.severity, found.position.line) == (Severity.ERROR, 2)
+    assert found.text == "the process group 'site': this Python is too old"
+    assert not check(server_of(f"{group}\n{alias}"), FakeMachine())
+    script = "WSGIImportScript /a.wsgi process-group=site application-group=%{GLOBAL}"
+    service = f"{group} threads=0\n{script}"
+    assert not [
+        one for one in check(server_of(service), FakeMachine(old_python=True)) if one.severity is Severity.ERROR
+    ]
+
+
+def test_what_runs_in_sub_interpreters_says_so() -> None:
+    """For the main interpreter nothing changes."""
+    text = """\
+Listen 8080
+WSGIDaemonProcess site threads=5 application-groups=interpreters
+WSGIProcessGroup site
+WSGIPerInterpreterGIL On
+WSGIScriptAlias /a /a.wsgi application-group=a
+WSGIScriptAlias /b /b.wsgi application-group=%{GLOBAL}
+<WSGIInterpreterOptions application-group=c>
+WSGIPerInterpreterGIL Off
+</WSGIInterpreterOptions>
+WSGIScriptAlias /c /c.wsgi application-group=c
+"""
+    assert {group.name: group.runs_as for group in application_groups(server_of(text))} == {
+        "a": "a sub-interpreter in its process, with 5 threads and a GIL of its own",
+        "": "the main interpreter of its processes",
+        "c": "a sub-interpreter in its process, with 5 threads and the GIL of the main one",
+    }
 
 
 def test_the_main_interpreter_is_no_application_group_apart() -> None:

@@ -1,0 +1,433 @@
+"""A process group whose processes run each application group in a sub-interpreter: does what its planner wants. Shell.
+
+Theory of operation. The planner knows processes, and nothing of interpreters: the process is what is started, replaced
+and killed (mod_wsgi's semantics). To the front, each (process, application group) is what a daemon process is
+elsewhere, with a number, a channel and a scoreboard of its own; the main interpreter has the process's own number.
+
+    - An application group that is wanted is opened in every process that takes requests or will; whoever is started
+      later is told of it at once. `_open_missing` compares, so that nothing is lost where something fails.
+    - A process counts as loaded when all its interpreters are; then all its channels are given to the front. Where an
+      interpreter is opened in a process that serves already, its channel follows when it is loaded.
+    - What the planner wants of a process, all its interpreters are told. It has drained when the last channel has
+      ended; a channel that ends unasked, or an interpreter that fails, makes the process one to be replaced.
+    - A sign of life is the oldest of all interpreters': one that is stuck counts, though the others go on.
+"""
+
+import contextlib
+import logging
+import os
+import selectors
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pydaemonwsgi.channel.control import Message, Word
+from pydaemonwsgi.config.model import partition_title
+from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
+from pydaemonwsgi.supervisor.actions import Attach, Detach, Dump, Keep, NumberedAction, Stop
+from pydaemonwsgi.supervisor.children import Child, hear_all
+from pydaemonwsgi.supervisor.crash_report import Death, LastWords
+from pydaemonwsgi.supervisor.daemons import Daemon, Interpreter
+from pydaemonwsgi.supervisor.dump import dump
+from pydaemonwsgi.supervisor.errands import Errands
+from pydaemonwsgi.supervisor.front import Front
+from pydaemonwsgi.supervisor.groups import ProcessGroup, learn
+from pydaemonwsgi.supervisor.lifecycle import State
+from pydaemonwsgi.supervisor.plan import GroupPlan
+from pydaemonwsgi.system.descriptors import memfd
+from pydaemonwsgi.system.memory import create_shared, map_shared
+from pydaemonwsgi.system.sockets import control_pair
+
+__all__ = ["HostingProcessGroup"]
+
+logger = logging.getLogger(__name__)
+
+# Seconds until an interpreter is asked for again after there were no descriptors for it.
+_AGAIN: Final = 5.0
+# States of processes in which an interpreter is opened.
+_OPEN: Final = frozenset((State.STARTING, State.RUNNING))
+# Seconds from one interpreter's stacks to the next one's, so that they are legible; in all they must not take long.
+_BETWEEN: Final = 0.02
+_DUMPED: Final = 8
+
+
+class _Tenant:
+    """An application group that has an interpreter in each process.
+
+    Attributes:
+        plan: what its interpreters are to be.
+        scripts: those in use, as `ProcessGroup` has them.
+    """
+
+    def __init__(self, plan: GroupPlan) -> None:
+        self.plan = plan
+        self.scripts: dict[str, str] = {}
+
+
+class HostingProcessGroup(ProcessGroup):
+    """See the module's docstring; the arguments are those of `ProcessGroup`."""
+
+    def __init__(
+        self,
+        plan: GroupPlan,
+        front: Front,
+        selector: selectors.BaseSelector,
+        numbers: Iterator[int],
+        errands: Errands,
+        key: str = "",
+    ) -> None:
+        super().__init__(plan, front, selector, numbers, errands, key)
+        self._tenants: dict[str, _Tenant] = {}
+        self._interpreters: dict[int, Interpreter] = {}
+        self._hosted: dict[int, dict[str, Interpreter]] = {}  # of each process, by key
+        self._main_loaded: dict[int, Message] = {}
+        self._ended: dict[int, set[int]] = {}  # of draining processes: numbers whose channels have ended
+        self._last_words: dict[int, LastWords] = {}  # of processes that have died, while the front may still speak
+        self._open_again = 0.0
+
+    # -- application groups
+
+    def open(self, plan: GroupPlan, key: str) -> None:
+        """Have each process run an application group, in an interpreter of its own.
+
+        Args:
+            plan: what the interpreters are to be; the rest of it is the process group's.
+            key: what the front calls it.
+        """
+        self._tenants[key] = _Tenant(plan)
+        self._open_missing()
+
+    def change(self, plan: GroupPlan, key: str) -> None:
+        """Have the interpreters that are opened from now on be what another plan says."""
+        self._tenants[key].plan = plan
+
+    @property
+    def application_groups(self) -> list[str]:
+        """Those that have an interpreter in each process, the main one's not counted."""
+        return [tenant.plan.application_group or "" for tenant in self._tenants.values()]
+
+    def holds(self, name: str) -> bool:
+        """See `ProcessGroup.holds`."""
+        return name in {partition_title(self.process_group, one) for one in self.application_groups}
+
+    @property
+    def keys(self) -> list[str]:
+        """See `ProcessGroup.keys`."""
+        return [self.key, *self._tenants]
+
+    def interpreters_of(self, daemon: Daemon) -> list[Interpreter]:
+        """Return the interpreters of a process, the main one not counted."""
+        return list(self._hosted.get(daemon.number, {}).values())
+
+    @property
+    def served_by(self) -> list[Daemon]:
+        """See `ProcessGroup.served_by`."""
+        return [*self.daemons.values(), *self._interpreters.values()]
+
+    @property
+    def interpreters(self) -> list[dict[str, Any]]:
+        """See `ProcessGroup.interpreters`."""
+        return [
+            {
+                "application_group": one.application_group,
+                "process": one.host,
+                "pid": one.child.pid,
+                "loaded": one.loaded,
+                "requests": one.scoreboard.requests,
+                "busy": len(one.scoreboard.rows()),
+                "threads": one.scoreboard.threads,
+            }
+            for one in self._interpreters.values()
+        ]
+
+    def scoreboards_of(self, daemon: Daemon) -> list[Scoreboard]:
+        """See `ProcessGroup.scoreboards_of`."""
+        return [daemon.scoreboard, *(one.scoreboard for one in self.interpreters_of(daemon))]
+
+    def _open_missing(self) -> None:
+        now = time.monotonic()
+        if not self._tenants or now < self._open_again:
+            return
+        for daemon in self.daemons.values():
+            process = self.planner.processes.get(daemon.number)
+            if process is None or process.state not in _OPEN or process.cut_off:
+                continue
+            there = self._hosted.get(daemon.number, {})
+            if len(there) == len(self._tenants):
+                continue
+            for key, tenant in self._tenants.items():
+                if key in there:
+                    continue
+                try:
+                    self._open(daemon, key, tenant)
+                except OSError as error:
+                    self._open_again = now + _AGAIN
+                    logger.error(
+                        "process group %s: no interpreter can be opened in %s: %s; trying again",
+                        self.name,
+                        process.name,
+                        error.strerror,
+                    )
+                    return
+
+    def _open(self, daemon: Daemon, key: str, tenant: _Tenant) -> None:
+        threads = tenant.plan.threads
+        size = scoreboard_size(threads)
+        with contextlib.ExitStack() as undo:
+            board = create_shared("scoreboard", size)
+            undo.callback(os.close, board)
+            memory = map_shared(board, size)
+            ours, theirs = control_pair()
+            undo.callback(ours.close)
+            with theirs:
+                orders = memfd("orders")
+                try:
+                    os.write(orders, tenant.plan.interpreter)
+                    daemon.child.say(Word.OPEN, (theirs.fileno(), board, orders))
+                finally:
+                    os.close(orders)
+            undo.pop_all()
+        ours.setblocking(False)
+        interpreter = Interpreter(
+            Child(daemon.child.pid, ours),
+            next(self._numbers),
+            board,
+            Scoreboard(memory, threads),
+            host=daemon.number,
+            key=key,
+            application_group=tenant.plan.application_group or "",
+        )
+        self._interpreters[interpreter.number] = interpreter
+        self._hosted.setdefault(daemon.number, {})[key] = interpreter
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear_interpreter(interpreter))
+        interpreter.child.say(Word.LOAD, scripts=tenant.scripts)
+
+    # -- carrying out
+
+    def carry_out(self) -> None:
+        """See `ProcessGroup.carry_out`."""
+        self._open_missing()
+        super().carry_out()
+        self._last_words = {host: words for host, words in self._last_words.items() if host in self._obituaries}
+
+    def next_deadline(self, now: float) -> float | None:
+        """See `ProcessGroup.next_deadline`."""
+        times = [super().next_deadline(now), self._open_again if self._open_again > now else None]
+        return min((at for at in times if at is not None), default=None)
+
+    def _last_beat(self, daemon: Daemon) -> float:
+        beats = [super()._last_beat(daemon)]
+        # 0.0 is one that has not begun to beat: what it loads may take its time.
+        beats += [beat for one in self.interpreters_of(daemon) if (beat := one.scoreboard.heartbeat.last)]
+        return min(beats)
+
+    def _start(self) -> None:
+        super()._start()
+        self._open_missing()
+
+    def _act_on(self, action: NumberedAction) -> None:
+        daemon = self.daemons.get(action.number)
+        if daemon is None:
+            return
+        interpreters = self.interpreters_of(daemon)
+        if isinstance(action, Detach):
+            self._detach([daemon, *interpreters])
+            return
+        if isinstance(action, Dump):
+            self._dump(daemon, interpreters)
+            return
+        super()._act_on(action)
+        for one in interpreters:
+            match action:
+                case Attach() if one.loaded:
+                    self._attach(one, one.key)
+                case Stop(_, timeout):
+                    one.child.say(Word.STOP, timeout=float(timeout))
+                case Keep(_, versions):
+                    one.child.say(Word.KEEP, versions=versions)
+
+    def _detach(self, parts: list[Daemon]) -> None:
+        """Have the front give a process no more requests."""
+        host = parts[0].number
+        self._ended[host] = set()
+        for one in parts:
+            one.child.say(Word.DRAIN)
+            known = one.attached_to is not None and one.attached_to is self._front.child
+            if not known or not self._front.say(Word.DETACH, process=one.number):
+                self._ended[host].add(one.number)
+        self._look_whether_drained(host)
+
+    def _look_whether_drained(self, host: int) -> None:
+        daemon = self.daemons.get(host)
+        numbers = set() if daemon is None else {host, *(one.number for one in self.interpreters_of(daemon))}
+        if numbers <= self._ended.get(host, set()):
+            self._ended.pop(host, None)
+            self.planner.on_detached(host, time.monotonic())
+
+    def _dump(self, daemon: Daemon, interpreters: list[Interpreter]) -> None:
+        """Have those write their stacks that give no sign of life, in C; one after the other, to be legible."""
+        self._log_messages()
+        silent = time.monotonic() - self.planner.timeouts.deadlock / 2
+        if daemon.scoreboard.heartbeat.last < silent:
+            dump(daemon.child.pid)
+        for one in interpreters[:_DUMPED]:
+            if one.thread and 0.0 < one.scoreboard.heartbeat.last < silent:
+                time.sleep(_BETWEEN)
+                dump(one.child.pid, one.thread, one.application_group)
+
+    def drain(self) -> None:
+        """See `ProcessGroup.drain`."""
+        super().drain()
+        for one in self._interpreters.values():
+            one.child.say(Word.DRAIN)
+
+    # -- what happens to them
+
+    def _obey(self, daemon: Daemon, message: Message) -> None:
+        if message.word is Word.LOADING:
+            self._note_loading(daemon.number, message.numbers("versions"))
+        elif message.word is Word.LOADED:
+            self.loaded = True
+            self._main_loaded[daemon.number] = message
+            self._look_whether_loaded(daemon)
+        else:
+            super()._obey(daemon, message)
+
+    def _hear_interpreter(self, interpreter: Interpreter) -> None:
+        daemon = self.daemons.get(interpreter.host)
+        if daemon is None:
+            return
+        try:
+            self._read(daemon, interpreter)
+        except EOFError:
+            # Nearly always because the process has died, or ends as it was asked to. If not, the log says why.
+            self._forget_control(interpreter)
+            self._note_failure(daemon)
+
+    def _read(self, daemon: Daemon, interpreter: Interpreter) -> None:
+        """Hear an interpreter.
+
+        Raises:
+            EOFError: it will never say anything again.
+        """
+        hear_all(interpreter.child, lambda message: self._obey_interpreter(daemon, interpreter, message))
+
+    def _note_failure(self, daemon: Daemon) -> None:
+        """An interpreter of a process is of no use any more, and so the process is not."""
+        process = self.planner.processes.get(daemon.number)
+        if process is None or process.state not in _OPEN:
+            return
+        if process.state is State.STARTING:
+            daemon.child.kill(signal.SIGKILL)
+            return
+        if not self._front.stopping:
+            for one in (daemon, *self.interpreters_of(daemon)):
+                self._front.say(Word.DETACH, process=one.number)
+        self.planner.on_detached(daemon.number, time.monotonic())
+
+    def _obey_interpreter(self, daemon: Daemon, interpreter: Interpreter, message: Message) -> None:
+        if message.word is Word.OPENED:
+            interpreter.thread = message.number("thread")
+        elif message.word is Word.LOADING:
+            self._note_loading(daemon.number, message.numbers("versions"))
+        elif message.word is Word.LOADED:
+            interpreter.loaded = True
+            interpreter.failed, interpreter.error = message.numbers("failed"), message.text("error")
+            self._look_whether_loaded(daemon)
+        elif message.word is Word.SCRIPT:
+            learn(self._tenants[interpreter.key].scripts, message.text("path"), message.text("callable_object"))
+        elif message.word is Word.KEPT:
+            process = self.planner.processes.get(daemon.number)
+            if process is not None and process.state is State.RUNNING:
+                self._front.say(Word.RESUME, process=interpreter.number)
+        else:
+            super()._obey(daemon, message)
+
+    def _note_loading(self, host: int, versions: Mapping[str, int]) -> None:
+        process = self.planner.processes.get(host)
+        if process is not None:
+            self.planner.on_loading(host, {**process.versions, **versions})
+
+    def _look_whether_loaded(self, daemon: Daemon) -> None:
+        """Go on once every interpreter of a process has loaded what it is to load."""
+        process = self.planner.processes.get(daemon.number)
+        if process is None:
+            return
+        interpreters = self.interpreters_of(daemon)
+        if process.state is State.RUNNING:
+            for one in interpreters:
+                if one.loaded:
+                    self._attach(one, one.key)
+            return
+        if daemon.number not in self._main_loaded or not all(one.loaded for one in interpreters):
+            return
+        message = self._main_loaded.pop(daemon.number)
+        failed = dict(message.numbers("failed"))
+        errors = [message.text("error")]
+        for one in interpreters:
+            failed.update(one.failed)
+            errors.append(one.error)
+        self._note_loaded(daemon, failed, "\n".join(filter(None, errors)))
+
+    def note_detached(self, number: int) -> None:
+        """See `ProcessGroup.note_detached`; of a process that is drained the last channel counts."""
+        one = self._interpreters.get(number) or self.daemons.get(number)
+        if one is None:
+            self.note_lost(number, "")
+            return
+        if one.lost is None:
+            one.lost = ""
+        host = one.host if isinstance(one, Interpreter) else one.number
+        if host in self._ended:
+            self._ended[host].add(number)
+            self._look_whether_drained(host)
+        else:
+            self.planner.on_detached(host, time.monotonic())
+
+    # -- their death
+
+    def _bury(self, daemon: Daemon, status: int, death: Death) -> None:
+        interpreters = self.interpreters_of(daemon)
+        for one in interpreters:
+            with contextlib.suppress(EOFError):
+                self._read(daemon, one)  # its reason to leave, for one
+            self._forget_control(one)
+            one.child.close()
+            os.close(one.board)
+        self._main_loaded.pop(daemon.number, None)
+        self._ended.pop(daemon.number, None)
+        super()._bury(daemon, status, death)
+        self._hosted.pop(daemon.number, None)
+        for one in interpreters:
+            del self._interpreters[one.number]
+            self._front.say(Word.DIED, process=one.number)
+
+    def _lost_with(self, daemon: Daemon) -> str | None:
+        parts = [daemon, *self.interpreters_of(daemon)]
+        front = self._front.child
+        words = LastWords({one.number: _label(one) for one in parts})
+        for one in parts:
+            if one.lost is not None or one.attached_to is None or one.attached_to is not front:
+                words.told[one.number] = one.lost or ""
+        if not words.is_complete:
+            self._last_words[daemon.number] = words
+            return None
+        return words.text()
+
+    def note_lost(self, number: int, requests: str) -> None:
+        """See `ProcessGroup.note_lost`; a record of a death waits for what was running in any interpreter."""
+        one = self._interpreters.get(number) or self.daemons.get(number)
+        if one is not None:
+            one.lost = requests
+            return
+        for host, words in list(self._last_words.items()):
+            if number in words.labels:
+                words.told.setdefault(number, requests)
+                if words.is_complete:
+                    del self._last_words[host]
+                    super().note_lost(host, words.text())
+
+
+def _label(one: Daemon) -> str:
+    return one.application_group if isinstance(one, Interpreter) else "%{GLOBAL}"
