@@ -56,7 +56,7 @@ class PidFile:
             raise StartError(f"cannot write the pid file {self._path}: there is no directory {directory}; make it")
         if not os.access(directory, os.W_OK | os.X_OK):
             problem = f"no permission to write into {directory}"
-            raise StartError(f"cannot write the pid file {self._path}: {problem}; give another --pid-file")
+            raise StartError(f"cannot write the pid file {self._path}: {problem}; choose another file")
         self._examine(self._path)
 
     def write(self) -> None:
@@ -96,28 +96,26 @@ class PidFile:
             return ""
         except OSError as error:
             reason = "it is a link" if os.path.islink(path) else error.strerror
-            raise StartError(f"cannot write the pid file {path}: {reason}; give another --pid-file") from error
+            raise StartError(f"cannot write the pid file {path}: {reason}; choose another file") from error
         try:
             status = os.fstat(descriptor)
             content = os.read(descriptor, _LONGEST) if stat.S_ISREG(status.st_mode) else b"?"
             text = content.decode("ascii", "replace").strip()
             if text and not (text.isascii() and text.isdigit() and len(content) < _LONGEST):
-                raise StartError(
-                    f"{path} is no pid file: it holds something else than a number; give another --pid-file"
-                )
+                raise StartError(f"{path} is no pid file: it holds something else than a number; choose another file")
             pid = int(text or "0")
             if pid == self._predecessor != 0:
                 return ""
             if _is_locked(descriptor):
                 raise StartError(
-                    f"another server, pid {pid}, has the pid file {path}; stop it, or give this one another --pid-file"
+                    f"another server, pid {pid}, has the pid file {path}; stop it, or give this one another"
                 )
         finally:
             os.close(descriptor)
         name = _older_process(pid, status.st_mtime)
         if name is not None:
             raise StartError(
-                f"the pid file {path} is that of {name}, pid {pid}, which runs; stop it, or give another --pid-file"
+                f"the pid file {path} is that of {name}, pid {pid}, which runs; stop it, or choose another file"
             )
         return f"its process, pid {pid}, has gone" if pid else "it was empty"
 

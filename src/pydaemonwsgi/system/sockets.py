@@ -206,7 +206,9 @@ def bind_unix(path: str, backlog: int, mode: int = 0o666) -> socket.socket:
 def _bind_message(where: str, error: OSError) -> str:
     advice = {
         errno.EADDRINUSE: "; another program is listening there: stop it or choose another port",
-        errno.EACCES: "; ports below 1024 need root, paths a writable directory",
+        errno.EACCES: "; the directory must be one that this user may write to"
+        if where.startswith("unix:")
+        else "; ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE",
         errno.EADDRNOTAVAIL: "; no interface of this machine has that address",
         errno.ENOENT: "; the directory does not exist",
     }.get(error.errno or 0, "")
