@@ -725,6 +725,12 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("Error ${HOME}", "${HOME}"),
         ("ProxyPass / http://x/", "not supported: there is no proxy here"),
         ("php_value memory_limit 64M", "not supported: there is no PHP here"),
+        ("AllowMethods GET POST", "not supported: write <LimitExcept"),
+        ("Substitute s/a/b/", "not supported: answers are not changed on their way"),
+        ("PythonHandler mod_python.publisher", "not supported: it is mod_python's"),
+        ("DAV On", "not supported: there is no WebDAV here"),
+        ("SSLFIPS on", "not supported: there is no TLS here"),
+        ("ProxyErrorOverride On", "not supported: there is no proxy here"),
         ("<If true>\n</If>", "not supported: expressions are not supported"),
         ("SSLEngine on", "not supported: there is no TLS here"),
         ("AuthType Basic", "not supported: the server authenticates nobody"),
@@ -749,6 +755,16 @@ def test_listeners_that_may_stand_beside_one_for_all_addresses_are_no_mistake(ot
 @pytest.mark.parametrize("line", ["SSLEngine Off", "SSLEngine off", "AuthType None", "SuexecUserGroup jack jack"])
 def test_what_is_not_supported_may_be_switched_off(line: str) -> None:
     """Nothing is missed then; it is told in one line, as what does not matter is."""
+    result = loaded(f"Listen 80\n{line}\n")
+    assert result.server is not None
+    assert [problem.severity for problem in result.problems] == [Severity.INFO]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["XBitHack on", "CacheEnable disk /", "RLimitMEM 100000000", "H2Push on", "CookieTracking on", "MMapFile /a /b"],
+)
+def test_what_of_httpd_nobody_would_miss_is_accepted(line: str) -> None:
     result = loaded(f"Listen 80\n{line}\n")
     assert result.server is not None
     assert [problem.severity for problem in result.problems] == [Severity.INFO]

@@ -16,32 +16,65 @@ ROWS = (
         "ServerLimit MaxRequestWorkers MaxClients MaxConnectionsPerChild "
         "MaxRequestsPerChild AsyncRequestWorkerFactor "
         "MaxMemFree ThreadStackSize GracefulShutdownTimeout ReceiveBufferSize SendBufferSize ListenCoresBucketsRatio "
-        "MaxSpareThreadsPerChild",
+        "MaxSpareThreadsPerChild StartThreads MaxThreads",
         "it tunes httpd's own processes; here one front serves all connections (ServeOption maximum-connections)",
     ),
     *noted(
         "AcceptMutex Mutex AcceptFilter EnableExceptionHook CoreDumpDirectory ScoreBoardFile LockFile "
-        "DefaultRuntimeDir Protocol",
+        "DefaultRuntimeDir Protocol RewriteLock WatchdogInterval HeartbeatAddress HeartbeatListen HeartbeatMaxServers "
+        "HeartbeatStorage",
         "it concerns the inside of httpd's processes",
+    ),
+    *noted("MMapFile CacheFile", "the kernel keeps files that are asked for often"),
+    *noted(
+        "CacheEnable CacheDisable CacheRoot CacheDirLevels CacheDirLength CacheDefaultExpire CacheMaxExpire "
+        "CacheMinExpire CacheHeader CacheDetailHeader CacheIgnoreHeaders CacheIgnoreCacheControl CacheIgnoreNoLastMod "
+        "CacheIgnoreQueryString CacheIgnoreURLSessionIdentifiers CacheKeyBaseURL CacheLastModifiedFactor CacheLock "
+        "CacheLockMaxAge CacheLockPath CacheMaxFileSize CacheMinFileSize CacheQuickHandler CacheReadSize CacheReadTime "
+        "CacheSocache CacheSocacheMaxSize CacheSocacheMaxTime CacheStaleOnError CacheStoreExpired CacheStoreNoStore "
+        "CacheStorePrivate",
+        "answers are not cached; let the proxy in front do it",
+    ),
+    *noted(
+        "CookieTracking CookieDomain CookieExpires CookieName CookieStyle CookieHTTPOnly CookieSameSite CookieSecure "
+        "CookieLog",
+        "visitors are not tracked",
+    ),
+    *noted(
+        "XBitHack SSIEndTag SSIErrorMsg SSIETag SSILastModified SSILegacyExprParser SSIStartTag SSITimeFormat "
+        "SSIUndefinedEcho",
+        "there are no server-side includes",
     ),
     *noted("EnableSendfile EnableMMAP", "files are always sent by sendfile"),
     *noted("NameVirtualHost", "name-based virtual hosts need no declaration (nor do they in httpd 2.4)"),
-    *noted("IdentityCheck", "nobody's machine is asked who the client's user is"),
+    *noted("IdentityCheck IdentityCheckTimeout", "nobody's machine is asked who the client's user is"),
     *noted(
-        "ErrorLogFormat LogIOTrackTTFB BufferedLogs ForensicLog ScriptLog ScriptLogBuffer ScriptLogLength",
+        "ErrorLogFormat LogIOTrackTTFB BufferedLogs ForensicLog ScriptLog ScriptLogBuffer ScriptLogLength "
+        "LogMessage DumpIOInput DumpIOOutput",
         "the error log has one format, and access logs are CustomLog's",
     ),
     *noted(
         "ContentDigest TraceEnable Protocols ProtocolsHonorOrder H2Direct HttpProtocolOptions RegisterHttpMethod "
         "UseCanonicalPhysicalPort QualifyRedirectURL LimitInternalRecursion LimitXMLRequestBody MaxRanges "
         "MaxRangeOverlaps MaxRangeReversals FlushMaxPipelined FlushMaxThreshold StrictHostCheck RegexDefaultOptions "
-        "ReadBufferSize",
+        "ReadBufferSize MergeTrailers KeptBodySize H2Upgrade H2MaxSessionStreams H2ModernTLSOnly H2MaxWorkers "
+        "H2MinWorkers H2MaxWorkerIdleSeconds H2WindowSize H2StreamMaxMemSize H2OutputBuffering H2Padding "
+        "H2SerializeHeaders H2SessionExtraFiles H2CopyFiles H2Push H2PushDiarySize H2PushPriority H2PushResource "
+        "H2EarlyHints H2EarlyHint H2TLSCoolDownSecs H2TLSWarmUpSize H2WebSockets H2MaxDataFrameLen H2MaxHeaderBlockLen "
+        "H2MaxStreamErrors H2StreamTimeout",
         "HTTP is what the front makes of it: strict, 1.1, without TRACE",
     ),
     *noted("AllowOverrideList AccessFileName", ".htaccess files are not read"),
     *noted("SuexecUserGroup", "it is for CGI scripts, under httpd too; the process group has user= and group="),
-    *noted("CGIPassAuth CGIVar CGIDScriptTimeout ScriptSock", "there are no CGI scripts; see WSGIPassAuthorization"),
-    *noted("Satisfy", "access is decided by address alone; nothing is authenticated"),
+    *noted(
+        "RLimitCPU RLimitMEM RLimitNPROC Suexec",
+        "it is for CGI scripts, under httpd too; the process group has cpu-time-limit=, memory-limit= and others",
+    ),
+    *noted(
+        "CGIPassAuth CGIVar CGIDScriptTimeout ScriptSock CGIMapExtension ScriptInterpreterSource",
+        "there are no CGI scripts; see WSGIPassAuthorization",
+    ),
+    *noted("Satisfy AuthzSendForbiddenOnFailure", "access is decided by address alone; nothing is authenticated"),
     *noted(
         "IndexOptions IndexIgnore IndexIgnoreReset IndexOrderDefault IndexStyleSheet "
         "IndexHeadInsert AddIcon AddIconByType "
@@ -62,12 +95,13 @@ ROWS = (
         "FilterTrace DeflateCompressionLevel "
         "DeflateMemLevel DeflateWindowSize DeflateBufferSize DeflateFilterNote "
         "BrotliCompressionQuality BrotliFilterNote "
-        "SubstituteMaxLineLength",
+        "SubstituteMaxLineLength DeflateInflateLimitRequestBody DeflateAlterETag BrotliAlterETag "
+        "BrotliCompressionMaxInputBlock BrotliCompressionWindow BufferSize ReflectorHeader",
         "answers are not filtered or compressed; let the proxy in front do it",
     ),
-    *noted("ExtendedStatus SeeRequestTail", "`pydaemonwsgi status` shows what goes on"),
+    *noted("ExtendedStatus SeeRequestTail ProxyStatus AddModuleInfo", "`pydaemonwsgi status` shows what goes on"),
     *noted("RewriteLog RewriteLogLevel", "`pydaemonwsgi explain` shows what each rule does with a URL"),
-    *noted("CheckSpelling CheckCaseOnly UserDir", "URLs mean what they say"),
+    *noted("CheckSpelling CheckCaseOnly CheckBasenameMatch UserDir", "URLs mean what they say"),
     # --- mod_wsgi
     *noted(
         "WSGISocketPrefix WSGISocketRotation WSGIAcceptMutex",
@@ -92,7 +126,13 @@ ROWS = (
         "SSLCipherSuite SSLOptions SSLProxyEngine "
         "SSLHonorCipherOrder SSLUseStapling SSLStaplingCache SSLSessionCache "
         "SSLSessionTickets SSLSessionCacheTimeout "
-        "SSLPassPhraseDialog SSLRandomSeed SSLStrictSNIVHostCheck SSLCompression SSLOpenSSLConfCmd MDomain",
+        "SSLPassPhraseDialog SSLRandomSeed SSLStrictSNIVHostCheck SSLCompression SSLOpenSSLConfCmd "
+        "SSLCARevocationCheck SSLCARevocationFile SSLCARevocationPath SSLCADNRequestFile SSLCADNRequestPath "
+        "SSLCryptoDevice SSLFIPS SSLInsecureRenegotiation SSLMutex SSLOCSPEnable SSLPolicy SSLRenegBufferSize "
+        "SSLSessionTicketKeyFile SSLSRPVerifierFile SSLStaplingResponderTimeout SSLStaplingReturnResponderErrors "
+        "SSLUserName SSLProxyVerify SSLProxyProtocol SSLProxyCACertificateFile SSLProxyCheckPeerCN "
+        "SSLProxyCheckPeerName MDomain <MDomainSet> MDCertificateAgreement MDContactEmail MDPrivateKeys MDStoreDir "
+        "MDRequireHttps MDRenewMode MDMembers MDCertificateAuthority",
         "there is no TLS here; let nginx or HAProxy terminate it (see conf/), and keep the rest of the host",
     ),
     *refused(
@@ -105,23 +145,48 @@ ROWS = (
     *refused(
         "ProxyPass ProxyPassMatch ProxyPassReverse ProxyPassReverseCookieDomain "
         "ProxyPassReverseCookiePath ProxyRequests "
-        "ProxyPreserveHost ProxyTimeout ProxyVia ProxyAddHeaders ProxySet BalancerMember <Proxy> <ProxyMatch>",
+        "ProxyPreserveHost ProxyTimeout ProxyVia ProxyAddHeaders ProxySet BalancerMember <Proxy> <ProxyMatch> "
+        "AllowCONNECT NoProxy ProxyBadHeader ProxyBlock ProxyDomain ProxyErrorOverride ProxyFCGIBackendType "
+        "ProxyFCGISetEnvIf ProxyIOBufferSize ProxyMaxForwards ProxyPassInherit ProxyPassInterpolateEnv "
+        "ProxyReceiveBufferSize ProxyRemote ProxyRemoteMatch BalancerGrowth BalancerInherit BalancerPersist "
+        "H2ProxyRequests",
         "there is no proxy here; let nginx or HAProxy in front of the server route these URLs",
     ),
     *refused(
         "RemoteIPHeader RemoteIPInternalProxy RemoteIPTrustedProxy RemoteIPInternalProxyList RemoteIPTrustedProxyList",
         "write WSGITrustedProxyHeaders X-Forwarded-For and WSGITrustedProxies with the proxies' addresses",
     ),
-    *refused("RemoteIPProxyProtocol", "the PROXY protocol is not spoken; let the proxy send X-Forwarded-For"),
+    *noted("RemoteIPProxiesHeader", "the addresses of the proxies are not passed on"),
+    *refused(
+        "RemoteIPProxyProtocol RemoteIPProxyProtocolExceptions",
+        "the PROXY protocol is not spoken; let the proxy send X-Forwarded-For",
+    ),
     *refused("ScriptAlias ScriptAliasMatch Action Script", "there are no CGI scripts; run them elsewhere"),
     *refused(
         "php_value php_flag php_admin_value php_admin_flag",
         "there is no PHP here; take it out, or put it into <IfModule mod_php.c>",
     ),
+    *refused(
+        "PythonHandler PythonPath PythonDebug PythonInterpreter PythonOption PythonAutoReload",
+        "it is mod_python's; write a WSGI script, and a WSGIScriptAlias for it",
+    ),
+    *refused("AllowMethods AllowHandlers", "write <LimitExcept GET POST> with Require all denied in it"),
+    *refused("Dav DavLockDB DavDepthInfinity DavMinTimeout", "there is no WebDAV here; run it elsewhere"),
+    *refused(
+        "Substitute SubstituteInheritBefore InputSed OutputSed ExtFilterDefine ExtFilterOptions CharsetSourceEnc "
+        "CharsetDefault CharsetOptions",
+        "answers are not changed on their way; let the application or the proxy do it",
+    ),
+    *refused("RedirectRelative", "redirects name the host; leave it out"),
+    *refused("AliasPreservePath", "an Alias does not stand in a <Location> here; leave it out"),
+    *refused("LuaHookAccessChecker LuaMapHandler LuaHookMapToStorage LuaAuthzProvider", "there is no Lua here"),
     *refused("RewriteMap", "maps are not supported; write the rules out, or let the application redirect"),
     *refused("<If> <ElseIf> <Else> SetEnvIfExpr", "expressions are not supported; use SetEnvIf, or RewriteCond"),
     *refused("<Macro> Use UndefMacro", "macros are not supported; use Define, and Include a file several times"),
-    *refused("VirtualDocumentRoot VirtualScriptAlias VirtualDocumentRootIP", "write the hosts out, or use RewriteRule"),
+    *refused(
+        "VirtualDocumentRoot VirtualScriptAlias VirtualDocumentRootIP VirtualScriptAliasIP",
+        "write the hosts out, or use RewriteRule",
+    ),
     *refused("ServerPath", "it was for clients of the last century that send no Host"),
     *refused("ChrootDir", "it is not supported; let systemd confine the server (RootDirectory=)"),
     *refused(
