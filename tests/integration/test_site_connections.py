@@ -64,6 +64,17 @@ RequestReadTimeout header=1 body=15
     HostnameLookups On
     CustomLog {site}/names.log "%h %a %{c}h %U"
 </VirtualHost>
+<VirtualHost *:{port}>
+    ServerName ported.example:8080
+    RewriteEngine On
+    RewriteRule ^/old/(.*) /app/$1 [PT]
+    RewriteRule ^/cookie - [CO=seen:yes:.example]
+    ErrorDocument 404 /private/a.txt
+    <Directory {site}/htdocs/private>
+        RewriteEngine On
+        RewriteRule ^sent/(.*) /app/$1
+    </Directory>
+</VirtualHost>
 <VirtualHost 127.0.0.2:{port}>
     ServerName second.example
     LimitRequestLine 4000
@@ -216,6 +227,56 @@ def test_redirects_have_the_name_that_the_host_wants(site: SiteServer) -> None:
     assert location == "http://hurries.example/directory/"
     wire = request("counts.example:1234", "/directory", "Connection: close")
     assert Answer(site.exchange(wire)).header("Location") == "http://counts.example:1234/directory/"
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "port"),
+    [
+        ("HURRIES.example:1234", "hurries.example", "80"),
+        ("counts.example:1234", "counts.example", "1234"),
+        ("counts.example", "counts.example", "80"),
+        ("ported.example", "ported.example", "8080"),
+        ("ported.example:81", "ported.example", "81"),
+    ],
+)
+def test_an_application_is_told_the_name_and_port_that_redirects_have(
+    site: SiteServer, host: str, name: str, port: str
+) -> None:
+    """UseCanonicalName On: the host's own; Off: the client's, and the port of ServerName where it says none."""
+    told = json.loads(Answer(site.exchange(request(host, "/app/", "Connection: close"))).text)
+    assert (told["SERVER_NAME"], told["SERVER_PORT"]) == (name, port)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "told"),
+    [
+        ("ported.example:80", "/app/a%20b", {"SCRIPT_URL": "/app/a b", "SCRIPT_URI": "http://ported.example/app/a b"}),
+        ("ported.example", "/old//x", {"SCRIPT_URL": "/old/x", "SCRIPT_URI": "http://ported.example:8080/old/x"}),
+        (
+            "ported.example:80",
+            "/private/sent/x",
+            {
+                "SCRIPT_URL": "/private/sent/x",
+                "SCRIPT_URI": "http://ported.example/private/sent/x",
+                "REDIRECT_SCRIPT_URL": "/private/sent/x",
+                "REDIRECT_SCRIPT_URI": "http://ported.example/private/sent/x",
+            },
+        ),
+        ("counts.example", "/app/x", {}),
+    ],
+)
+def test_an_application_is_told_what_the_url_was_before_rewriting(
+    site: SiteServer, host: str, path: str, told: dict[str, str]
+) -> None:
+    """As by mod_rewrite, where its engine is on: Django tells by it where it is mounted."""
+    environ = json.loads(Answer(site.exchange(request(host, path, "Connection: close"))).text)
+    assert {key: value for key, value in environ.items() if "SCRIPT_UR" in key} == told
+
+
+def test_a_cookie_of_a_rule_goes_with_an_errors_page(site: SiteServer) -> None:
+    answer = Answer(site.exchange(request("ported.example", "/cookie", "Connection: close")))
+    assert (answer.status, answer.text) == (404, "private\n")
+    assert (answer.header("Set-Cookie") or "").startswith("seen=yes; ")
 
 
 # -- names of clients

@@ -7,9 +7,10 @@ arrives there as it was.
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from pydaemonwsgi.errors import HttpError
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.routing.decisions import Common, Decision, Script, Static, Target
-from pydaemonwsgi.routing.paths import as_bytes, as_text
+from pydaemonwsgi.routing.paths import as_bytes, as_text, read_uri
 from pydaemonwsgi.routing.request import Facts
 
 __all__ = ["ScriptEnvirons", "access_environ", "asked", "read_facts"]
@@ -22,6 +23,7 @@ _RESERVED: Final = frozenset(
 )
 # The daemon process makes `wsgi.url_scheme` of this.
 _FORWARDED: Final = {"wsgi.url_scheme": b"REQUEST_SCHEME"}
+_STANDARD_PORTS: Final = {"http": 80, "https": 443}
 _REMEMBERED: Final = 1024
 
 
@@ -88,6 +90,9 @@ class _Frame(NamedTuple):
         before: variables that lose against the request's.
         after: variables that win.
         passes_all: whether every header is passed on as it was sent; None for all but Authorization.
+        port: the server's in the eyes of a client that names a host without one; None is 80.
+        rewrites: the host has mod_rewrite tell where a client wanted to go.
+        was_redirected: internally, for whatever reason.
     """
 
     target: Target
@@ -95,6 +100,9 @@ class _Frame(NamedTuple):
     before: bytes
     after: bytes
     passes_all: bool | None
+    port: bytes | None
+    rewrites: bool
+    was_redirected: bool
 
 
 class ScriptEnvirons:
@@ -124,9 +132,14 @@ class ScriptEnvirons:
         path = b"SCRIPT_NAME\0%b\0PATH_INFO\0%b\0" % (as_bytes(decision.script_name), as_bytes(decision.path_info))
         if decision.query is not None:
             path += b"QUERY_STRING\0%b\0" % as_bytes(decision.query)
-        if decision.context_prefix:
-            path += b"CONTEXT_PREFIX\0%b\0" % as_bytes(decision.context_prefix)
-        path += b"CONTEXT_DOCUMENT_ROOT\0%b\0" % as_bytes(decision.context_document_root)
+        path += b"CONTEXT_PREFIX\0%b\0CONTEXT_DOCUMENT_ROOT\0%b\0" % (
+            as_bytes(decision.context_prefix),
+            as_bytes(decision.context_document_root),
+        )
+        if frame.port is not None and head.port is None:
+            path += b"SERVER_PORT\0%b\0" % frame.port
+        if frame.rewrites:
+            path += _before_rewriting(head, frame, facts)
         if facts.remote_host:
             path += b"REMOTE_HOST\0%b\0" % as_bytes(facts.remote_host)
         if decision.common.was_redirected and head.query is not None:
@@ -180,13 +193,46 @@ def _frame(decision: Script) -> _Frame:
         after["REQUEST_SCHEME"] = "https"
     if host.server_admin is not None:
         after["SERVER_ADMIN"] = host.server_admin
+    own_port = common.site.port
     if settings.use_canonical_name == "on" and host.server_name is not None:
         after["SERVER_NAME"] = host.server_name
-        if common.site.port is not None:
-            after["SERVER_PORT"] = str(common.site.port)
+        after["SERVER_PORT"] = str(own_port or _STANDARD_PORTS[host.scheme or "http"])
+        own_port = None
     edits = bool(common.request_headers) or common.context.proxies is not None
     passes_all = False if edits else target.pass_authorization or None
-    return _Frame(target, common, _encode(before), _encode(after), passes_all)
+    return _Frame(
+        target,
+        common,
+        _encode(before),
+        _encode(after),
+        passes_all,
+        None if own_port is None else b"%d" % own_port,
+        host.rewrite is not None and bool(host.rewrite.engine),
+        "REDIRECT_STATUS" in before,
+    )
+
+
+def _before_rewriting(head: RequestHead, frame: _Frame, facts: Facts) -> bytes:
+    """Return mod_rewrite's variables of what the client asked for; frameworks tell by them where they are mounted."""
+    common = frame.common
+    host = common.site.host
+    scheme = host.scheme or "http"
+    name, port = head.host, head.port
+    if common.context.settings.use_canonical_name == "on" or not name:
+        name, port = as_bytes(host.server_name or facts.local_address), None
+    port = port or common.site.port or _STANDARD_PORTS[scheme]
+    try:
+        uri = read_uri(facts.path, merge=host.merge_slashes, encoded_slashes=host.allow_encoded_slashes)[0]
+    except HttpError:
+        uri = "/"  # who reads it has been asked for an error's page
+    url = as_bytes(uri)
+    origin = b"%b://%b" % (scheme.encode("ascii"), name)
+    if port != _STANDARD_PORTS[scheme]:
+        origin += b":%d" % port
+    variables = b"SCRIPT_URL\0%b\0SCRIPT_URI\0%b%b\0" % (url, origin, url)
+    if frame.was_redirected:
+        variables += b"REDIRECT_SCRIPT_URL\0%b\0REDIRECT_SCRIPT_URI\0%b%b\0" % (url, origin, url)
+    return variables
 
 
 def _edited(encoded: bytes, decision: Script, facts: Facts, *, internal: bool) -> bytes:

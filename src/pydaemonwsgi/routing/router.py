@@ -154,6 +154,7 @@ class Router:
         shown = failed.successor(path, query if mark else None)
         shown.facts = facts if facts.method == "HEAD" else facts._replace(method="GET")
         shown.query_is_new = True  # the client's is REDIRECT_QUERY_STRING
+        shown.added_headers = list(common.added_headers)  # cookies of rewrite rules
         shown.environment["REDIRECT_STATUS"] = str(status)
         shown.environment["REDIRECT_REQUEST_METHOD"] = facts.method
         decision = resolve(shown, self._groups)
