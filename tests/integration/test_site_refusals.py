@@ -73,6 +73,13 @@ def test_a_listener_that_cannot_be_had_is_a_failure_of_the_start(tmp_path: Path,
     assert result.returncode == 1
 
 
+def test_a_start_that_fails_leaves_no_socket_behind(tmp_path: Path) -> None:
+    """A file that nobody listens on would send clients to nobody."""
+    file = write(tmp_path, f"Listen unix:{tmp_path}/site.sock\nListen 192.0.2.1:8123\n")
+    assert run("serve", "--config", file, "--control-socket", "off").returncode == 1
+    assert not (tmp_path / "site.sock").exists()
+
+
 def test_a_reload_that_the_machine_refuses_changes_nothing_and_tells_everything(public: Public) -> None:
     """The server goes on as it was, and has let go of what it had got."""
     start = "WSGIDaemonProcess site\nWSGIScriptAlias / {site}/app.wsgi process-group=site\nUser nobody\n"

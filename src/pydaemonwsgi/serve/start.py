@@ -60,7 +60,15 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
     opened = open_logs(blueprint, os.getcwd(), refusals)
     logs = opened.logs
     listening = listen(blueprint, heritage.listeners, refusals)
-    refusals.raise_all()
+    try:
+        refusals.raise_all()
+    except PydaemonwsgiError:
+        # What was there before is others' still.
+        before = {heirloom.sock for heirloom in heritage.listeners}
+        for listener in listening:
+            if listener.sock not in before:
+                listener.remove_file()
+        raise
     addresses = [listener.address for listener in listening]
     control_socket, control_problem = heritage.control_socket, ""
     if heritage.predecessor is None:
