@@ -7,7 +7,7 @@ the name of a group that does not exist: a request is never sent to a group that
 from collections.abc import Mapping
 from typing import Final
 
-from pydaemonwsgi.config.model import ProcessGroup, Settings
+from pydaemonwsgi.config.model import EMBEDDED, ProcessGroup, Settings
 from pydaemonwsgi.routing.request import Request
 
 __all__ = ["GroupTable", "expand_callable", "expand_group"]
@@ -26,7 +26,10 @@ def _server(request: Request) -> str:
 
 
 def _variable(name: str, request: Request) -> str | None:
+    """Return a variable: of SetEnvIf or a rule, of SetEnv, of the process, whoever has it first (mod_wsgi's order)."""
     value = request.environment.get(name)
+    if value is None:
+        value = dict(request.context.variables).get(name)
     return request.site.process_environment.get(name) if value is None else value
 
 
@@ -82,11 +85,15 @@ class GroupTable:
         """Return why a request may not be given to a group, or None: mod_wsgi's checks in their order."""
         restricted = settings.restrict_process
         if restricted is not None and name not in restricted:
-            return f"process group {name!r} is not among those that WSGIRestrictProcess allows here"
+            return f"process group {_title(name)} is not among those that WSGIRestrictProcess allows here"
         group = self._groups.get(name)
         if group is None:
-            known = ", ".join(repr(one) for one in sorted(self._groups)) or "none"
-            return f"there is no process group {name!r}; there are {known}"
+            known = ", ".join(sorted(map(_title, self._groups))) or "none"
+            return f"there is no process group {_title(name)}; there are {known}"
         if group.server_name is not None and group.server_name != server_name:
             return f"process group {name!r} belongs to the host {group.server_name}, not to {server_name}"
         return None
+
+
+def _title(name: str) -> str:
+    return repr(name) if name else f"{EMBEDDED!r} (%{{GLOBAL}})"

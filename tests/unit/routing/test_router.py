@@ -244,6 +244,16 @@ def test_more_than_ten_internal_redirects_are_500() -> None:
 @pytest.mark.parametrize(
     ("text", "path", "reason"),
     [
+        (
+            "WSGIDaemonProcess a\nSetEnv G no\nWSGIScriptAlias / /site.wsgi process-group=%{ENV:G}\n",
+            "/a",
+            "there is no process group 'no'; there are 'a'",
+        ),
+        (
+            "WSGIRestrictProcess a\nWSGIDaemonProcess a\nWSGIDaemonProcess b\nWSGIScriptAlias /b /site.wsgi\n",
+            "/b",
+            "process group 'embedded' (%{GLOBAL}) is not among those that WSGIRestrictProcess allows here",
+        ),
         ("RewriteEngine On\nRewriteRule ^/a - [F]\n", "/a", "RewriteRule ^/a - [F] (/etc/site.conf:3)"),
         (
             "RewriteEngine On\nRewriteRule ^/a$ /b/%3f?x [R=503,L]\n",
@@ -267,11 +277,38 @@ def test_more_than_ten_internal_redirects_are_500() -> None:
         ),
     ],
 )
-def test_who_is_refused_by_a_rule_is_refused_with_its_line(text: str, path: str, reason: str) -> None:
-    """It goes to the log: where there are fifty rules, `RewriteRule` alone says nothing."""
-    decision = router("Listen 80\n" + text, FILES).decide(facts(path))
+def test_who_is_refused_is_refused_with_a_reason_for_the_log(text: str, path: str, reason: str) -> None:
+    """Where there are fifty rules, `RewriteRule` alone says nothing."""
+    decision = router("Listen 80\n" + text, FILES | {"/site.wsgi": ""}).decide(facts(path))
     assert isinstance(decision, Refusal)
     assert decision.reason.startswith(reason)
+
+
+def test_forms_see_what_setenv_sets_and_setenvif_before_it() -> None:
+    """As mod_wsgi does, at whose time mod_env has come: process group, application group, callable object."""
+    text = """
+        WSGIDaemonProcess a
+        WSGIDaemonProcess b
+        SetEnv GROUP a
+        SetEnv NAME set
+        SetEnv APP other
+        SetEnvIf Request_URI ^/if GROUP=b
+        <Location /in>
+            SetEnv NAME in
+        </Location>
+        WSGIProcessGroup %{ENV:GROUP}
+        WSGIApplicationGroup %{ENV:NAME}
+        WSGICallableObject %{ENV:APP}
+        WSGIScriptAlias / /site.wsgi
+        """
+    asked = router("Listen 80\n" + text, {"/site.wsgi": ""})
+    found = []
+    for path in ("/x", "/if", "/in"):
+        decision = asked.decide(facts(path))
+        assert isinstance(decision, Script)
+        target = decision.target
+        found.append((target.process_group, target.application_group, target.callable_object))
+    assert found == [("a", "set", "other"), ("b", "set", "other"), ("a", "in", "other")]
 
 
 class TestErrorDocuments:
