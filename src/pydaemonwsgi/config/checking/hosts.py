@@ -144,10 +144,9 @@ def _forgotten_group(server: Server, _: Machine) -> Iterator[Finding]:
 
 
 def _says_so(host: Host, alias: ScriptAlias) -> bool:
-    """Whether somebody has thought about it: the host says `%{GLOBAL}`, or a dispatch script is asked."""
-    if host.settings.process_group == "":
-        return True
-    return settings_at(host, None if alias.is_regex else alias.url, alias.target).dispatch_script is not None
+    """Whether somebody has thought about it: it is written as `%{GLOBAL}`, or a dispatch script is asked."""
+    settings = settings_at(host, None if alias.is_regex else alias.url, alias.target)
+    return settings.process_group == "" or settings.dispatch_script is not None
 
 
 def _no_exec(server: Server, _: Machine) -> Iterator[Finding]:

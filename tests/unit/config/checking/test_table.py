@@ -89,6 +89,9 @@ def test_a_script_outside_of_the_declared_groups_is_found() -> None:
     section = "<Location /x>\nWSGIProcessGroup site\n</Location>\n"
     found = warnings_of(f"Listen 8080\nWSGIDaemonProcess site\n{section}WSGIScriptAlias / /a.wsgi\n")
     assert [line.partition(": no WSGIProcessGroup counts here")[0] for line in found] == ["6: WSGIScriptAlias"]
+    section = "<Location /x>\nWSGIProcessGroup %{GLOBAL}\n</Location>\n"
+    text = f"Listen 8080\nWSGIDaemonProcess site\nWSGIDaemonProcess other\n{section}WSGIScriptAlias /x /a.wsgi\n"
+    assert "counts here" not in "".join(warnings_of(text)), "whoever writes it means it"
 
 
 @pytest.mark.parametrize("where", ["<Location />", "<Directory /srv>", "<Files a.wsgi>", "<LocationMatch ^/>"])
