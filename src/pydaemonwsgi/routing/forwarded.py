@@ -96,6 +96,8 @@ class TrustedProxies:
             removed.update(name for name in CATEGORIES[category] if name in environ and name != chosen)
             if chosen is not None:
                 self._apply(category, chosen, environ[chosen].strip(), values)
+        if "REMOTE_ADDR" in values and "REMOTE_HOST" in environ:
+            removed.add("REMOTE_HOST")  # it is the name of the proxy
         return Changes(values, frozenset(removed))
 
     def _apply(self, category: str, name: str, value: str, values: dict[str, str]) -> None:

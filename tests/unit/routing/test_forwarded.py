@@ -86,6 +86,13 @@ def test_the_client_is_left_of_the_proxies(sent: str, client: str, left: str) ->
     assert (values["REMOTE_ADDR"], values["HTTP_X_FORWARDED_FOR"], removed) == (client, left, set())
 
 
+def test_a_client_behind_a_proxy_does_not_have_the_proxys_name() -> None:
+    """REMOTE_HOST was looked up for the address that has gone; who is believed by name must not be the proxy's guest."""
+    environ = {"HTTP_X_FORWARDED_FOR": "192.0.2.1", "REMOTE_HOST": "localhost"}
+    assert changes(("HTTP_X_FORWARDED_FOR",), environ)[1] == {"REMOTE_HOST"}
+    assert changes(("HTTP_X_FORWARDED_PROTO",), {**environ, "HTTP_X_FORWARDED_PROTO": "https"})[1] == set()
+
+
 def test_without_a_list_everybody_is_a_proxy() -> None:
     """Then the first address is the client's, and the header stays as it is."""
     trusted = TrustedProxies(("HTTP_X_FORWARDED_FOR",), None)
