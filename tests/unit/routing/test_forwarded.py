@@ -87,7 +87,7 @@ def test_the_client_is_left_of_the_proxies(sent: str, client: str, left: str) ->
 
 
 def test_a_client_behind_a_proxy_does_not_have_the_proxys_name() -> None:
-    """REMOTE_HOST was looked up for the address that has gone; who is believed by name must not be the proxy's guest."""
+    """REMOTE_HOST is of the address that has gone; who is believed by name must not be the proxy's guest."""
     environ = {"HTTP_X_FORWARDED_FOR": "192.0.2.1", "REMOTE_HOST": "localhost"}
     assert changes(("HTTP_X_FORWARDED_FOR",), environ)[1] == {"REMOTE_HOST"}
     assert changes(("HTTP_X_FORWARDED_PROTO",), {**environ, "HTTP_X_FORWARDED_PROTO": "https"})[1] == set()
