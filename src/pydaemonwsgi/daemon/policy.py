@@ -13,7 +13,8 @@ which costs a sixth of the throughput and all fairness. So while the process use
 few milliseconds run inline too, one after the other, and the monitor has more patience. How long a request computes
 cannot be told from its wall time while others compute beside it: that is many times longer. So a slow request that
 ran inline is measured by the processor time of its thread; and until one was, its wall time is shared out among those
-that ran. One that turns out to wait instead is handed over again, and tried again after a while.
+that ran. One that turns out to wait instead is handed over again, and tried again after a while. Paths that are not
+known count as one: an application may have as many as it has objects, and never see one of them twice.
 """
 
 from typing import Final
@@ -99,7 +100,7 @@ class _SlowPath:
 class PoolPolicy:
     """Decides for one pool. The thread that leads asks; one thread at a time may `observe`."""
 
-    __slots__ = ("_average", "_lateness", "_measured_at", "_slow_paths", "_used", "saturated", "threads")
+    __slots__ = ("_average", "_lateness", "_measured_at", "_slow_paths", "_strangers", "_used", "saturated", "threads")
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -109,20 +110,22 @@ class PoolPolicy:
         self._used = 0.0
         self.saturated = False
         self._slow_paths: dict[str, _SlowPath] = {}
+        self._strangers = _SlowPath(0.0, 0.0)
 
     def hand_over_first(self, path: str) -> bool:
         """Whether leadership should pass on before the application is called for `path`."""
         slow = self._slow_paths.get(path)
         if slow is None:
-            if self._average <= SLOW or self.saturated:
+            if self._average <= SLOW:
                 return False
-        elif self.saturated and slow.alone < PATIENCE and slow.waits_until <= self._measured_at:
+            slow = self._strangers
+        if self.saturated and slow.alone < PATIENCE and slow.waits_until <= self._measured_at:
             return False
         return self.threads > 1
 
     def wants_measured(self, path: str) -> bool:
         """Whether it helps to know how much processor time a request for `path` takes that runs inline."""
-        return path in self._slow_paths
+        return self._average > SLOW or path in self._slow_paths
 
     def note_lateness(self, late: float) -> None:
         """Learn that the monitor, who waits for nothing but the interpreter lock, woke so many seconds late."""
@@ -157,12 +160,12 @@ class PoolPolicy:
         if wall > SLOW:
             slow = slow_paths.pop(path, None)
             if slow is None:
+                self._observe_stranger(wall, busy, own)
                 slow = _SlowPath(wall, wall / busy)
                 if len(slow_paths) >= _MEMORY:
                     del slow_paths[next(iter(slow_paths))]
             slow.observe(wall, busy, own, self._measured_at)
             slow_paths[path] = slow
-            # A path that is known to be slow is handed over anyway; it says nothing about the others.
             self._average += (min(wall, _CLIP) - self._average) * _WEIGHT
         else:
             self._average += (wall - self._average) * _WEIGHT
@@ -171,6 +174,15 @@ class PoolPolicy:
                 slow.observe(wall, busy, own, self._measured_at)
                 if slow.wall < SLOW:
                     del slow_paths[path]
+            elif own is not None:
+                self._observe_stranger(wall, busy, own)
+
+    def _observe_stranger(self, wall: float, busy: int, own: Usage | None) -> None:
+        strangers = self._strangers
+        alone = strangers.alone
+        strangers.observe(wall, busy, own, self._measured_at)
+        # Also what is not measured counts: they are not one path, and where one has computed for long others may not.
+        strangers.alone = alone + ((wall / busy if own is None else own.processor) - alone) * _SLOW_WEIGHT
 
     @property
     def average(self) -> float:

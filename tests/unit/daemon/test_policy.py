@@ -182,6 +182,30 @@ def test_a_path_that_waits_is_handed_over_by_a_computing_process() -> None:
     assert not policy.hand_over_first("/query")
 
 
+def test_paths_that_wait_are_handed_over_although_none_comes_twice() -> None:
+    """An application with a path for each of its objects: what the others did is all that is known of the next."""
+    policy = computing(1.0)
+    assert not policy.hand_over_first("/item/0")
+    for number in range(5):
+        assert policy.wants_measured(f"/item/{number}")
+        policy.observe(f"/item/{number}", 0.010, busy=1, own=Usage(0.0003, 2))
+    assert policy.hand_over_first("/item/5")
+
+    for turn in range(1000):
+        policy.note_usage(101 + turn * TICK, 11 + turn * TICK)
+    assert not policy.hand_over_first("/item/5")
+
+
+def test_new_paths_are_not_judged_for_ever_by_one_that_computed_for_long() -> None:
+    """Those that are handed over are not measured; what they take is seen all the same."""
+    policy = computing(1.0)
+    policy.observe("/report/1", 1.0, busy=1, own=Usage(1.0, 0))
+    assert policy.hand_over_first("/report/2")
+    for number in range(30):
+        policy.observe(f"/item/{number}", 0.016, busy=8)
+    assert not policy.hand_over_first("/item/30")
+
+
 @pytest.mark.parametrize(
     ("busy", "own"),
     [(1, Usage(0.0004, 0)), (8, Usage(0.0011, 3)), (1, Usage(0.004, 1))],
