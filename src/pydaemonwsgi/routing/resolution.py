@@ -100,7 +100,10 @@ def _index(request: Request) -> Request | None:
         Answered: an index is there but may not be had; then no listing may be shown either.
     """
     refused: Answered | None = None
-    for name in request.context.settings.directory_index or ():
+    names = request.context.settings.directory_index
+    if not names:
+        return None  # DirectoryIndex disabled: nothing stands in for a directory, FallbackResource neither
+    for name in names:
         asked = request.subrequest(name if name.startswith("/") else request.uri + name)
         asked.query, asked.query_is_new = request.query, request.query_is_new
         try:

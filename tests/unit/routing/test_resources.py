@@ -320,6 +320,12 @@ def test_a_fallback_answers_for_what_is_not_there(request_line: str, answer: str
     assert asked(SITE % A_FALLBACK_ANSWERS_FOR_WHAT_IS_NOT_THERE, request_line) == answer
 
 
+def test_a_fallback_leaves_directories_alone_that_shall_have_no_index() -> None:
+    site = SITE % A_FALLBACK_ANSWERS_FOR_WHAT_IS_NOT_THERE.replace("Options", "DirectoryIndex disabled\nOptions")
+    assert [asked(site, path) for path in ("/", "/sub/")] == ["403", "403"]
+    assert asked(site, "/sub/q") == "run /site/htdocs/site.wsgi /site.wsgi -"
+
+
 A_SCRIPT_NEEDS_EXECCGI = r"""
 AddHandler wsgi-script .wsgi
 """
