@@ -14,7 +14,7 @@ import pytest
 
 from tests.helpers.command import run
 from tests.helpers.control import done, order
-from tests.helpers.environments import interpreter, make_environment
+from tests.helpers.environments import interpreter, make_environment, site_packages
 from tests.helpers.server import APPS, Answer, wait_for
 from tests.helpers.site import SiteServer, serving_site
 
@@ -279,6 +279,23 @@ def test_an_interpreter_that_stands_still_is_noticed_though_the_others_go_on(pyt
         assert answered > 10
         assert "in hold" in site.log()
         assert "deadlock_timeout" in site.log()
+
+
+def test_an_interpreter_that_cannot_be_opened_concerns_its_application_group_only(tmp_path: Path) -> None:
+    """Requests for it get 503, the main interpreter goes on, and another attempt succeeds."""
+    environment = make_environment(tmp_path / "venv", interpreter("3.13"))
+    # In a sub-interpreter, whose thread is not the process's main one, nothing of ours can be imported.
+    broken = site_packages(environment) / "sitecustomize.py"
+    threads = "_thread.get_ident() != _thread._get_main_thread_ident()"
+    broken.write_text(f"import sys, _thread\nif {threads}:\n    sys.modules['select'] = None\n", "utf-8")
+    with serving_site(configured(environment), FILES) as site:
+        pid = ask(site, "/main-a")["pid"]
+        assert get(site, "/one").status == 503
+        assert ask(site, "/main-b")["pid"] == pid
+        assert f"no interpreter can be opened for the application group 'site.test:{site.port}|/one'" in site.log()
+        broken.unlink()
+        wait_for(lambda: get(site, "/one").status == 200, "another attempt")
+        assert ask(site, "/one")["pid"] == pid
 
 
 def test_the_server_stops_in_order_with_requests_running(python: Path) -> None:

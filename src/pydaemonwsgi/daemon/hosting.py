@@ -70,7 +70,6 @@ class Hosting:
     """
 
     def __init__(self, settings: DaemonSettings) -> None:
-        self._settings = settings
         self._path = list(sys.path)
         self._memory = create_shared("ledger", LEDGER_SIZE)
         self.ledger = Ledger(map_shared(self._memory, LEDGER_SIZE), 0)
@@ -84,7 +83,7 @@ class Hosting:
     def open(self, descriptors: list[int]) -> None:
         """Open an interpreter: control connection, scoreboard and orders are behind the descriptors.
 
-        One that cannot be opened closes its connection, and the supervisor replaces the process.
+        One that cannot be opened closes its connection, and the supervisor asks again later.
         """
         row = len(self._threads) + 1
         if len(descriptors) != 3 or LOST_DESCRIPTOR in descriptors or row >= MOST_ROWS:
@@ -97,20 +96,32 @@ class Hosting:
         text = os.pread(memory, os.fstat(memory).st_size, 0)
         os.close(memory)
         settings = orders.decode(DaemonSettings, text)
-        self.ledger.add_rows(1)
-        source, sink = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._sinks.append(sink)
-        arguments = ", ".join(map(repr, (text, control, board, (source, sink), self._memory, row, self.limit)))
         connection = socket.socket(fileno=control)
-        thread = threading.Thread(
-            target=self._run,
-            args=(row, settings, connection, _LIVE.format(arguments=arguments)),
-            name=f"interpreter of {settings.application_group}",
-            daemon=True,
-        )
+        try:
+            source, sink = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            arguments = ", ".join(map(repr, (text, control, board, (source, sink), self._memory, row, self.limit)))
+            thread = threading.Thread(
+                target=self._run,
+                args=(row, settings, connection, _LIVE.format(arguments=arguments)),
+                name=f"interpreter of {settings.application_group}",
+                daemon=True,
+            )
+            self._running.add(row)
+            self.ledger.add_rows(1)
+            thread.start()
+        except (OSError, RuntimeError) as error:  # no descriptors, no thread
+            self._running.discard(row)
+            connection.close()
+            os.close(board)
+            logger.critical(
+                "the application group %r gets no interpreter: %s; fewer application groups or threads, or a higher "
+                "limit (LimitNOFILE, virtual-memory-limit, TasksMax) may help",
+                settings.application_group,
+                error,
+            )
+            return
+        self._sinks.append(sink)
         self._threads.append(thread)
-        self._running.add(row)
-        thread.start()
 
     def pass_on(self, number: signal.Signals) -> None:
         """Have every interpreter take a signal as its own."""

@@ -201,7 +201,7 @@ def attend(
         supervisor.close()
 
     signals.watch_forks(become_stranger)
-    if not _start(pool, settings):
+    if not _start(pool, settings, "process" if ledger is None or hosting is not None else "interpreter"):
         return StartFailure.THREADS
     supervisor.say(Word.LOADED, failed=failed, error="\n".join(applications.errors))
     applications.on_loaded = lambda target: supervisor.say(
@@ -210,7 +210,7 @@ def attend(
     return monitor.run()
 
 
-def _start(pool: Pool, settings: DaemonSettings) -> bool:
+def _start(pool: Pool, settings: DaemonSettings, what: str) -> bool:
     """Start the workers; return whether there are as many as there should be."""
     try:
         threading.stack_size(settings.stack_size)
@@ -218,10 +218,11 @@ def _start(pool: Pool, settings: DaemonSettings) -> bool:
     except (ValueError, RuntimeError) as error:
         logger.critical(
             "cannot start %d worker threads%s: %s; fewer --threads, a smaller --stack-size, or a higher limit "
-            "(virtual-memory-limit, ulimit -u, TasksMax) may help; the process ends",
+            "(virtual-memory-limit, ulimit -u, TasksMax) may help; the %s ends",
             settings.threads,
             f" with stacks of {settings.stack_size} bytes (stack-size)" if settings.stack_size else "",
             error,
+            what,
         )
         return False
     finally:

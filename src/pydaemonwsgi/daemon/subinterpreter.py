@@ -24,6 +24,7 @@ from pydaemonwsgi.daemon.refused_modules import explain_refusals
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.logs import setup_error_log
 from pydaemonwsgi.system.memory import map_shared
+from pydaemonwsgi.vocabulary import StartFailure
 
 __all__ = ["live"]
 
@@ -56,7 +57,8 @@ def live(text: bytes, control: int, board: int, pipe: tuple[int, int], memory: i
         failed = load(workplace.applications, settings, supervisor)
         ledger = Ledger(map_shared(memory, LEDGER_SIZE), row)
         status = attend(settings, workplace, failed, supervisor, signals, signals, board, ledger=ledger, limit=limit)
-        ledger.note_status(status)
+        if status not in frozenset(StartFailure):  # of that only this application group has to suffer
+            ledger.note_status(status)
     except EOFError:
         pass  # nobody is there to load anything for
     finally:

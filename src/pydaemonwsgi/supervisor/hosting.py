@@ -8,24 +8,26 @@ elsewhere, with a number, a channel and a scoreboard of its own; the main interp
       later is told of it at once. `_open_missing` compares, so that nothing is lost where something fails.
     - A process counts as loaded when all its interpreters are; then all its channels are given to the front. Where an
       interpreter is opened in a process that serves already, its channel follows when it is loaded.
+    - An interpreter that never comes to serve concerns its application group only: it is opened again later, and while
+      there is none in any process, requests for it are refused.
     - What the planner wants of a process, all its interpreters are told. It has drained when the last channel has
-      ended; a channel that ends unasked, or an interpreter that fails, makes the process one to be replaced.
+      ended; a channel that ends unasked, or an interpreter that fails later, makes the process one to be replaced.
     - A sign of life is the oldest of all interpreters': one that is stuck counts, though the others go on.
 """
 
 import contextlib
 import logging
-import os
 import selectors
 import signal
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.config.model import partition_title
-from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
-from pydaemonwsgi.supervisor.actions import Attach, Detach, Dump, Keep, NumberedAction, Stop
+from pydaemonwsgi.metrics.scoreboard import Scoreboard
+from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, NumberedAction, Stop
 from pydaemonwsgi.supervisor.children import Child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, LastWords
 from pydaemonwsgi.supervisor.daemons import Daemon, Interpreter
@@ -33,36 +35,19 @@ from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup, learn
+from pydaemonwsgi.supervisor.interpreters import Interpreters, Tenant
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.plan import GroupPlan
-from pydaemonwsgi.system.descriptors import memfd
-from pydaemonwsgi.system.memory import create_shared, map_shared
-from pydaemonwsgi.system.sockets import control_pair
 
 __all__ = ["HostingProcessGroup"]
 
 logger = logging.getLogger(__name__)
 
-# Seconds until an interpreter is asked for again after there were no descriptors for it.
-_AGAIN: Final = 5.0
 # States of processes in which an interpreter is opened.
 _OPEN: Final = frozenset((State.STARTING, State.RUNNING))
 # Seconds from one interpreter's stacks to the next one's, so that they are legible; in all they must not take long.
 _BETWEEN: Final = 0.02
 _DUMPED: Final = 8
-
-
-class _Tenant:
-    """An application group that has an interpreter in each process.
-
-    Attributes:
-        plan: what its interpreters are to be.
-        scripts: those in use, as `ProcessGroup` has them.
-    """
-
-    def __init__(self, plan: GroupPlan) -> None:
-        self.plan = plan
-        self.scripts: dict[str, str] = {}
 
 
 class HostingProcessGroup(ProcessGroup):
@@ -78,13 +63,10 @@ class HostingProcessGroup(ProcessGroup):
         key: str = "",
     ) -> None:
         super().__init__(plan, front, selector, numbers, errands, key)
-        self._tenants: dict[str, _Tenant] = {}
-        self._interpreters: dict[int, Interpreter] = {}
-        self._hosted: dict[int, dict[str, Interpreter]] = {}  # of each process, by key
+        self._interpreters = Interpreters(numbers)
         self._main_loaded: dict[int, Message] = {}
         self._ended: dict[int, set[int]] = {}  # of draining processes: numbers whose channels have ended
         self._last_words: dict[int, LastWords] = {}  # of processes that have died, while the front may still speak
-        self._open_again = 0.0
 
     # -- application groups
 
@@ -95,35 +77,29 @@ class HostingProcessGroup(ProcessGroup):
             plan: what the interpreters are to be; the rest of it is the process group's.
             key: what the front calls it.
         """
-        self._tenants[key] = _Tenant(plan)
+        self._interpreters.tenants[key] = Tenant(plan)
         self._open_missing()
 
     def change(self, plan: GroupPlan, key: str) -> None:
         """Have the interpreters that are opened from now on be what another plan says."""
-        self._tenants[key].plan = plan
-
-    @property
-    def application_groups(self) -> list[str]:
-        """Those that have an interpreter in each process, the main one's not counted."""
-        return [tenant.plan.application_group or "" for tenant in self._tenants.values()]
+        tenant = self._interpreters.tenants[key]
+        tenant.plan = plan
+        tenant.backoff.succeed()
 
     def holds(self, name: str) -> bool:
         """See `ProcessGroup.holds`."""
-        return name in {partition_title(self.process_group, one) for one in self.application_groups}
+        tenants = self._interpreters.tenants.values()
+        return name in {partition_title(self.process_group, tenant.name) for tenant in tenants}
 
     @property
     def keys(self) -> list[str]:
         """See `ProcessGroup.keys`."""
-        return [self.key, *self._tenants]
-
-    def interpreters_of(self, daemon: Daemon) -> list[Interpreter]:
-        """Return the interpreters of a process, the main one not counted."""
-        return list(self._hosted.get(daemon.number, {}).values())
+        return [self.key, *self._interpreters.tenants]
 
     @property
     def served_by(self) -> list[Daemon]:
         """See `ProcessGroup.served_by`."""
-        return [*self.daemons.values(), *self._interpreters.values()]
+        return [*self.daemons.values(), *self._interpreters]
 
     @property
     def interpreters(self) -> list[dict[str, Any]]:
@@ -138,70 +114,31 @@ class HostingProcessGroup(ProcessGroup):
                 "busy": len(one.scoreboard.rows()),
                 "threads": one.scoreboard.threads,
             }
-            for one in self._interpreters.values()
+            for one in self._interpreters
         ]
 
     def scoreboards_of(self, daemon: Daemon) -> list[Scoreboard]:
         """See `ProcessGroup.scoreboards_of`."""
-        return [daemon.scoreboard, *(one.scoreboard for one in self.interpreters_of(daemon))]
+        return [daemon.scoreboard, *(one.scoreboard for one in self._interpreters.of(daemon))]
 
     def _open_missing(self) -> None:
         now = time.monotonic()
-        if not self._tenants or now < self._open_again:
-            return
         for daemon in self.daemons.values():
             process = self.planner.processes.get(daemon.number)
             if process is None or process.state not in _OPEN or process.cut_off:
                 continue
-            there = self._hosted.get(daemon.number, {})
-            if len(there) == len(self._tenants):
-                continue
-            for key, tenant in self._tenants.items():
-                if key in there:
-                    continue
+            for key in self._interpreters.missing(daemon, now):
                 try:
-                    self._open(daemon, key, tenant)
+                    interpreter = self._interpreters.open(daemon, key)
                 except OSError as error:
-                    self._open_again = now + _AGAIN
-                    logger.error(
-                        "process group %s: no interpreter can be opened in %s: %s; trying again",
-                        self.name,
-                        process.name,
-                        error.strerror,
-                    )
-                    return
+                    self._note_unopened(key, f": {error.strerror}")
+                else:
+                    self._listen(interpreter)
 
-    def _open(self, daemon: Daemon, key: str, tenant: _Tenant) -> None:
-        threads = tenant.plan.threads
-        size = scoreboard_size(threads)
-        with contextlib.ExitStack() as undo:
-            board = create_shared("scoreboard", size)
-            undo.callback(os.close, board)
-            memory = map_shared(board, size)
-            ours, theirs = control_pair()
-            undo.callback(ours.close)
-            with theirs:
-                orders = memfd("orders")
-                try:
-                    os.write(orders, tenant.plan.interpreter)
-                    daemon.child.say(Word.OPEN, (theirs.fileno(), board, orders))
-                finally:
-                    os.close(orders)
-            undo.pop_all()
-        ours.setblocking(False)
-        interpreter = Interpreter(
-            Child(daemon.child.pid, ours),
-            next(self._numbers),
-            board,
-            Scoreboard(memory, threads),
-            host=daemon.number,
-            key=key,
-            application_group=tenant.plan.application_group or "",
+    def _listen(self, interpreter: Interpreter) -> None:
+        self._selector.register(
+            interpreter.child.control, selectors.EVENT_READ, lambda: self._hear_interpreter(interpreter)
         )
-        self._interpreters[interpreter.number] = interpreter
-        self._hosted.setdefault(daemon.number, {})[key] = interpreter
-        self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear_interpreter(interpreter))
-        interpreter.child.say(Word.LOAD, scripts=tenant.scripts)
 
     # -- carrying out
 
@@ -213,13 +150,13 @@ class HostingProcessGroup(ProcessGroup):
 
     def next_deadline(self, now: float) -> float | None:
         """See `ProcessGroup.next_deadline`."""
-        times = [super().next_deadline(now), self._open_again if self._open_again > now else None]
+        times = [super().next_deadline(now), self._interpreters.next_attempt(now)]
         return min((at for at in times if at is not None), default=None)
 
     def _last_beat(self, daemon: Daemon) -> float:
         beats = [super()._last_beat(daemon)]
         # 0.0 is one that has not begun to beat: what it loads may take its time.
-        beats += [beat for one in self.interpreters_of(daemon) if (beat := one.scoreboard.heartbeat.last)]
+        beats += [beat for one in self._interpreters.of(daemon) if (beat := one.scoreboard.heartbeat.last)]
         return min(beats)
 
     def _start(self) -> None:
@@ -230,7 +167,7 @@ class HostingProcessGroup(ProcessGroup):
         daemon = self.daemons.get(action.number)
         if daemon is None:
             return
-        interpreters = self.interpreters_of(daemon)
+        interpreters = self._interpreters.of(daemon)
         if isinstance(action, Detach):
             self._detach([daemon, *interpreters])
             return
@@ -238,6 +175,8 @@ class HostingProcessGroup(ProcessGroup):
             self._dump(daemon, interpreters)
             return
         super()._act_on(action)
+        if isinstance(action, Attach):
+            self._refuse()  # the front may be another one
         for one in interpreters:
             match action:
                 case Attach() if one.loaded:
@@ -246,6 +185,18 @@ class HostingProcessGroup(ProcessGroup):
                     one.child.say(Word.STOP, timeout=float(timeout))
                 case Keep(_, versions):
                     one.child.say(Word.KEEP, versions=versions)
+
+    def _act(self, action: Action) -> None:
+        super()._act(action)
+        if isinstance(action, Admit):
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Have the front refuse the requests of those that have no interpreter in any process."""
+        for key, tenant in self._interpreters.tenants.items():
+            if tenant.refused:
+                seconds = max(0.0, tenant.backoff.until - time.monotonic())
+                self._front.say(Word.REFUSE, group=key, seconds=seconds)
 
     def _detach(self, parts: list[Daemon]) -> None:
         """Have the front give a process no more requests."""
@@ -260,7 +211,7 @@ class HostingProcessGroup(ProcessGroup):
 
     def _look_whether_drained(self, host: int) -> None:
         daemon = self.daemons.get(host)
-        numbers = set() if daemon is None else {host, *(one.number for one in self.interpreters_of(daemon))}
+        numbers = set() if daemon is None else {host, *(one.number for one in self._interpreters.of(daemon))}
         if numbers <= self._ended.get(host, set()):
             self._ended.pop(host, None)
             self.planner.on_detached(host, time.monotonic())
@@ -279,7 +230,7 @@ class HostingProcessGroup(ProcessGroup):
     def drain(self) -> None:
         """See `ProcessGroup.drain`."""
         super().drain()
-        for one in self._interpreters.values():
+        for one in self._interpreters:
             one.child.say(Word.DRAIN)
 
     # -- what happens to them
@@ -303,7 +254,10 @@ class HostingProcessGroup(ProcessGroup):
         except EOFError:
             # Nearly always because the process has died, or ends as it was asked to. If not, the log says why.
             self._forget_control(interpreter)
-            self._note_failure(daemon)
+            if interpreter.loaded:
+                self._note_failure(daemon)
+            elif not _has_ended(daemon.child):
+                self._give_up(daemon, interpreter)
 
     def _read(self, daemon: Daemon, interpreter: Interpreter) -> None:
         """Hear an interpreter.
@@ -322,9 +276,35 @@ class HostingProcessGroup(ProcessGroup):
             daemon.child.kill(signal.SIGKILL)
             return
         if not self._front.stopping:
-            for one in (daemon, *self.interpreters_of(daemon)):
+            for one in (daemon, *self._interpreters.of(daemon)):
                 self._front.say(Word.DETACH, process=one.number)
         self.planner.on_detached(daemon.number, time.monotonic())
+
+    def _give_up(self, daemon: Daemon, interpreter: Interpreter) -> None:
+        """An interpreter has never come to serve: the process goes on without it, and it is tried again later."""
+        self._interpreters.give_up(interpreter)
+        process = self.planner.processes.get(daemon.number)
+        if process is not None and process.state in _OPEN:
+            self._note_unopened(interpreter.key, f" in {process.name}, as it says itself")
+            self._look_whether_loaded(daemon)
+
+    def _note_unopened(self, key: str, why: str) -> None:
+        """An application group has no interpreter in some process; if it has none at all, its requests are refused."""
+        tenant = self._interpreters.tenants[key]
+        now = time.monotonic()
+        if now < tenant.backoff.until:
+            return  # the same happens in every process
+        delay = tenant.backoff.fail(now)
+        logger.error(
+            "process group %s: no interpreter can be opened for the application group %r%s; trying again in %.0f s",
+            self.name,
+            tenant.name,
+            why,
+            delay,
+        )
+        if not self._interpreters.serves(key):
+            tenant.refused = True
+            self._refuse()
 
     def _obey_interpreter(self, daemon: Daemon, interpreter: Interpreter, message: Message) -> None:
         if message.word is Word.OPENED:
@@ -334,9 +314,15 @@ class HostingProcessGroup(ProcessGroup):
         elif message.word is Word.LOADED:
             interpreter.loaded = True
             interpreter.failed, interpreter.error = message.numbers("failed"), message.text("error")
+            tenant = self._interpreters.tenants[interpreter.key]
+            tenant.backoff.succeed()
+            if tenant.refused:
+                tenant.refused = False
+                self._front.say(Word.ADMIT, group=interpreter.key)
             self._look_whether_loaded(daemon)
         elif message.word is Word.SCRIPT:
-            learn(self._tenants[interpreter.key].scripts, message.text("path"), message.text("callable_object"))
+            scripts = self._interpreters.tenants[interpreter.key].scripts
+            learn(scripts, message.text("path"), message.text("callable_object"))
         elif message.word is Word.KEPT:
             process = self.planner.processes.get(daemon.number)
             if process is not None and process.state is State.RUNNING:
@@ -354,7 +340,7 @@ class HostingProcessGroup(ProcessGroup):
         process = self.planner.processes.get(daemon.number)
         if process is None:
             return
-        interpreters = self.interpreters_of(daemon)
+        interpreters = self._interpreters.of(daemon)
         if process.state is State.RUNNING:
             for one in interpreters:
                 if one.loaded:
@@ -388,23 +374,20 @@ class HostingProcessGroup(ProcessGroup):
     # -- their death
 
     def _bury(self, daemon: Daemon, status: int, death: Death) -> None:
-        interpreters = self.interpreters_of(daemon)
+        interpreters = self._interpreters.of(daemon)
         for one in interpreters:
             with contextlib.suppress(EOFError):
                 self._read(daemon, one)  # its reason to leave, for one
             self._forget_control(one)
-            one.child.close()
-            os.close(one.board)
         self._main_loaded.pop(daemon.number, None)
         self._ended.pop(daemon.number, None)
         super()._bury(daemon, status, death)
-        self._hosted.pop(daemon.number, None)
         for one in interpreters:
-            del self._interpreters[one.number]
             self._front.say(Word.DIED, process=one.number)
+        self._interpreters.forget(daemon)
 
     def _lost_with(self, daemon: Daemon) -> str | None:
-        parts = [daemon, *self.interpreters_of(daemon)]
+        parts = [daemon, *self._interpreters.of(daemon)]
         front = self._front.child
         words = LastWords({one.number: _label(one) for one in parts})
         for one in parts:
@@ -427,6 +410,16 @@ class HostingProcessGroup(ProcessGroup):
                 if words.is_complete:
                     del self._last_words[host]
                     super().note_lost(host, words.text())
+
+
+def _has_ended(child: Child) -> bool:
+    """Whether a process has closed its connection, as it does at its end before those of its interpreters."""
+    try:
+        return not child.control.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _label(one: Daemon) -> str:

@@ -34,11 +34,11 @@ __all__ = ["Bind", "Leave", "Make", "Partition", "PartitionAction", "PartitionTa
 _TOO_LONG: Final = f"its name has more than {LONGEST_APPLICATION_GROUP} characters"
 _SERVICE: Final = "service scripts (threads=0) take none; send them to another process group"
 _FULL: Final = (
-    "there are {} already, {} (maximum-application-groups); let applications share an interpreter "
+    "there are {} already, {}; let applications share an interpreter "
     "(WSGIApplicationGroup %{{GLOBAL}}, or one name for several), or raise the limit"
 )
-_USED: Final = "all in use"
-_STAY: Final = "and their interpreters stay (application-groups=interpreters)"
+_USED: Final = "all in use (maximum-application-groups)"
+_STAY: Final = "and their interpreters stay (maximum-application-groups, application-groups=interpreters)"
 # Seconds between two records of the same refusal.
 _QUIET: Final = 60.0
 

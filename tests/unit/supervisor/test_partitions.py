@@ -153,7 +153,7 @@ def test_sub_interpreters_make_no_room() -> None:
     assert done(one, "b") == ["Make k2", "Tell k2"]
     [said] = one.want("c", "k1", 0.0)
     assert isinstance(said, Refuse)
-    assert "there are 2 already, and their interpreters stay (application-groups=interpreters)" in said.text
+    assert "there are 2 already, and their interpreters stay (maximum-application-groups, application" in said.text
 
 
 def test_the_end_of_one_that_goes_on_is_nothing() -> None:
