@@ -30,8 +30,17 @@ WSGIScriptAlias /app {site}/app.wsgi
     Options None
 </Directory>
 <Directory {site}/htdocs/listed>
-    Options Indexes
+    Options Indexes FollowSymLinks
+    <Files "*.cfg">
+        Require all denied
+    </Files>
+    <Files "*.far">
+        Require ip 127.0.0.2
+    </Files>
 </Directory>
+<Location /listed/closed>
+    Require all denied
+</Location>
 AddType text/plain .txt
 """
 
@@ -54,6 +63,10 @@ def site() -> Iterator[SiteServer]:
         "htdocs/listed/<b>&.txt": "x",
         "htdocs/listed/a:b.txt": "x",
         "htdocs/listed/.hidden": "x",
+        "htdocs/listed/secret.cfg": "x",
+        "htdocs/listed/not-from-here.far": "x",
+        "htdocs/listed/closed/a.txt": "x",
+        "htdocs/listed/open/a.txt": "x",
         "htdocs/caf\u00e9 100%.txt": "name\n",
     }
     with serving_site(CONFIGURATION, files) as site:
@@ -250,10 +263,10 @@ def test_names_are_what_they_are(site: SiteServer) -> None:
 
 
 def test_a_listing_is_a_page_of_links_and_nothing_else(site: SiteServer) -> None:
-    """Names are no HTML, links lead to files and not to other hosts, and dot files are not told."""
+    """Names are no HTML, links lead to files and not to other hosts; what the client may not have is not told."""
     page = site.get("/listed/").text
     links = re.findall(r'href="([^"]*)"', page)
-    assert links == ["../", "./%3cb%3e&amp;.txt", "./a:b.txt"]
+    assert links == ["../", "./%3cb%3e&amp;.txt", "./a:b.txt", "./open/"]
     assert "&lt;b&gt;&amp;.txt" in page
     assert "<b>" not in page
     assert "hidden" not in page

@@ -51,7 +51,7 @@ class OwnAnswers:
             case Static():
                 self._static_files.answer(client, route, route.decision)
             case Listing():
-                self._static_files.list(client, route.decision)
+                self._list(client, route, route.decision)
             case Refusal(status=status, reason=reason, allow=allow):
                 self.refuse(client, status, reason, allow=allow)
             case Redirection():
@@ -61,6 +61,13 @@ class OwnAnswers:
                 client.respond(*local_answer(route.decision))
             case _:
                 raise AssertionError("a decision that nobody answers")
+
+    def _list(self, client: "Answering", route: Route, decision: Listing) -> None:
+        """Answer with what a directory has of files that this client may have."""
+        sites = route.sites
+        assert sites is not None
+        own = sites.own(route, client.head, client.addresses)
+        self._static_files.list(client, decision, sites.shown_in(own, decision))
 
     def refuse(
         self, client: "Answering", status: int, reason: str, *, allow: str | None = None, retry_after: int = 0

@@ -15,7 +15,7 @@ from pydaemonwsgi.front.resolver import Resolver
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.site_environ import Addresses, ScriptEnvirons, access_environ, asked, read_facts
 from pydaemonwsgi.http.head import RequestHead
-from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script
+from pydaemonwsgi.routing.decisions import Decision, Listing, Redirection, Refusal, Script
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
 from pydaemonwsgi.system.overtime import Overtime
@@ -202,6 +202,12 @@ class Sites:
             return None
         found = _with_headers(found, headers)
         return self._route(found, head, route.facts, document_of=status, internal=True)
+
+    def shown_in(self, route: Route, decision: Listing) -> Callable[[str], bool]:
+        """Return what says whether the list of a directory has a name for this client; for another thread."""
+        facts = route.facts
+        assert facts is not None
+        return lambda name: self._router.is_shown(facts, decision, name)
 
     def redirected(self, route: Route, head: RequestHead, location: bytes, headers: Headers) -> Route:
         """Return what is done when an application answers with status 200 and `Location: /path`.

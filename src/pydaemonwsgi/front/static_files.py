@@ -5,6 +5,7 @@ import errno
 import os
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -155,12 +156,18 @@ class StaticFiles:
             parts += (before, one)
         client.respond_file(head, descriptor, [*parts, end])
 
-    def list(self, client: "Answering", decision: Listing) -> None:
-        """Answer with a page that lists a directory; a thread looks at its files."""
+    def list(self, client: "Answering", decision: Listing, shows: Callable[[str], bool]) -> None:
+        """Answer with a page that lists a directory; a thread looks at its files.
+
+        Args:
+            client: who gets it.
+            decision: what is listed.
+            shows: whether the client may know of a name; asked in the thread.
+        """
 
         def look() -> tuple[int, bytes]:
             try:
-                return 200, _page(decision)
+                return 200, _page(decision, shows)
             except OSError as error:
                 return _status(error), (error.strerror or "").encode()
 
@@ -218,15 +225,16 @@ def _ranges(facts: Facts, validators: Validators, size: int) -> "list[ByteRange]
     return read_ranges(asked, size)
 
 
-def _page(decision: Listing) -> bytes:
-    """Return a page that lists a directory, as `mod_autoindex` orders it: by name; dot files are not shown."""
+def _page(decision: Listing, shows: Callable[[str], bool]) -> bytes:
+    """Return a page that lists a directory, as `mod_autoindex` does: by name, without dot files and what is denied."""
     title = escape(f"Index of {decision.uri}")
     rows = []
     if decision.uri != "/":
         rows.append('<li><a href="../">Parent Directory</a></li>')
     # As bytes: the names are UTF-8 whatever the locale is.
     with os.scandir(as_bytes(decision.directory)) as entries:
-        found = sorted((as_text(entry.name), entry.is_dir()) for entry in entries if not entry.name.startswith(b"."))
+        named = [(as_text(entry.name), entry.is_dir()) for entry in entries if not entry.name.startswith(b".")]
+    found = sorted(entry for entry in named if shows(entry[0]))
     for name, is_directory in found:
         shown = name + "/" if is_directory else name
         # "./" in front, for a name may have a colon in it.

@@ -19,7 +19,7 @@ from pydaemonwsgi.routing.resources import MODULE, STATIC_METHODS, common_part, 
 from pydaemonwsgi.routing.translation import translate
 from pydaemonwsgi.routing.walk import walk
 
-__all__ = ["resolve"]
+__all__ = ["is_visible", "resolve"]
 
 # LimitInternalRecursion of httpd.
 _MOST_REDIRECTS: Final = 10
@@ -45,8 +45,17 @@ def resolve(request: Request, groups: GroupTable) -> Decision:
     return _answer(current, Answered(500, "more than 10 internal redirects: the rewrite rules go round in circles"))
 
 
-def _run(request: Request) -> Request | None:
-    """Take a request to where it can be answered, or return the one that it is redirected to.
+def is_visible(request: Request) -> bool:
+    """Whether a list may tell the client that a file or directory is there: it could be had, as far as access goes."""
+    try:
+        _enter(request)
+    except Answered as answer:
+        return answer.location is not None
+    return request.found.kind in {FileKind.FILE, FileKind.DIRECTORY}
+
+
+def _enter(request: Request) -> None:
+    """Find what a request means, with which settings, and whether the client may.
 
     Raises:
         Answered: it has been answered on the way.
@@ -71,6 +80,16 @@ def _run(request: Request) -> Request | None:
         test.apply(request)
     if context.access is not None and not context.access(request):
         raise Answered(403, "access is denied by Require, Allow or Deny")
+
+
+def _run(request: Request) -> Request | None:
+    """Take a request to where it can be answered, or return the one that it is redirected to.
+
+    Raises:
+        Answered: it has been answered on the way.
+    """
+    _enter(request)
+    context = request.context
     if request.found.kind is FileKind.MISSING and "multiviews" in context.options and request.filename:
         variant = _negotiated(request)
         if variant is not None:

@@ -12,14 +12,14 @@ from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.errors import ConfigurationError, HttpError
 from pydaemonwsgi.routing.aliases import AliasMatch
-from pydaemonwsgi.routing.decisions import Common, Decision, Redirection, Refusal, Script
+from pydaemonwsgi.routing.decisions import Common, Decision, Listing, Redirection, Refusal, Script
 from pydaemonwsgi.routing.files import FileSystem
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
 from pydaemonwsgi.routing.hosts import HostTable
 from pydaemonwsgi.routing.memory import FRESH, Memory, Mount
 from pydaemonwsgi.routing.paths import as_text, merge_slashes, read_uri
 from pydaemonwsgi.routing.request import PERSONAL, Facts, Request
-from pydaemonwsgi.routing.resolution import resolve
+from pydaemonwsgi.routing.resolution import is_visible, resolve
 from pydaemonwsgi.routing.resources import MODULE, common_part
 from pydaemonwsgi.routing.site import Site
 from pydaemonwsgi.routing.trace import Trace
@@ -159,6 +159,17 @@ class Router:
         shown.environment["REDIRECT_REQUEST_METHOD"] = facts.method
         decision = resolve(shown, self._groups)
         return None if isinstance(decision, Refusal) else decision
+
+    def is_shown(self, facts: Facts, decision: Listing, name: str) -> bool:
+        """Return whether a list of a directory tells the client of a file in it; asks for files, and may wait for them.
+
+        Args:
+            facts: of the request for the list.
+            decision: the list.
+            name: of the file, without its directory.
+        """
+        request = Request(facts._replace(method="GET"), decision.common.site, self._files, decision.uri + name, None)
+        return is_visible(request)
 
     def redirected(self, facts: Facts, common: Common, location: bytes) -> Decision:
         """Return what an application's `Location: /path` with status 200 means: another resource, got for the client.
