@@ -128,14 +128,15 @@ def test_header_becomes_its_variable(plain: Server, fields: list[bytes], variabl
     assert found == {"HTTP_HOST": "example.com", **variables}
 
 
-def test_chunked_request_has_no_content_length(plain: Server) -> None:
-    """CONTENT_LENGTH is absent where the client said none; input is terminated all the same."""
+def test_chunked_request_has_the_length_of_its_decoded_body(plain: Server) -> None:
+    """Frameworks take a request without CONTENT_LENGTH for one without body, and decode what says it is chunked."""
     with plain.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
         environ = json.loads(Reader(sock).response().body)
 
-    assert "CONTENT_LENGTH" not in environ
+    assert environ["CONTENT_LENGTH"] == "5"
     assert "HTTP_CONTENT_LENGTH" not in environ
+    assert "HTTP_TRANSFER_ENCODING" not in environ
     assert environ["wsgi.input_terminated"] == ["bool", "True"]
 
 

@@ -336,12 +336,16 @@ class Client(Receiving):
         )
         front = self._front
         now = time.time()
+        environ = route.environ or head.environ
+        if head.chunked and body is not None:
+            # RFC 3875 section 4.1.2: of the body without its coding. It is here, so nobody need read to its end.
+            environ += b"CONTENT_LENGTH\0%d\0" % body.length
         exchange = Exchange(
             self,
             head,
             route,
             self._environ,
-            route.environ or head.environ,
+            environ,
             body,
             next(front.request_ids),
             now if body is None else now - (time.monotonic() - self._head_started),

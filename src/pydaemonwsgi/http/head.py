@@ -21,7 +21,8 @@ _VERSION_LIKE: Final = re.compile(rb".* HTTP/[0-9]+\.[0-9]+", re.DOTALL)
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 # mod_wsgi: a name with any other character never reaches the application (CVE-2015-7519 and its kin).
 _PASSED_NAME: Final = re.compile(rb"[A-Za-z0-9-]+")
-_DROPPED: Final = frozenset((b"proxy", b"proxy-authorization"))
+# RFC 9112 section 7.1.3: whoever decodes a body removes its coding from the head, and says how long it is.
+_DROPPED: Final = frozenset((b"proxy", b"proxy-authorization", b"transfer-encoding"))
 _ONLY_ONCE: Final = frozenset((b"host", b"content-length", b"content-type", b"transfer-encoding"))
 
 # How what is no HTTP begins: a TLS record with a handshake (RFC 8446 section 5.1), and the two versions of the PROXY
