@@ -139,4 +139,4 @@ def test_check_finds_what_only_routing_can_tell(tmp_path: Path) -> None:
     file.write_text("Listen 80\nRewriteEngine On\nRewriteCond %{NONSENSE} x\nRewriteRule ^ - [F]\n", encoding="ascii")
     result = run("check", str(file))
     assert result.returncode == 2
-    assert f"{file}:3: error: there is no server variable %{{NONSENSE}}" in result.stdout
+    assert f"{file}:3: error: RewriteCond: there is no server variable %{{NONSENSE}}" in result.stdout
