@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydaemonwsgi import __version__, inspection
 from pydaemonwsgi.config.command_line import parse_serve
+from pydaemonwsgi.config.problems import nearest
 from pydaemonwsgi.console.command_line import SUMMARIES, parse_command
 from pydaemonwsgi.console.run import run
 from pydaemonwsgi.errors import ConfigurationError, PydaemonwsgiError
@@ -16,7 +17,7 @@ _USAGE = """\
 usage: pydaemonwsgi COMMAND …
 
 commands:
-  serve SCRIPT   serve a WSGI script or module; `pydaemonwsgi serve --help` lists the options
+  serve          serve a WSGI script or module, or a configuration: `pydaemonwsgi serve --help` lists the options
 {commands}
   version        print the version
 
@@ -59,8 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return convert.run(arguments)
         if command in SUMMARIES:
             return run(parse_command(command, arguments))
-        commands = ", ".join(("serve", *inspection.SUMMARIES, *SUMMARIES, "version"))
-        raise ConfigurationError(f"unknown command {command!r}; the commands are {commands}")
+        commands = ("serve", *inspection.SUMMARIES, *SUMMARIES, "version")
+        advice = nearest(command, commands) or f"; the commands are {', '.join(commands)}"
+        raise ConfigurationError(f"unknown command {command!r}{advice}")
     except PydaemonwsgiError as error:
         print(f"pydaemonwsgi: {error}", file=sys.stderr)
         return getattr(error, "exit_status", 1)

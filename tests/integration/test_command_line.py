@@ -161,14 +161,14 @@ def test_help(arguments: list[str]) -> None:
     """Help goes to standard output with status 0."""
     result = run(*arguments)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "serve SCRIPT" in result.stdout
+    assert "serve a WSGI script" in result.stdout
 
 
 def test_no_command_shows_the_usage() -> None:
     """Without a command the usage goes to standard error with status 2."""
     result = run()
     assert (result.returncode, result.stdout) == (2, "")
-    assert "serve SCRIPT" in result.stderr
+    assert "serve a WSGI script" in result.stderr
 
 
 def test_serve_help_lists_options() -> None:
@@ -179,11 +179,12 @@ def test_serve_help_lists_options() -> None:
 
 
 def test_an_unknown_command_is_refused() -> None:
-    """A wrong word is one line with the right ones."""
+    """A wrong word is one line with the right one, or with all of them if none is near."""
     result = run("sreve", "app.wsgi")
-    words = "unknown command 'sreve'; the commands are serve, check, explain, convert, status, ps,"
-    assert_one_line(result.stderr, words)
+    assert_one_line(result.stderr, "unknown command 'sreve'; did you mean serve?")
     assert result.returncode == 2
+    words = "unknown command 'begin'; the commands are serve, check, explain, convert, status, ps,"
+    assert_one_line(run("begin").stderr, words)
 
 
 def test_version() -> None:

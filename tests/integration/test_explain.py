@@ -117,7 +117,7 @@ def test_explain_gives_programs_the_same_as_json(site: str) -> None:
         (("/x/../..",), "the path climbs above the root"),
         (("/", "-H", "Accept"), "has no colon"),
         (("/", "--fast"), "'--fast' is not known"),
-        ((), "give the FILE of a configuration and a URL"),
+        ((), "pydaemonwsgi: explain: the following arguments are required: URL; "),
     ],
 )
 def test_explain_refuses_what_cannot_be_meant(site: str, arguments: tuple[str, ...], message: str) -> None:

@@ -49,6 +49,8 @@ def resolve_script(options: ServeOptions, *, cwd: str, exists: Callable[[str], b
         callable_object = _choose_callable(options, name)
     else:
         target, callable_object = text, options.callable_object
+    if not target:
+        raise ConfigurationError(f"SCRIPT: {text!r} names no script; give a file or a module before the colon")
     path = _absolute(cwd, target)
     if exists(path):
         return ScriptSpec(path, None, callable_object)

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydaemonwsgi.channel.commands import Request
 from pydaemonwsgi.config import values
+from pydaemonwsgi.config.argument_parser import ArgumentParser
 from pydaemonwsgi.config.values import BadValueError
 from pydaemonwsgi.errors import ConfigurationError
 
@@ -15,7 +16,7 @@ __all__ = ["SUMMARIES", "Order", "parse_command"]
 SUMMARIES: Final = {
     "status": "show process groups, processes, queue and what went wrong last",
     "ps": "show the requests in flight: age, phase, process, thread, client, URL",
-    "reload": "replace all daemon processes, successors first",
+    "reload": "replace all daemon processes, successors first; with a configuration, read it again",
     "restart": "replace the daemon processes of one process group, or of all",
     "stop": "finish the requests in flight and end the server",
     "scale": "have so many daemon processes in a process group",
@@ -24,6 +25,7 @@ SUMMARIES: Final = {
 }
 """The commands and what they do, for `--help`."""
 
+_GROUP: Final = "name of the process group, or 'GROUP|NAME' of one of its application groups"
 _WAITING: Final = ("reload", "restart", "stop", "scale")
 
 
@@ -67,26 +69,19 @@ def parse_command(command: str, argv: Sequence[str]) -> Order:
     return Order(request, given.control_socket, given.json, wait)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise argparse.ArgumentError(None, message)
-
-
-def _parser(command: str) -> argparse.ArgumentParser:
+def _parser(command: str) -> ArgumentParser:
     summary = SUMMARIES[command]
-    parser = _Parser(
-        prog=f"pydaemonwsgi {command}",
-        description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog="Exit status: 0 done; 1 no server is running, or it failed; 2 asked wrongly."
-        + (" Also 1 if a process group is in BACKOFF or FATAL." if command == "status" else ""),
-        allow_abbrev=False,
-        exit_on_error=False,
+    parser = ArgumentParser(
+        command,
+        f"{summary[0].upper()}{summary[1:]}.",
+        "0 done; 1 no server is running, or it failed; 2 asked wrongly"
+        + (". Also 1 if a process group is in BACKOFF or FATAL" if command == "status" else ""),
     )
     if command == "scale":
-        parser.add_argument("group", metavar="GROUP", help="name of the process group")
+        parser.add_argument("group", metavar="GROUP", help=_GROUP)
         parser.add_argument("size", metavar="N", type=_number, help="how many daemon processes, at least 1")
     elif command == "restart":
-        parser.add_argument("group", metavar="GROUP", nargs="?", help="name of the process group (default all)")
+        parser.add_argument("group", metavar="GROUP", nargs="?", help=f"{_GROUP} (default all)")
     elif command == "dump":
         parser.add_argument("pid", metavar="PID", nargs="?", type=_number, help="of a daemon process (default all)")
     parser.add_argument(

@@ -49,7 +49,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--strict", action="store_true", help="exit status 1 if there are warnings")
     parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    return parse(parser, arguments, "the FILE of a configuration")
+    return parse(parser, arguments)
 
 
 def _as_text(file: str, problems: list[Problem], groups: list[ApplicationGroup], *, quiet: bool) -> str:

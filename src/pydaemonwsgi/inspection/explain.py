@@ -57,7 +57,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--from", dest="client", default="127.0.0.1", metavar="ADDRESS", help="the client's address")
     parser.add_argument("--to", dest="server", default=None, metavar="ADDRESS", help="the server's address")
-    return parse(parser, arguments, "the FILE of a configuration and a URL")
+    return parse(parser, arguments)
 
 
 def _facts(given: argparse.Namespace, server: Server) -> Facts:

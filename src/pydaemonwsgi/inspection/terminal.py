@@ -3,46 +3,37 @@
 import argparse
 from collections.abc import Sequence
 
+from pydaemonwsgi.config.argument_parser import ArgumentParser
 from pydaemonwsgi.errors import ConfigurationError
 
 __all__ = ["make_parser", "parse", "printable"]
 
 
-def make_parser(command: str, description: str, exit_status: str) -> argparse.ArgumentParser:
+def make_parser(command: str, description: str, exit_status: str) -> ArgumentParser:
     """Return a parser for a command that looks at a configuration: FILE, `--define`, `--json`."""
-    parser = argparse.ArgumentParser(
-        prog=f"pydaemonwsgi {command}",
-        description=description,
-        epilog=f"Exit status: {exit_status}.",
-        allow_abbrev=False,
-        exit_on_error=False,
-    )
+    parser = ArgumentParser(command, description, exit_status)
     parser.add_argument("file", metavar="FILE", help="the configuration")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("-D", "--define", action="append", default=[], metavar="NAME", help="a name for <IfDefine>")
     return parser
 
 
-def parse(parser: argparse.ArgumentParser, arguments: Sequence[str], wanted: str) -> argparse.Namespace:
+def parse(parser: ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command's arguments.
 
     Args:
         parser: the command's.
         arguments: behind the command.
-        wanted: what must be given, for whoever has not.
 
     Raises:
         ConfigurationError: they cannot be meant.
+        SystemExit: with status 0 after --help was printed.
     """
     command = parser.prog.split()[-1]
     try:
         given, rest = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
-        raise ConfigurationError(f"{command}: {error}") from None
-    except SystemExit as end:  # argparse ends the process for a missing argument, in spite of exit_on_error
-        if end.code == 0:
-            raise
-        raise ConfigurationError(f"{command}: give {wanted}") from None
+        raise ConfigurationError(f"{command}: {error}; {parser.prog} --help shows what may be given") from None
     if rest:
         raise ConfigurationError(f"{command}: {rest[0]!r} is not known; {parser.prog} --help lists the options")
     return given

@@ -71,6 +71,7 @@ def test_resolve_script_accepts_the_same_callable_twice() -> None:
         ("sub/gone.wsgi:main", "there is no file /home/me/sub/gone.wsgi"),
         ("/gone.wsgi", "there is no file /gone.wsgi"),
         ("my-app", "'my-app' is neither an existing file nor a module; there is no file /home/me/my-app"),
+        (":main", "':main' names no script; give a file or a module before the colon"),
         ("a..b", "'a..b' is neither an existing file nor a module"),
         ("package.module:", "'' in 'package.module:' is not a Python name"),
         ("package.module:1st", "'1st' in 'package.module:1st' is not a Python name"),
