@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from pydaemonwsgi.config.model import UNIX_PEERS
 from pydaemonwsgi.routing.access import read_network
 
 __all__ = ["CATEGORIES", "Changes", "TrustedProxies"]
@@ -58,18 +59,21 @@ class TrustedProxies:
 
     Args:
         headers: environ keys in the order of the configuration.
-        proxies: addresses and networks; None if the directive is not written, and everybody is trusted.
+        proxies: addresses, networks and `UNIX_PEERS`; None if the directive is not written, and everybody is trusted.
     """
 
     def __init__(self, headers: tuple[str, ...], proxies: tuple[str, ...] | None) -> None:
         self._headers = headers
-        self._networks = None if proxies is None else [read_network(text) for text in proxies]
+        self._networks = None if proxies is None else [read_network(text) for text in proxies if text != UNIX_PEERS]
+        self._trusts_unix = proxies is not None and UNIX_PEERS in proxies
         self._categories = dict.fromkeys(_CATEGORY[name] for name in headers if name in _CATEGORY)
         self.names: tuple[str, ...] = tuple(name for category in self._categories for name in CATEGORIES[category])
 
     def _is_trusted(self, address: str) -> bool:
         if self._networks is None:
             return True
+        if not address:
+            return self._trusts_unix
         try:
             parsed = ipaddress.ip_address(address.strip().partition("%")[0].strip("[]"))
         except ValueError:

@@ -228,7 +228,7 @@ def test_a_configuration_with_errors_is_refused_with_all_of_them() -> None:
         ("WSGIMapHEADToGET On", "map_head_to_get", "on"),
         ("WSGIIgnoreActivity On", "ignore_activity", True),
         ("WSGITrustedProxyHeaders X-Real-IP", "trusted_proxy_headers", ("HTTP_X_REAL_IP",)),
-        ("WSGITrustedProxies 10.1.2.3/8 ::1", "trusted_proxies", ("10.0.0.0/8", "::1")),
+        ("WSGITrustedProxies 10.1.2.3/8 ::1 Unix:", "trusted_proxies", ("10.0.0.0/8", "::1", "unix:")),
         ("DirectoryIndex index.html index.wsgi", "directory_index", ("index.html", "index.wsgi")),
         ("DirectoryIndex disabled", "directory_index", ()),
         ("DirectorySlash Off", "directory_slash", False),

@@ -106,6 +106,14 @@ def test_a_proxy_is_known_by_its_address(peer: str) -> None:
     assert changes(("HTTP_X_REAL_IP",), {"HTTP_X_REAL_IP": "192.0.2.1"}, peer=peer)[0] == {"REMOTE_ADDR": "192.0.2.1"}
 
 
+def test_who_comes_by_a_unix_socket_is_a_proxy_if_that_is_said() -> None:
+    """It has no address; and no address in a header can stand for it."""
+    trusted = TrustedProxies(("HTTP_X_FORWARDED_FOR",), (*TRUSTED, "unix:"))
+    environ = {"HTTP_X_FORWARDED_FOR": "192.0.2.7, , 192.0.2.1"}
+    assert trusted.changes("", environ).values["REMOTE_ADDR"] == "192.0.2.1"
+    assert trusted.changes(STRANGER, environ).removed == {"HTTP_X_FORWARDED_FOR"}
+
+
 @pytest.mark.parametrize("peer", ["", "unix", "11.0.0.1", "2001:db9::1"])
 def test_whoever_is_no_proxy_is_not_believed(peer: str) -> None:
     assert changes(("HTTP_X_REAL_IP",), {"HTTP_X_REAL_IP": "192.0.2.1"}, peer=peer) == ({}, {"HTTP_X_REAL_IP"})

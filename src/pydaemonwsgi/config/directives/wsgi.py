@@ -11,7 +11,7 @@ from pydaemonwsgi.config.directives.kinds import choice, flag
 from pydaemonwsgi.config.directives.rewriting import check_pattern
 from pydaemonwsgi.config.directives.row import ANYWHERE, HOSTS, SECTIONS, Line, Row, parsed, setting
 from pydaemonwsgi.config.directives.words import read_options
-from pydaemonwsgi.config.model import HandlerScript, Script, ScriptAlias
+from pydaemonwsgi.config.model import UNIX_PEERS, HandlerScript, Script, ScriptAlias
 from pydaemonwsgi.config.problems import nearest
 from pydaemonwsgi.config.values import BadValueError, ValueKind
 
@@ -152,10 +152,16 @@ def _trusted_headers(line: Line) -> None:
 def _trusted_proxies(line: Line) -> None:
     found = []
     for word in line.words:
+        if word.lower() == UNIX_PEERS:
+            found.append(UNIX_PEERS)
+            continue
         try:
             found.append(str(ipaddress.ip_network(word, strict=False) if "/" in word else ipaddress.ip_address(word)))
         except ValueError:
-            raise BadValueError(f"{word!r} is neither an IP address nor a network such as 10.0.0.0/8") from None
+            raise BadValueError(
+                f"{word!r} is neither an IP address nor a network such as 10.0.0.0/8; "
+                f"{UNIX_PEERS} is who comes by a Unix socket"
+            ) from None
     earlier = line.place.settings.single.get("trusted_proxies", ())
     line.place.settings.put("trusted_proxies", (*earlier, *found), line.position)
 
@@ -304,7 +310,8 @@ ROWS = (
         "WSGITrustedProxies",
         ANYWHERE,
         "ADDRESS ...",
-        "The addresses and networks of proxies whose headers count; those of everybody else are taken away.",
+        "The addresses and networks of proxies whose headers count, unix: for whoever comes by a Unix socket; "
+        "those of everybody else are taken away.",
         _trusted_proxies,
         "everybody, if WSGITrustedProxyHeaders is given",
     ),

@@ -40,6 +40,7 @@ from pydaemonwsgi.config.model.server import (
 )
 from pydaemonwsgi.config.model.settings import (
     DEFAULT_SETTINGS,
+    UNIX_PEERS,
     EnvironmentCondition,
     EnvironmentVariable,
     ErrorDocument,
@@ -57,6 +58,7 @@ __all__ = [
     "DEFAULT_SETTINGS",
     "EMBEDDED",
     "NOWHERE",
+    "UNIX_PEERS",
     "AccessList",
     "AccessLog",
     "AccessRule",

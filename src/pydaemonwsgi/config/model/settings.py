@@ -15,6 +15,7 @@ from pydaemonwsgi.config.model.rewriting import Rewrite
 
 __all__ = [
     "DEFAULT_SETTINGS",
+    "UNIX_PEERS",
     "EnvironmentCondition",
     "EnvironmentVariable",
     "ErrorDocument",
@@ -27,6 +28,9 @@ __all__ = [
     "Settings",
     "merge_settings",
 ]
+
+UNIX_PEERS = "unix:"
+"""Stands, among the addresses of trusted proxies, for whoever comes by a Unix socket and has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +240,7 @@ class Settings:
     map_head_to_get: str | None = None  # "auto", "on", "off"
     ignore_activity: bool | None = None
     trusted_proxy_headers: tuple[str, ...] | None = None  # as environ keys: HTTP_X_FORWARDED_FOR
-    trusted_proxies: tuple[str, ...] | None = None  # addresses and networks
+    trusted_proxies: tuple[str, ...] | None = None  # addresses, networks and UNIX_PEERS
 
     origins: Mapping[str, Position] = field(default_factory=dict, compare=False)
     """Where the fields that are single values were written, by field name; entries of lists know it themselves."""
