@@ -249,8 +249,14 @@ class Answering(Connection, ABC):
 
     def resume(self, go_on: Callable[[], None]) -> None:
         """Go on with what `wait` waited for, unless the client has gone."""
-        if self.state is _ANSWER:
+        if self.state is not _ANSWER:
+            return
+        try:
             go_on()
+        except Exception:
+            # A safety net: nothing else would ever end this request.
+            logger.exception("a request that waited cannot go on")
+            self.close()
 
     # -- writing
 

@@ -142,6 +142,14 @@ class Client(Receiving):
 
     def expire(self) -> None:
         """The deadline has passed."""
+        try:
+            self._expire()
+        except Exception:
+            # A safety net, as in `on_readable`; the clients whose deadlines come next have not failed.
+            logger.exception("a client connection failed")
+            self.close()
+
+    def _expire(self) -> None:
         if self.state is _HEAD:
             if self._buffer:
                 self._refuse_head(HttpError(408, "the request head did not arrive in time"), self._buffer)
