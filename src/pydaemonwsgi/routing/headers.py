@@ -61,7 +61,7 @@ class HeaderEdit:
             if self.action == "echo":
                 self._names = compile_pattern(rule.name, ignore_case=True)
             if self.action in {"edit", "edit*"}:
-                self._regex = compile_pattern(rule.value)
+                self._regex = compile_pattern(rule.value, many=self.action == "edit*")
                 self._value = _format(rule.replacement)
             else:
                 self._value = _format(rule.value)

@@ -145,3 +145,35 @@ def test_no_text_that_matches_is_passed_over(pattern: str, text: str) -> None:
     beginning = literal_beginning(pattern)
     if beginning is not None and compile_pattern(pattern).search(text) is not None:
         assert text.startswith(beginning)
+
+
+ANYTHING_FIRST = [
+    r".*\.(gif|png)$",
+    r"(.*)\.php$",
+    r"(?:(.+?)/)+b",
+    r"(?<name>.*)/(.+)b",
+    r".*[|(]b",
+    r".*(?=b)",
+    r".*(?<!a)b",
+    r"(?:(.+?)/)?b",
+    r"(.*)*a",
+    r".+\|b|c",
+    r"(.*|a)b",
+    r"(.*)a|b",
+    r"(.*){0}b",
+    r".*\(a|b",
+    r"((.*)a)\2b",
+]
+
+
+@pytest.mark.parametrize("pattern", ANYTHING_FIRST)
+@given(st.text("ab/.|()c\n", max_size=8))
+def test_a_pattern_that_begins_with_anything_finds_what_it_would_anywhere(pattern: str, text: str) -> None:
+    """It is looked for at the beginning only, as by PCRE."""
+    quick, plain = compile_pattern(pattern).search(text), compile_pattern(pattern, many=True).search(text)
+    assert (quick and (quick.span(), quick.groups())) == (plain and (plain.span(), plain.groups()))
+
+
+def test_most_patterns_that_begin_with_anything_are_looked_for_at_the_beginning_only() -> None:
+    anchored = [pattern for pattern in ANYTHING_FIRST if compile_pattern(pattern).pattern.startswith(r"\A")]
+    assert anchored == ANYTHING_FIRST[:7]
