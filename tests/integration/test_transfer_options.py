@@ -90,6 +90,14 @@ def test_a_body_beyond_its_buffer_goes_to_a_file(tmp_path: Path) -> None:
         assert file.startswith(f"{tmp_path}/")
 
 
+def test_a_spool_directory_that_takes_no_file_is_told_at_the_start() -> None:
+    """Rather than by the first large upload, which gets 503; all else is served."""
+    with serving(SCRIPT, "--spool-directory", "/proc") as server:
+        assert "cannot create a file in /proc: " in server.log()
+        assert server.get("/", method="POST", body=b"x" * 100_000).status == 503
+        assert server.get("/").status == 200
+
+
 def request_without_reading(server: Server, path: str) -> socket.socket:
     """Send a request and read nothing of what comes back; the kernel takes little of it for us."""
     sock = socket.socket()

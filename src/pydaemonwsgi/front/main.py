@@ -22,6 +22,7 @@ from pydaemonwsgi.errors import PrivilegeError
 from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.orders import Orders
 from pydaemonwsgi.front.server import FrontServer
+from pydaemonwsgi.front.spool import SpoolError, open_spool_file
 from pydaemonwsgi.logs import ERROR_LOG, parse_level, setup_error_log
 from pydaemonwsgi.metrics.heartbeat import Heartbeat
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
@@ -97,8 +98,24 @@ def _fit(options: FrontOptions) -> FrontOptions:
             connections,
             limit,
         )
-    directory = options.spool_directory or tempfile.gettempdir()
+    directory = options.spool_directory or _temporary_directory()
+    try:
+        os.close(open_spool_file(directory))
+    except SpoolError as error:
+        logger.error(
+            "%s: request bodies of more than %d bytes get 503, and answers that clients read slowly keep threads; "
+            "give --spool-directory (ServeOption spool-directory) a directory that this user may write to",
+            error,
+            options.request_buffer_size,
+        )
     return dataclasses.replace(options, maximum_connections=connections, spool_directory=directory)
+
+
+def _temporary_directory() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:  # none that can be written to, as in a container whose file system is read-only
+        return "/tmp"  # noqa: S108
 
 
 def _import_late_modules() -> None:
