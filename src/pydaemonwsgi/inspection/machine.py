@@ -1,6 +1,7 @@
 """This machine, as the checks of a configuration ask about it. Shell."""
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Sequence
@@ -8,9 +9,10 @@ from collections.abc import Sequence
 import psutil
 
 from pydaemonwsgi.config.group_options import GroupOptions
-from pydaemonwsgi.errors import ConfigurationError, PydaemonwsgiError
+from pydaemonwsgi.errors import ConfigurationError, OvertimeError, PydaemonwsgiError
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity, user_id
 from pydaemonwsgi.system.interpreters import examine
+from pydaemonwsgi.system.overtime import Overtime
 from pydaemonwsgi.system.readability import check_readable_as, group_name, user_name
 from pydaemonwsgi.system.subinterpreters import explain_missing
 
@@ -92,6 +94,20 @@ class LocalMachine:
             return explain_missing(examine(options.python_home, self._identity(options), os.environ).version)
         except PydaemonwsgiError:
             return None  # what is wrong with it is said elsewhere
+
+    def takes_long(self, pattern: re.Pattern[str], text: str) -> bool:
+        """Whether a search takes longer than the front lets it; in the main thread only."""
+        overtime = Overtime()
+        overtime.start()
+        try:
+            overtime.begin()
+            pattern.search(text)
+        except OvertimeError:
+            return True
+        finally:
+            overtime.end()
+            overtime.stop()
+        return False
 
     def memory(self) -> int | None:
         """Bytes of memory of the machine."""

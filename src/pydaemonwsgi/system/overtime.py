@@ -38,6 +38,11 @@ class Overtime:
         signal.signal(signal.SIGVTALRM, self._tick)
         signal.setitimer(signal.ITIMER_VIRTUAL, _TICK, _TICK)
 
+    def stop(self) -> None:
+        """Have it tick no more."""
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, signal.SIG_IGN)
+
     def begin(self) -> None:
         """A computation begins."""
         self._number += 1

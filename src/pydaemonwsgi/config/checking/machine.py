@@ -1,5 +1,6 @@
 """What the checks ask of the machine. Sans-I/O: `inspection.machine` has the real one."""
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -42,6 +43,9 @@ class Machine(Protocol):
 
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         """Why the Python of a process group cannot have sub-interpreters; None if it can, or cannot be asked."""
+
+    def takes_long(self, pattern: re.Pattern[str], text: str) -> bool:
+        """Whether a search for a pattern takes longer than the front lets it."""
 
     def memory(self) -> int | None:
         """Bytes of memory that the machine, or the container, has."""

@@ -1,6 +1,6 @@
 """The table of checks, and how it is asked. Sans-I/O."""
 
-from pydaemonwsgi.config.checking import application_groups, files, groups, hosts
+from pydaemonwsgi.config.checking import application_groups, files, groups, hosts, patterns
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.checking.row import Check
 from pydaemonwsgi.config.model import Server
@@ -8,7 +8,13 @@ from pydaemonwsgi.config.problems import Problem
 
 __all__ = ["CHECKS", "check"]
 
-CHECKS: tuple[Check, ...] = (*hosts.CHECKS, *groups.CHECKS, *application_groups.CHECKS, *files.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *hosts.CHECKS,
+    *patterns.CHECKS,
+    *groups.CHECKS,
+    *application_groups.CHECKS,
+    *files.CHECKS,
+)
 """Every check; to add one, add a row in the module of its subject."""
 
 

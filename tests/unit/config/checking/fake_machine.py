@@ -1,5 +1,6 @@
 """A machine that has what it is told."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ class FakeMachine:
     old_python: bool = False
     strangers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    endless: frozenset[str] = frozenset()
+    searched: list[str] = field(default_factory=list)
 
     def is_file(self, path: str) -> bool:
         return path not in self.missing and not path.endswith("/")
@@ -53,6 +56,10 @@ class FakeMachine:
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         del options
         return "this Python is too old" if self.old_python else None
+
+    def takes_long(self, pattern: re.Pattern[str], text: str) -> bool:
+        self.searched.append(text)
+        return pattern.pattern in self.endless
 
     def memory(self) -> int | None:
         return self.total_memory

@@ -447,3 +447,35 @@ def test_a_name_without_a_port_has_the_listeners(listeners: str, name: str) -> N
     """Where there is one; where there are several only a request can say it."""
     text = f"{listeners}\nServerName a.example\nWSGIDaemonProcess site\nWSGIScriptAlias /a /a.wsgi process-group=site\n"
     assert [group.name for group in application_groups(server_of(text))] == [name]
+
+
+ENDLESS = r"""
+RewriteEngine On
+RewriteCond %{HTTP_HOST} !-f
+RewriteCond %{HTTP_HOST} (x+x+)+y
+RewriteRule ^/old/(a+)+$ /new
+SetEnvIf Referer (b|bb)+$ c
+AliasMatch ^/(d+)*e /srv
+RedirectMatch (e*)*f /
+<LocationMatch (g|g)*h>
+RedirectMatch (i*)*j /
+</LocationMatch>
+"""
+
+
+def test_patterns_that_a_client_can_keep_busy_are_found() -> None:
+    """Each is asked for with what it begins with, and characters of its own."""
+    patterns = r"(x+x+)+y", r"^/old/(a+)+\Z", r"(b|bb)+\Z", "^/(d+)*e", "(e*)*f", "(g|g)*h", "(i*)*j"
+    machine = FakeMachine(endless=frozenset(patterns))
+    found = warnings_of(host(ENDLESS, group="WSGIDaemonProcess site\nWSGIScriptAlias / /a.wsgi"), machine)
+    busy = [line.partition(": a client can keep")[0] for line in found if "a client can keep" in line]
+    assert busy == [
+        "8: RewriteCond",
+        "9: RewriteRule",
+        "10: SetEnvIf",
+        "11: AliasMatch",
+        "12: RedirectMatch",
+        "13: <LocationMatch>",
+        "14: RedirectMatch",
+    ]
+    assert any(text.startswith("/old/") for text in machine.searched)
