@@ -134,6 +134,14 @@ def test_explain_of_a_broken_configuration_prints_its_errors(tmp_path: Path) -> 
     assert f"{file}:1: error: RewriteRule" in result.stderr
 
 
+def test_explain_gives_up_where_the_server_would(tmp_path: Path) -> None:
+    file = tmp_path / "site.conf"
+    file.write_text("Listen 80\nRewriteEngine On\nRewriteRule ^/(a+)+$ /x\n", encoding="ascii")
+    result = run("explain", str(file), f"/{'a' * 60}!")
+    assert result.returncode == 1
+    assert f"RewriteRule ^/(a+)+$ /x ({file}:3)" in result.stdout
+
+
 def test_check_finds_what_only_routing_can_tell(tmp_path: Path) -> None:
     file = tmp_path / "site.conf"
     file.write_text("Listen 80\nRewriteEngine On\nRewriteCond %{NONSENSE} x\nRewriteRule ^ - [F]\n", encoding="ascii")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydaemonwsgi.config.checking.application_groups import runs_as
 from pydaemonwsgi.config.model import EMBEDDED, Server
-from pydaemonwsgi.errors import ConfigurationError, HttpError
+from pydaemonwsgi.errors import ConfigurationError, HttpError, OvertimeError
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.http.targets import read_target, split_host
 from pydaemonwsgi.inspection.configuration import read_configuration
@@ -18,6 +18,7 @@ from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Scrip
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
 from pydaemonwsgi.routing.trace import Step, Trace
+from pydaemonwsgi.system.overtime import Overtime
 
 __all__ = ["run"]
 
@@ -38,10 +39,25 @@ def run(arguments: Sequence[str]) -> int:
     meant = facts.port or (80 if given.url.lower().startswith("http://") else facts.local_port)
     if meant != facts.local_port:
         trace.note("listener", f"nobody listens on port {meant}; taken as for port {facts.local_port}")
-    decision = Router(server, LocalFiles(), os.environ).explain(facts, trace)
+    decision = _decide(Router(server, LocalFiles(), os.environ), facts, trace)
     details = _details(decision, server)
     print(_as_json(trace, decision, details) if given.json else _as_text(trace, details))
     return 1 if isinstance(decision, Refusal) else 0
+
+
+def _decide(router: Router, facts: Facts, trace: Trace) -> Decision:
+    """Return what the front would decide, within the time that it has."""
+    overtime = Overtime()
+    overtime.start()
+    try:
+        overtime.begin()
+        return router.explain(facts, trace)
+    except OvertimeError as error:
+        trace.note("answer", f"500 {error}")
+        return router.unrouted(facts)._replace(status=500, reason=str(error))
+    finally:
+        overtime.end()
+        overtime.stop()
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
