@@ -62,7 +62,10 @@ def _enter(request: Request) -> None:
     """
     site = request.site
     sections = site.sections
-    request.context = sections.context(sections.of_location(request.uri))
+    locations = sections.of_location(request.uri)
+    request.context = sections.context(locations)
+    if sections.named:
+        request.environment |= sections.captured(locations, request.uri, "")
     for test in site.tests:
         test.apply(request)
     translate(request)
@@ -74,6 +77,8 @@ def _enter(request: Request) -> None:
         numbers = walk(request) if request.filename else ()
     numbers = sections.of_file(numbers, request.filename) + sections.of_location(request.uri)
     context = request.context = sections.context(numbers)
+    if sections.named:
+        request.environment |= sections.captured(numbers, request.uri, request.filename)
     if request.trace is not None:
         _trace_sections(request, numbers)
     for test in context.tests:

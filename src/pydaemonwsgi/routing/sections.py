@@ -112,6 +112,9 @@ class SectionTable:
 
     Raises:
         ConfigurationError: a pattern is wrong; the message begins with the place.
+
+    Attributes:
+        named: the patterns of sections that have named groups, by number.
     """
 
     def __init__(self, sections: tuple[Section, ...], base: Settings, process_environment: Mapping[str, str]) -> None:
@@ -126,6 +129,7 @@ class SectionTable:
         self._nested: dict[int, list[_Compiled]] = {}
         self._contexts: dict[tuple[int, ...], Context] = {}
         self._directories: dict[str, tuple[int, ...]] = {}
+        self.named: dict[int, re.Pattern[str]] = {}
         for section in sections:
             self._add(section)
         self.base = self.context(())
@@ -150,12 +154,38 @@ class SectionTable:
                 self._globs.setdefault(_depth(_directory(section.pattern)), []).append(compiled)
             else:
                 self._patterns.append(compiled)
+        self._note_names(number, section)
         nested = [inner for inner in section.sections if inner.kind is SectionKind.FILES]
         if nested:
             self._nested[number] = []
             for inner in nested:
                 self._nested[number].append(_Compiled(len(self._sections), inner, _matcher(inner)))
+                self._note_names(len(self._sections), inner)
                 self._sections.append(inner)
+
+    def _note_names(self, number: int, section: Section) -> None:
+        if section.matching is Matching.REGEX:
+            pattern = compile_pattern(section.pattern)
+            if pattern.groupindex:
+                self.named[number] = pattern
+
+    def captured(self, numbers: tuple[int, ...], uri: str, filename: str) -> dict[str, str]:
+        """Return the variables that sections set by the named groups of their patterns: `(?<site>…)` is MATCH_SITE."""
+        found: dict[str, str] = {}
+        for number in numbers:
+            pattern = self.named.get(number)
+            if pattern is None:
+                continue
+            kind = self._sections[number].kind
+            if kind is SectionKind.LOCATION:
+                subject = uri
+            else:
+                subject = filename if kind is SectionKind.DIRECTORY else filename[filename.rfind("/") + 1 :]
+            match = pattern.search(subject)
+            for name, value in (match.groupdict() if match is not None else {}).items():
+                if value is not None:
+                    found[f"MATCH_{name.upper()}"] = value
+        return found
 
     def section(self, number: int) -> Section:
         """Return a section by its number, for explanations."""

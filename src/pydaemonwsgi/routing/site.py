@@ -50,7 +50,10 @@ class Site:
         self.script_aliases = AliasTable(host.script_aliases)
         self.follows_links = self.sections.follows_links()
         self.is_direct = not (
-            self.redirects or self.tests or (self.rewrite is not None and self.rewrite.beginnings is None)
+            self.redirects
+            or self.tests
+            or self.sections.named
+            or (self.rewrite is not None and self.rewrite.beginnings is None)
         )
         self.needs_remote_host = any(
             part.hostname_lookups in {"on", "double"} or needs_remote_host(part.require, part.access_list)

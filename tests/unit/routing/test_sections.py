@@ -6,7 +6,7 @@ differ, the test says so.
 
 import pytest
 
-from tests.helpers.routing import asked
+from tests.helpers.routing import FILES, asked, facts, router
 
 SITE = """
 Listen 80
@@ -545,3 +545,27 @@ Deny from all
 )
 def test_limit_counts_for_order_too(request_line: str, answer: str) -> None:
     assert asked(SITE % LIMIT_COUNTS_FOR_ORDER_TOO, request_line) == answer
+
+
+NAMED = r"""
+Listen 80
+WSGIDaemonProcess g
+WSGIScriptAlias /app /site/scripts/one.wsgi
+<LocationMatch "^/app/(?<kind>[a-z]+)(/(?<more>x))?">
+  RequestHeader set X-Kind "%{MATCH_KIND}e"
+</LocationMatch>
+<DirectoryMatch "/(?<where>scripts)/">
+</DirectoryMatch>
+<FilesMatch "(?<stem>.*)\.wsgi">
+</FilesMatch>
+"""
+
+
+def test_named_groups_of_a_sections_pattern_are_variables() -> None:
+    """As in httpd; what did not take part is not set."""
+    asked = router(NAMED, FILES)
+    for path, kind in (("/app/blue/y", "blue"), ("/app/red", "red")):
+        decision = asked.decide(facts(path))
+        assert dict(decision.common.environment) == {"MATCH_KIND": kind, "MATCH_WHERE": "scripts", "MATCH_STEM": "one"}
+        assert decision.common.request_headers == (("x-kind", kind),)
+    assert "MATCH_MORE" in dict(asked.decide(facts("/app/blue/x")).common.environment)
