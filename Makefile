@@ -9,8 +9,9 @@ STAMP := $(VENV)/.installed
 serve: $(STAMP)
 	$(BIN)/pydaemonwsgi serve examples/hello.wsgi --processes 2 --threads 25
 
+# Most tests wait for servers of their own, so two workers take little more than half the time of one.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TEST)
 
 # As root, on a machine with systemd-nspawn and debootstrap: boots a Debian 12 and a Debian 13 and tries conf/*.service.
 test-systemd: $(STAMP)
