@@ -95,19 +95,34 @@ def _list_quality(value: str | None, accepted: list[tuple[str, float]], default:
     return next((quality for name, quality in accepted if name == "*"), default)
 
 
-def choose_variant(candidates: list[tuple[str, Media, int]], headers: dict[str, str | None]) -> Negotiated:
+def _language_rank(languages: tuple[str, ...], priority: tuple[str, ...]) -> int:
+    """Return how early `LanguagePriority` names one of the languages: 0 for not at all, the more the earlier."""
+    places = [priority.index(language.lower()) for language in languages if language.lower() in priority]
+    return len(priority) - min(places) if places else 0
+
+
+def choose_variant(
+    candidates: list[tuple[str, Media, int]],
+    headers: dict[str, str | None],
+    priority: tuple[str, ...] = (),
+    force: frozenset[str] = frozenset(),
+) -> Negotiated:
     """Return the best of the candidates.
 
     Args:
         candidates: name, what it is, bytes.
         headers: `accept`, `accept-language`, `accept-charset`, `accept-encoding`.
+        priority: `LanguagePriority`.
+        force: `ForceLanguagePriority`: with `prefer` it decides among languages that are equally good, with
+            `fallback` where none is good enough.
     """
     types = parse_accept(headers["accept"])
     languages = parse_accept(headers["accept-language"])
     charsets = parse_accept(headers["accept-charset"])
     encodings = parse_accept(headers["accept-encoding"])
     vary = ["negotiate"]
-    best: tuple[tuple[float, float, float, float, int], str] | None = None
+    best: tuple[tuple[float, ...], str] | None = None
+    fallback: tuple[tuple[float, ...], str] | None = None
     languages_differ = any(media.languages for _, media, _ in candidates)
     for name, media, size in candidates:
         type_quality = _type_quality(media.media_type, types)
@@ -117,10 +132,15 @@ def choose_variant(candidates: list[tuple[str, Media, int]], headers: dict[str, 
         encoding_quality = _list_quality(media.encoding, encodings, 0.0)
         if not (type_quality and charset_quality and encoding_quality):
             continue
-        if languages_differ and not language_quality:
-            continue
+        rank = _language_rank(media.languages, priority) if languages_differ else 0
         plain = 1.0 if media.encoding is None or (encodings and encoding_quality == 1.0) else 0.5
-        key = (type_quality * plain, language_quality, charset_quality, encoding_quality, -size)
+        others = (charset_quality, encoding_quality, -size)
+        if languages_differ and not language_quality:
+            best_of_none = (rank, type_quality * plain, *others)
+            if rank and "fallback" in force and (fallback is None or best_of_none > fallback[0]):
+                fallback = (best_of_none, name)
+            continue
+        key = (type_quality * plain, language_quality, rank if "prefer" in force else 0, *others)
         if best is None or key > best[0]:
             best = (key, name)
     if len({media.media_type for _, media, _ in candidates}) > 1:
@@ -131,6 +151,7 @@ def choose_variant(candidates: list[tuple[str, Media, int]], headers: dict[str, 
         vary.append("accept-charset")
     if any(media.encoding for _, media, _ in candidates):
         vary.append("accept-encoding")
+    best = best or fallback
     return Negotiated(best[1] if best is not None else None, tuple(vary))
 
 

@@ -174,7 +174,10 @@ def _negotiated(request: Request) -> Request | None:
         return None
     headers = {header: request.header(header) for header in _NEGOTIATED}
     sized = [(one, media, request.stat(f"{directory}/{one}").size) for one, media in candidates]
-    chosen = choose_variant(sized, headers)
+    settings = context.settings
+    chosen = choose_variant(
+        sized, headers, settings.language_priority or (), settings.force_language_priority or frozenset()
+    )
     if chosen.name is None:
         raise Answered(406, f"no variant of {request.uri} is acceptable to the client")
     uri = request.uri.removesuffix(request.path_info) if request.path_info else request.uri

@@ -525,3 +525,35 @@ Redirect /x /y
 )
 def test_a_canonical_name_may_have_scheme_and_port(request_line: str, answer: str) -> None:
     assert asked(SITE % A_CANONICAL_NAME_MAY_HAVE_SCHEME_AND_PORT, request_line) == answer
+
+
+PRIORITY = r"""
+<Directory /site/htdocs>
+Options MultiViews
+AddLanguage en .en
+AddLanguage de .de
+AddLanguage fr .fr
+LanguagePriority fr en
+ForceLanguagePriority %s
+</Directory>
+"""
+
+
+@pytest.mark.parametrize(
+    ("force", "header", "answer"),
+    [
+        ("Prefer", "", "fr"),
+        ("Prefer", "  accept_language=de,fr", "fr"),
+        ("Prefer", "  accept_language=de", "de"),
+        ("Prefer", "  accept_language=*", "fr"),
+        ("Prefer", "  accept_language=es", "406"),
+        ("Fallback", "", "de"),
+        ("Fallback", "  accept_language=es", "fr"),
+        ("Fallback", "  accept_language=es,de;q=0.1", "de"),
+        ("Prefer Fallback", "  accept_language=es", "fr"),
+        ("None", "  accept_language=es", "406"),
+    ],
+)
+def test_the_server_has_languages_that_it_prefers(force: str, header: str, answer: str) -> None:
+    found = asked(SITE % (PRIORITY % force), f"/mv{header}")
+    assert found.rpartition(".")[2] == answer

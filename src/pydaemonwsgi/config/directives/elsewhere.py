@@ -83,9 +83,7 @@ ROWS = (
         "listings of directories have one plain form",
     ),
     *noted(
-        "TypesConfig MIMEMagicFile DefaultType DefaultLanguage "
-        "LanguagePriority ForceLanguagePriority "
-        "CacheNegotiatedDocs ModMimeUsePathInfo",
+        "TypesConfig MIMEMagicFile DefaultType DefaultLanguage CacheNegotiatedDocs ModMimeUsePathInfo",
         "media types are Python's own and those of AddType",
     ),
     *noted("ExpiresActive ExpiresByType ExpiresDefault", "use Header set Cache-Control; Expires is not made"),

@@ -140,6 +140,19 @@ def _multiviews_match(line: Line) -> None:
     line.place.settings.put("multiviews_match", frozenset(names - {"negotiatedonly"}), line.position)
 
 
+def _language_priority(line: Line) -> None:
+    line.place.settings.put("language_priority", tuple(word.lower() for word in line.words), line.position)
+
+
+def _force_language_priority(line: Line) -> None:
+    names = {word.lower() for word in line.words}
+    if wrong := sorted(names - {"none", "prefer", "fallback"}):
+        raise BadValueError(f"{wrong[0]!r} is not supported; give Prefer, Fallback or both, or None")
+    if "none" in names and len(names) > 1:
+        raise BadValueError("None stands alone")
+    line.place.settings.put("force_language_priority", frozenset(names - {"none"}), line.position)
+
+
 def _redirect(line: Line) -> None:
     words = list(line.words)
     is_regex = line.row.name == "RedirectMatch"
@@ -290,6 +303,21 @@ ROWS = (
         "Which further extensions a file may have that MultiViews finds; Handlers: those of AddHandler too.",
         _multiviews_match,
         "NegotiatedOnly",
+    ),
+    Row(
+        "LanguagePriority",
+        ANYWHERE,
+        "LANGUAGE ...",
+        "Which languages MultiViews prefers, the first most, where the client does not mind.",
+        _language_priority,
+    ),
+    Row(
+        "ForceLanguagePriority",
+        ANYWHERE,
+        "Prefer|Fallback|None ...",
+        "When LanguagePriority decides: Prefer, where the client likes several equally; Fallback, where it likes none.",
+        _force_language_priority,
+        "Prefer",
     ),
     setting(
         "AcceptPathInfo",

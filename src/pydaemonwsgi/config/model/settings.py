@@ -205,6 +205,8 @@ class Settings:
     file_etag: frozenset[str] | None = None  # of "inode", "mtime", "size"; empty is `none`
     accept_path_info: str | None = None  # "on", "off", "default"
     multiviews_match: frozenset[str] | None = None  # of "any", "handlers", "filters"; empty is `NegotiatedOnly`
+    language_priority: tuple[str, ...] | None = None  # in lower case
+    force_language_priority: frozenset[str] | None = None  # of "prefer", "fallback"; empty is `None`
 
     # --- Access
     require: RequireBlock | None = field(default=None, metadata=_REQUIRE)
@@ -310,6 +312,8 @@ DEFAULT_SETTINGS = Settings(
     file_etag=frozenset({"mtime", "size"}),
     accept_path_info="default",
     multiviews_match=frozenset(),
+    language_priority=(),
+    force_language_priority=frozenset({"prefer"}),
     limit_request_body=1 << 30,
     use_canonical_name="off",
     hostname_lookups="off",
