@@ -16,6 +16,8 @@ _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE: Final = re.compile(r"[\x00\r\n]")
 # A head travels in one frame, with a body of up to 256 KiB (channel.frames.MAXIMUM_PAYLOAD); nobody needs a longer one.
 _LONGEST_HEAD: Final = 3 * 1024 * 1024
+# As many as the front passes on (http.response); who has more should hear of it by an exception.
+_MOST_HEADERS: Final = 4096
 # RFC 9110 section 7.6.1 and PEP 3333: the server owns these.
 _HOP_BY_HOP: Final = frozenset(
     "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers "
@@ -58,6 +60,8 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
         raise ValueError(f"status must be three digits, a space and a reason, not {status!r}")
     if not isinstance(headers, list):
         raise TypeError(f"headers must be of type list, not {type(headers).__name__}")
+    if len(headers) > _MOST_HEADERS:
+        raise ValueError(f"{len(headers)} headers are more than the {_MOST_HEADERS} that are passed on")
     parts = [status_bytes]
     content_length = None
     for header in headers:
@@ -92,7 +96,9 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
         parts.append(value.encode("latin-1"))
     encoded = b"\0".join(parts)
     if len(encoded) > _LONGEST_HEAD:
-        raise ValueError(f"{len(headers)} headers of {len(encoded)} bytes together are more than anybody takes")
+        raise ValueError(
+            f"{len(headers)} headers have {len(encoded)} bytes together, more than the {_LONGEST_HEAD} of a head"
+        )
     code = int(status[:3])
     return Head(encoded, code, content_length, code < 200 or code in {204, 304})
 

@@ -210,6 +210,21 @@ def test_a_header_line_may_be_as_long_as_allowed() -> None:
     assert read_response_head(head + b"a").status == 200
 
 
+def test_there_may_be_only_so_many_headers() -> None:
+    """Each takes time that is every client's."""
+    fields = [b"X-%d" % number if part == 0 else b"x" for number in range(4096) for part in range(2)]
+    assert read_response_head(encoded(b"200 OK", *fields)).status == 200
+    with pytest.raises(ResponseError, match="4097 headers are more than the 4096"):
+        read_response_head(encoded(b"200 OK", *fields, b"X", b"x"))
+
+
+def test_repeated_headers_are_joined_in_their_order() -> None:
+    """Where the first of them stands; the last counts of those that are no lists."""
+    items = (b"X", b"1", b"Location", b"/a", b"Y", b"2", b"x", b"3", b"location", b"/b", b"X", b"4")
+    lines = read_response_head(encoded(b"302 Found", *items)).lines
+    assert lines == b"HTTP/1.1 302 Found\r\nX: 1, 3, 4\r\nLocation: /b\r\nY: 2\r\n"
+
+
 def test_many_headers_arrive_in_order_and_challenges_stay_apart() -> None:
     """Two WWW-Authenticate are two ways to log in; other repeated names are one list."""
     items = [(b"X-%d" % number, b"%d" % number) for number in range(25)]
