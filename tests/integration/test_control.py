@@ -201,6 +201,7 @@ def test_dump_tells_where_the_threads_are(script: Path, tmp_path: Path) -> None:
         assert everything.returncode == 0
         for pid in pids(server):
             assert f"daemon process {pid} of process group app" in everything.stdout
+            assert f"thread MainThread (tid {pid}): watches over the others" in everything.stdout
         assert one.stdout.count("daemon process") == 1
         assert str(script) in one.stdout
         assert "GET /gate?" in one.stdout

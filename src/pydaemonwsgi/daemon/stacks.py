@@ -100,7 +100,8 @@ def _thread_lines(
         if frame is None:
             continue  # it has ended meanwhile
         if thread is threading.current_thread():
-            found.append(f"thread {thread.name} (tid {thread.native_id}): watches over the others")
+            # Not its `native_id`: before CPython 3.13 that is, after a fork, the parent's.
+            found.append(f"thread {thread.name} (tid {threading.get_native_id()}): watches over the others")
             continue
         head = f"thread {thread.name} (tid {thread.native_id})"
         if _is_host(frame):
