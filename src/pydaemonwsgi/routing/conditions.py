@@ -55,11 +55,14 @@ def _compare(left: str, right: str) -> int:
 class Condition:
     """One condition, compiled.
 
+    Attributes:
+        varies_by: names of the headers that an answer depends on where it holds.
+
     Raises:
         ConfigurationError: its pattern or a variable is wrong; the message begins with the place.
     """
 
-    __slots__ = ("_holds", "_negated", "or_next", "source", "test")
+    __slots__ = ("_holds", "_negated", "or_next", "source", "test", "varies_by")
 
     def __init__(self, condition: RewriteCondition) -> None:
         self.source = condition
@@ -69,6 +72,7 @@ class Condition:
             if condition.test.lower() == "expr":
                 raise ConfigurationError("RewriteCond expr: expressions (ap_expr) are not offered here")
             self.test = Template(condition.test)
+            self.varies_by = self.test.headers if condition.varies else ()
             self._holds = self._compile(condition.pattern, condition.ignore_case)
         except ConfigurationError as error:
             raise MistakeError(condition.position, error) from error

@@ -91,6 +91,7 @@ class Request:
         environment: variables of SetEnvIf, SetEnv, rewriting.
         previous: the request that was redirected to this one.
         is_subrequest: it is a question that another request asks.
+        vary: headers that conditions of rules have looked at; for the Vary of the answer.
         ended: flag END was met: per-directory rules are passed over.
     """
 
@@ -118,6 +119,7 @@ class Request:
         "trace",
         "uri",
         "variant",
+        "vary",
     )
 
     def __init__(self, facts: Facts, site: "Site", files: FileSystem, uri: str, query: str | None) -> None:
@@ -139,6 +141,7 @@ class Request:
         self.content_type: str | None = None
         self.variant: tuple[str, ...] | None = None
         self.added_headers: list[tuple[str, str]] = []
+        self.vary: list[str] = []
         self.previous: Request | None = None
         self.is_subrequest: bool = False
         self.ended = False
@@ -156,6 +159,7 @@ class Request:
         after.trace = self.trace
         after.ended = self.ended
         after.added_headers = self.added_headers
+        after.vary = self.vary
         return after
 
     def subrequest(self, uri: str) -> "Request":

@@ -114,6 +114,7 @@ def _promote(request: Request, chosen: Request) -> Request | None:
     chosen.query, chosen.query_is_new = request.query, request.query_is_new
     chosen.is_subrequest = False
     chosen.added_headers = request.added_headers
+    chosen.vary = request.vary
     return chosen
 
 

@@ -1,14 +1,15 @@
 """What answers for a file or directory: a script, the file itself, an index, a listing. Sans-I/O."""
 
+from functools import lru_cache
 from typing import Final
 
-from pydaemonwsgi.config.model import EMBEDDED, ScriptAlias
+from pydaemonwsgi.config.model import EMBEDDED, HeaderRule, ScriptAlias
 from pydaemonwsgi.http.methods import METHODS
 from pydaemonwsgi.routing.answers import Answered
 from pydaemonwsgi.routing.decisions import Common, Decision, Listing, MethodList, Script, Static, Target
 from pydaemonwsgi.routing.files import FileKind
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
-from pydaemonwsgi.routing.headers import Occasion
+from pydaemonwsgi.routing.headers import HeaderEdit, Occasion
 from pydaemonwsgi.routing.media import read_media
 from pydaemonwsgi.routing.paths import merge_slashes
 from pydaemonwsgi.routing.request import Request
@@ -31,6 +32,8 @@ def common_part(request: Request) -> Common:
         if previous.query_is_new and previous.query is not None:
             environment["REDIRECT_QUERY_STRING"] = previous.query
     edits = context.response_edits
+    if request.vary:
+        edits = (_vary(", ".join(request.vary)), *edits)
     return Common(
         site=request.site,
         context=context,
@@ -41,6 +44,12 @@ def common_part(request: Request) -> Common:
         # Not written into the environment, or what is remembered would depend on the query.
         was_redirected=previous is not None and not previous.query_is_new,
     )
+
+
+@lru_cache(maxsize=256)
+def _vary(names: str) -> HeaderEdit:
+    """Return what tells caches that conditions of rules have looked at headers."""
+    return HeaderEdit(HeaderRule(of_request=False, action="merge", name="Vary", value=names))
 
 
 def _request_headers(request: Request, environment: dict[str, str]) -> tuple[tuple[str, str | None], ...]:

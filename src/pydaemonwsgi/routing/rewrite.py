@@ -296,8 +296,10 @@ class Program:
         state.rule_match = match
         state.condition_match = None
         conditions = iter(rule.conditions)
+        varies_by: list[str] = []
         for condition in conditions:
             if condition.holds(state):
+                varies_by += condition.varies_by
                 # One of a chain of ORs suffices: the rest of the chain is passed over.
                 while condition.or_next:
                     following = next(conditions, None)
@@ -308,6 +310,9 @@ class Program:
                 if state.request.trace is not None:
                     _note_failed(state, rule, condition, subject)
                 return None
+        if varies_by:
+            request = state.request
+            request.vary += [name for name in varies_by if name not in request.vary and request.header(name.lower())]
         return subject
 
     def _apply(self, rule: Rule, state: RewriteState, *, directory_context: bool) -> int:

@@ -82,12 +82,13 @@ def _nothing(_: RewriteState) -> str:
     return ""
 
 
+_HEADERS: Final = {
+    f"HTTP_{name.upper().replace('-', '_')}": name
+    for name in ("User-Agent", "Referer", "Cookie", "Forwarded", "Host", "Proxy-Connection", "Accept")
+}
 _VARIABLES: Final[dict[str, Variable]] = {
     # Of the request's head.
-    **{
-        f"HTTP_{name.upper().replace('-', '_')}": _header(name)
-        for name in ("User-Agent", "Referer", "Cookie", "Forwarded", "Host", "Proxy-Connection", "Accept")
-    },
+    **{variable: _header(name) for variable, name in _HEADERS.items()},
     "REQUEST_METHOD": lambda state: state.request.facts.method,
     "REQUEST_SCHEME": _fact("scheme"),
     "REQUEST_URI": lambda state: state.request.uri,
@@ -166,6 +167,11 @@ def _variable(text: str) -> Variable:
     return found
 
 
+def _header_of(text: str) -> str | None:
+    """Return the name of the header that a variable is, or None."""
+    return text[5:].strip() if text.upper().startswith("HTTP:") else _HEADERS.get(text.upper())
+
+
 def _rule_group(number: int) -> Variable:
     def read(state: RewriteState) -> str:
         match = state.rule_match
@@ -196,15 +202,17 @@ class Template:
 
     Attributes:
         constant: the text, if nothing in it changes; None otherwise.
+        headers: names of the request's headers that it looks at.
 
     Raises:
         ConfigurationError: a variable is unknown.
     """
 
-    __slots__ = ("_parts", "constant")
+    __slots__ = ("_parts", "constant", "headers")
 
     def __init__(self, text: str) -> None:
         parts: list[str | Variable] = []
+        headers = []
         position = 0
         for piece in _PIECE.finditer(text):
             parts.append(text[position : piece.start()])
@@ -219,6 +227,8 @@ class Template:
                 raise ConfigurationError(f"${{{piece['map']}}}: rewrite maps are not offered here")
             else:
                 parts.append(_variable(piece["variable"]))
+                if (header := _header_of(piece["variable"])) is not None:
+                    headers.append(header)
         parts.append(text[position:])
         joined: list[str | Variable] = []
         for part in parts:
@@ -227,6 +237,7 @@ class Template:
             elif part != "":
                 joined.append(part)
         self._parts = tuple(joined)
+        self.headers = tuple(headers)
         self.constant: str | None = None
         if not joined:
             self.constant = ""

@@ -6,7 +6,8 @@ differ, the test says so.
 
 import pytest
 
-from tests.helpers.routing import asked
+from pydaemonwsgi.routing.headers import Occasion, apply_edits
+from tests.helpers.routing import FILES, asked, facts, router
 
 SITE = """
 Listen 80
@@ -446,3 +447,32 @@ RewriteEngine Off
 )
 def test_the_engine_is_switched_off_below(request_line: str, answer: str) -> None:
     assert asked(SITE % THE_ENGINE_IS_SWITCHED_OFF_BELOW, request_line) == answer
+
+
+VARYING = r"""
+RewriteEngine On
+RewriteCond %{HTTP_HOST} ^www [OR]
+RewriteCond %{HTTP:X-Never} x
+RewriteCond %{HTTP:X-Device} !phone
+RewriteCond %{HTTP_COOKIE} ^ [NV]
+RewriteRule ^/a$ /a.txt
+RewriteCond %{HTTP:X-Other} none
+RewriteRule ^/a$ - [F]
+Header append Vary Own
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "vary"),
+    [
+        ("/a", {"x_device": "desk", "cookie": "c=1"}, "Host, X-Device, Own"),
+        ("/a", {"cookie": "c=1"}, "Host, Own"),
+        ("/a.txt", {"x_device": "desk"}, "Own"),
+    ],
+)
+def test_headers_that_conditions_have_looked_at_are_told_to_caches(
+    target: str, headers: dict[str, str], vary: str
+) -> None:
+    """As by mod_rewrite: those of conditions that held, and only if the client has sent them."""
+    common = router(SITE % VARYING, FILES).decide(facts(target, **headers)).common  # type: ignore[arg-type]
+    assert apply_edits(common.response_edits, [], Occasion({})) == [("Vary", vary)]

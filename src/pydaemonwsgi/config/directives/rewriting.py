@@ -96,7 +96,9 @@ def _condition(line: Line) -> None:
     _check_condition(pattern, ignore_case=ignore_case)
     draft = line.place.settings.rewrite
     draft.position = draft.position or line.position
-    draft.conditions.append(RewriteCondition(test, pattern, negated, ignore_case, "or" in names, line.position))
+    draft.conditions.append(
+        RewriteCondition(test, pattern, negated, ignore_case, "or" in names, line.position, "nv" not in names)
+    )
 
 
 def _check_condition(pattern: str, *, ignore_case: bool) -> None:

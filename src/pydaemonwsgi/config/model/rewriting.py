@@ -20,6 +20,7 @@ class RewriteCondition:
         negated: the pattern began with `!`.
         ignore_case: flag NC.
         or_next: flag OR: this or the next condition suffices.
+        varies: a header that the test looks at is named in the answer's Vary; not with flag NV.
     """
 
     test: str
@@ -28,6 +29,7 @@ class RewriteCondition:
     ignore_case: bool = False
     or_next: bool = False
     position: Position = field(default=NOWHERE, compare=False)
+    varies: bool = True
 
 
 @dataclass(frozen=True, slots=True)
