@@ -72,7 +72,9 @@ class Condition:
             if condition.test.lower() == "expr":
                 raise ConfigurationError("RewriteCond expr: expressions (ap_expr) are not offered here")
             self.test = Template(condition.test)
-            self.varies_by = self.test.headers if condition.varies else ()
+            # Never Host: it is a part of what a cache keeps an answer under (RFC 9111 section 4).
+            names = self.test.headers if condition.varies else ()
+            self.varies_by = tuple(name for name in names if name.lower() != "host")
             self._holds = self._compile(condition.pattern, condition.ignore_case)
         except ConfigurationError as error:
             raise MistakeError(condition.position, error) from error
