@@ -11,7 +11,7 @@ import socket
 import stat
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from pydaemonwsgi.errors import StartError
 
@@ -122,7 +122,7 @@ def bind_tcp(host: str, port: int, backlog: int, leaving: Sequence[socket.socket
     """Return a non-blocking TCP listener.
 
     Args:
-        host: the address, or "" for every one.
+        host: the address, or "" for every one, of IPv4 and IPv6.
         port: the port; 0 for any.
         backlog: connections that the kernel holds until they are accepted.
         leaving: listeners of this process that end soon, and may have the port until then: so `*:80` can become
@@ -140,12 +140,13 @@ def bind_tcp(host: str, port: int, backlog: int, leaving: Sequence[socket.socket
             found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except socket.gaierror as error:
             raise StartError(f"cannot listen on {host!r}: {error.strerror}") from error
-    family, kind, protocol, _, address = found[0]
+    # Every address is those of both families: a socket for `::` takes IPv4 clients as well, where there is IPv6.
+    family, kind, protocol, _, address = found[0] if host else max(found, key=_is_usable_ipv6)
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and host:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if host else 0)
         with _sharing_ports([one for one in leaving if one.family != socket.AF_UNIX], sock):
             sock.bind(address)
             sock.listen(backlog)
@@ -154,6 +155,18 @@ def bind_tcp(host: str, port: int, backlog: int, leaving: Sequence[socket.socket
         raise StartError(_bind_message(f"{host or '*'}:{port}", error)) from error
     sock.setblocking(False)
     return sock
+
+
+def _is_usable_ipv6(found: tuple[Any, ...]) -> bool:
+    """Whether an entry of getaddrinfo is for IPv6, and the kernel has that."""
+    if found[0] != socket.AF_INET6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
+            sock.bind(("::", 0))
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -173,6 +173,15 @@ def test_bind_tcp_takes_addresses_of_each_family(host: str, family: int | None) 
         assert listener.getsockname()[1] > 0
 
 
+@pytest.mark.parametrize("client", ["127.0.0.1", "::1"], ids=["IPv4", "IPv6"])
+def test_bind_tcp_of_every_address_takes_clients_of_each_family(client: str) -> None:
+    """As under httpd: whoever writes `Listen 80` does not mean half of the clients."""
+    if client == "::1" and not has_ipv6():
+        pytest.skip("no IPv6 on this machine")
+    with bind_tcp("", 0, 5) as listener, socket.create_connection((client, listener.getsockname()[1])):
+        pass
+
+
 def has_ipv6() -> bool:
     """Whether ::1 can be bound."""
     try:

@@ -33,7 +33,12 @@ class ListenAddress:
 
 def host_name() -> ValueKind[str]:
     """A host name or a literal address; an IPv6 address may stand in brackets."""
-    return ValueKind("HOST", "a host name or an IP address; 0.0.0.0 or :: for every interface", _parse_host, str)
+    return ValueKind(
+        "HOST",
+        "a host name or an IP address; 0.0.0.0 for every interface with IPv4, :: with IPv6 only",
+        _parse_host,
+        str,
+    )
 
 
 def listen_address() -> ValueKind[tuple[ListenAddress, ...]]:
