@@ -53,15 +53,16 @@ class Faults:
             "descriptors": self._exhaust_descriptors,
         }
 
-    def do(self, event: Event) -> None:
-        """Do one fault now."""
+    def do(self, event: Event) -> bool:
+        """Do one fault now; return False if whom it is for is not there, because of another fault."""
         begin = time.monotonic()
         lasting = self._acts[event.fault](event)
         if lasting is None:
-            return
+            return event.fault in self.skipped
         self.done[event.fault] = self.done.get(event.fault, 0) + 1
         # Whoever was killed is missed for a moment: what it ran is answered when its channel ends.
         self.windows.append(Window(event.fault, begin, time.monotonic() + lasting))
+        return True
 
     def step(self) -> None:
         """Undo what has lasted long enough."""

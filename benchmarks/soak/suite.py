@@ -166,8 +166,8 @@ def _drive(load: Load, faults: Faults, events: list[Event], start: float, second
         if not issuing and not load.in_flight and not faults.lasting:
             return
         load.turn(issuing=issuing)
-        while pending and now >= start + pending[0].at:
-            faults.do(pending.pop(0))
+        if pending and now >= start + pending[0].at and (faults.do(pending[0]) or not issuing):
+            del pending[0]
         faults.step()
         if now >= next_expiry:
             load.expire()
