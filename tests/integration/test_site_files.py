@@ -42,6 +42,7 @@ WSGIScriptAlias /app {site}/app.wsgi
     Require all denied
 </Location>
 AddType text/plain .txt
+ErrorDocument 416 "not so long"
 """
 
 
@@ -102,8 +103,8 @@ def site() -> Iterator[SiteServer]:
         ("bytes=-3", 206, b"789"),
         ("bytes=-300", 206, b"0123456789"),
         ("bytes=5-100", 206, b"56789"),
-        ("bytes=10-", 416, b""),
-        ("bytes=-0", 416, b""),
+        ("bytes=10-", 416, b"not so long"),
+        ("bytes=-0", 416, b"not so long"),
         ("bytes=4-2", 200, b"0123456789"),
         ("bytes=a-b", 200, b"0123456789"),
         ("lines=1-2", 200, b"0123456789"),

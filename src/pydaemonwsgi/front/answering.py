@@ -238,9 +238,10 @@ class Answering(Connection, ABC):
         """Whether the request asks for the whole of a resource, whatever the client has already."""
         return self.head is not None and not self.head.is_conditional
 
-    def deny(self, status: int, reason: str) -> None:
+    def deny(self, status: int, reason: str, *headers: tuple[str, str]) -> None:
         """Answer with an error that the log gives the reason for; whom there is no room for may ask again soon."""
-        self._front.own_answers.refuse(self, status, reason, retry_after=int(status == _NO_ROOM))
+        retry_after = int(status == _NO_ROOM)
+        self._front.own_answers.refuse(self, status, reason, retry_after=retry_after, headers=headers)
 
     def wait(self) -> None:
         """Have the request wait for what is neither the client's nor a daemon process's: a disk, a script's opinion."""

@@ -70,7 +70,14 @@ class OwnAnswers:
         self._static_files.list(client, decision, sites.shown_in(own, decision))
 
     def refuse(
-        self, client: "Answering", status: int, reason: str, *, allow: str | None = None, retry_after: int = 0
+        self,
+        client: "Answering",
+        status: int,
+        reason: str,
+        *,
+        allow: str | None = None,
+        retry_after: int = 0,
+        headers: Headers = (),
     ) -> None:
         """Answer with an error, and say in the host's error log why."""
         head = client.head
@@ -88,7 +95,8 @@ class OwnAnswers:
             one_line(reason),
             extra=self._front.log_of(client.route),
         )
-        headers = (("Allow", allow),) if allow is not None else ()
+        if allow is not None:
+            headers = (*headers, ("Allow", allow))
         self.error(client, status, retry_after=retry_after, headers=headers)
 
     def error(self, client: "Answering", status: int, *, retry_after: int = 0, headers: Headers = ()) -> None:

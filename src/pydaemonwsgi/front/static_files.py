@@ -108,7 +108,7 @@ class StaticFiles:
             return False
         ranges = None if route.document_of else _ranges(facts, validators, size)
         if ranges == []:
-            client.respond(compose_head(416, [("Content-Range", f"bytes */{size}")], 0), b"")
+            client.deny(416, f"the file has {size} bytes", ("Content-Range", f"bytes */{size}"))
             return False
         if ranges is not None:
             self._send_ranges(client, headers, descriptor, size, ranges)
