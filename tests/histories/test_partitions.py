@@ -96,7 +96,7 @@ class World:
             request.end = request.end or "front died"
         self.to_front.clear()
         self.to_supervisor.clear()
-        self.groups = {"g": ProcessGroup(GroupOptions("g", 1000, 0.0, 0.0, 1000, 1000, 0.0))}
+        self.groups = {"g": ProcessGroup(GroupOptions("g", 1000, 0.0, 0.0, 1000, 1000, 0.0, 0.0))}
         self.front = Partitions(self.groups, lambda *words: self.to_supervisor.append(words), self.fail)
         for partition in self.table.serving:
             self.to_front.append(("told", partition.application_group, partition.key))

@@ -249,6 +249,9 @@ class GroupOptions:
     request_timeout: float = timeout(
         60.0, "Time that a request may run before it counts as stuck: it is logged, and its process replaced."
     )
+    slow_requests: float = timeout(
+        0.0, "Time from which on a request that waited and ran for so long is logged as slow.", zero="none is logged"
+    )
     compat_request_timeout: str = option(
         "exact",
         "Whether --request-timeout is exact, or scaled by 1 + ln(threads) as by mod_wsgi.",

@@ -62,6 +62,7 @@ def _group(group: GroupDraft, server: Server, host: Host) -> ProcessGroup:
         written["socket_timeout"] = host.connection.timeout
     if "python_home" not in written and server.python.home is not None:
         written["python_home"] = server.python.home
+    written.setdefault("slow_requests", server.slow_requests)
     levels = dict(host.log_levels)
     is_scoped = group.host is not None
     return ProcessGroup(

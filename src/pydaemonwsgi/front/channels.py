@@ -27,6 +27,7 @@ from pydaemonwsgi.channel.frames import (
 from pydaemonwsgi.errors import ChannelError, ResponseError
 from pydaemonwsgi.front.casualties import describe_casualties
 from pydaemonwsgi.front.exchange import OUTCOMES, Exchange, Failure, Phase
+from pydaemonwsgi.front.slow_requests import log_if_slow
 from pydaemonwsgi.http.response import read_response_head
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_into_with_descriptors, send_with_descriptors
@@ -255,6 +256,8 @@ class Channel:
                     raise ChannelError(f"an answer to stream {stream}, which is not running")
                 self.in_flight -= 1
                 self.short = bool(flags & RAN_INLINE)
+                if self.group.slow_requests:
+                    log_if_slow(self._front, self, exchange)
                 self._take_response(exchange, payload, flags)
                 continue
             exchange = streams.get(stream)
@@ -275,6 +278,8 @@ class Channel:
             else:
                 del streams[stream]
                 self.in_flight -= 1
+                if self.group.slow_requests and kind != Kind.REJECT:
+                    log_if_slow(self._front, self, exchange)
                 if kind == Kind.END:
                     self.short = bool(flags & RAN_INLINE)
                     self._take_end(exchange)

@@ -26,6 +26,7 @@ class ProcessGroup:
         channels: to the daemon processes that have been attached.
         queue: the requests that wait.
         queue_timeout: seconds that one may wait; 0 for ever.
+        slow_requests: seconds from which on a request is logged as slow; 0 for never.
         options: what else holds for its requests.
         deserted_since: since when (monotonic) there is no daemon process; None while there is one.
         application_group: whose requests these are; "" where they are not told apart.
@@ -42,6 +43,7 @@ class ProcessGroup:
         "options",
         "queue",
         "queue_timeout",
+        "slow_requests",
     )
 
     def __init__(self, options: "GroupOptions") -> None:
@@ -49,6 +51,7 @@ class ProcessGroup:
         self.channels: list[Channel] = []
         self.queue = Dispatcher(options.queue_size)
         self.queue_timeout = options.queue_timeout
+        self.slow_requests = options.slow_requests
         self.options = options
         self.deserted_since: float | None = time.monotonic()
         self.application_group = ""
@@ -68,6 +71,7 @@ class ProcessGroup:
         """Have other bounds from here on."""
         self.options = options
         self.queue_timeout = options.queue_timeout
+        self.slow_requests = options.slow_requests
         self.queue.bound = options.queue_size
 
     def submit(self, exchange: Exchange) -> None:

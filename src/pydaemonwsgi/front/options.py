@@ -19,6 +19,7 @@ class GroupOptions:
         header_buffer_size: longest header line of an answer, in bytes.
         response_buffer_size: bytes of an answer that are kept in memory for a slow client.
         response_socket_timeout: seconds for which a client may take nothing of its answer; 0 for ever.
+        slow_requests: seconds from which on a request is logged as slow; 0 for never.
     """
 
     name: str
@@ -28,6 +29,7 @@ class GroupOptions:
     header_buffer_size: int
     response_buffer_size: int
     response_socket_timeout: float
+    slow_requests: float
 
 
 @dataclass(frozen=True, slots=True)

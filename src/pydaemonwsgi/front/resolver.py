@@ -1,6 +1,7 @@
 """Names of clients, for those who ask for them: looked up by threads, checked forwards, remembered. Shell."""
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -58,7 +59,11 @@ class Resolver:
                 timer.cancel()
                 self._note(address, "" if future.exception() is not None else future.result())
 
-        future.add_done_callback(lambda _: self._loop.call_soon_threadsafe(done))
+        def hand_back(_: "Future[str]") -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits for the name any more
+                self._loop.call_soon_threadsafe(done)
+
+        future.add_done_callback(hand_back)
 
     def _give_up(self, address: str, future: "Future[str]") -> None:
         logger.warning("the name of %s was not found within %g s; it counts as having none", address, _PATIENCE)

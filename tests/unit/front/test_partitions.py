@@ -61,7 +61,7 @@ class Front:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
         self.failed: list[Any] = []
-        options = GroupOptions("g", 10, 0.0, 0.0, 1000, 1000, 0.0)
+        options = GroupOptions("g", 10, 0.0, 0.0, 1000, 1000, 0.0, 0.0)
         self.groups = {"g": ProcessGroup(options)}
         self.partitions = Partitions(self.groups, lambda *words: self.asked.append(words), self.failed.append)
 

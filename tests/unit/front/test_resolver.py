@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -84,6 +85,27 @@ def test_a_client_whose_name_takes_too_long_waits_once(monkeypatch: pytest.Monke
         return asked, [told[-1]]
 
     assert asyncio.run(ask()) == (["192.0.2.1"], ["name.example"])
+
+
+def test_a_lookup_that_outlives_the_loop_is_forgotten(caplog: pytest.LogCaptureFixture) -> None:
+    """The server has ended meanwhile; nothing is logged about a name that nobody waits for."""
+    release = threading.Event()
+
+    def look_up(address: str) -> str:
+        release.wait(30)
+        return address
+
+    async def ask() -> None:
+        names = Resolver(asyncio.get_running_loop(), look_up)
+        names.find("192.0.2.1", lambda name: None)
+        assert names._executor is not None
+        executors.append(names._executor)
+
+    executors: list[ThreadPoolExecutor] = []
+    asyncio.run(ask())
+    release.set()
+    executors[0].shutdown(wait=True)
+    assert not caplog.records
 
 
 def test_who_has_waited_in_vain_is_not_looked_up_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

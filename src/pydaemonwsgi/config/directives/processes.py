@@ -162,6 +162,10 @@ def _seconds() -> ValueKind[float]:
     return ValueKind("SECONDS", "a number such as 0.005", parse, repr)
 
 
+def _slow_requests(line: Line) -> None:
+    line.draft.single["slow_requests"] = parsed(values.duration(), line.words[0])
+
+
 _INTERPRETER = SERVER | frozenset({Context.INTERPRETER})
 
 ROWS = (
@@ -247,6 +251,14 @@ ROWS = (
         "application-groups=interpreters only, for processes have their own in any case.",
         _interpreter("per_interpreter_gil", _FLAG),
         "Off",
+    ),
+    Row(
+        "WSGISlowRequests",
+        SERVER,
+        "SECONDS",
+        "Requests that waited and ran for so long are logged; slow-requests of the group wins, 0 is none.",
+        _slow_requests,
+        "none",
     ),
     Row(
         "WSGIRestrictStdin",

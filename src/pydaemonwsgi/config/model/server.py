@@ -126,6 +126,7 @@ class Server:
         interpreters: in the order of the file; what stands in no block comes first, if there is any.
         user: as whom the front runs, if started as root; None where the file does not say.
         group: `Group`, the same.
+        slow_requests: of groups without slow-requests; 0.0 for not at all.
         server_tokens: what the `Server` header says: `full`, `major`, `minor`, `minimal`, `os`, `prod`, `productonly`.
     """
 
@@ -141,6 +142,7 @@ class Server:
     pid_file: str | None = None
     user: str | None = None
     group: str | None = None
+    slow_requests: float = 0.0
     server_tokens: str = "prod"
 
     @property
