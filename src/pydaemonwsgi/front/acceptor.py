@@ -18,6 +18,13 @@ logger = logging.getLogger(__name__)
 _ACCEPT_BATCH: Final = 64
 # Seconds without accepting after the machine has run out of descriptors.
 _ACCEPT_PAUSE: Final = 0.5
+# What had happened to the connection before it was accepted: accept(2), section Error handling.
+_CONNECTION_LOST: Final = frozenset(
+    (
+        *(errno.ENETDOWN, errno.EPROTO, errno.ENOPROTOOPT, errno.EHOSTDOWN, errno.ENONET, errno.EHOSTUNREACH),
+        *(errno.EOPNOTSUPP, errno.ENETUNREACH, errno.ETIMEDOUT, errno.ECONNABORTED, errno.EPERM),
+    )
+)
 _OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -96,9 +103,11 @@ class Acceptor:
                 return False
             try:
                 sock, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+            except (BlockingIOError, InterruptedError):
                 return False
             except OSError as error:
+                if error.errno in _CONNECTION_LOST:
+                    continue
                 if error.errno not in _OUT_OF_DESCRIPTORS:
                     raise
                 logger.warning("cannot accept connections: %s; trying again in %g s", error.strerror, _ACCEPT_PAUSE)

@@ -1,0 +1,52 @@
+"""acceptor: what fails with one connection is nobody else's."""
+
+import asyncio
+import errno
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from pydaemonwsgi.front.acceptor import Acceptor
+
+
+class Listener(socket.socket):
+    """A listening socket that gives errors first."""
+
+    errors: list[int]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Raise the next error; accept once there is none."""
+        if self.errors:
+            number = self.errors.pop(0)
+            raise OSError(number, os.strerror(number))
+        return super().accept()
+
+
+@pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EPROTO, errno.EHOSTUNREACH, errno.EPERM])
+def test_a_connection_that_was_lost_before_it_was_accepted_is_passed_over(number: int) -> None:
+    """The next one in the backlog is welcomed in the same turn."""
+    welcomed: list[socket.socket] = []
+    complaints: list[Any] = []
+
+    async def accept(listener: Listener) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+        acceptor = Acceptor(
+            asyncio.get_running_loop(), {"": listener}, lambda: 10, lambda sock, address: welcomed.append(sock)
+        )
+        acceptor.open()
+        while not welcomed:
+            await asyncio.sleep(0)
+        acceptor.pause()
+
+    with Listener() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        listener.errors = [number]
+        with socket.create_connection(listener.getsockname()):
+            asyncio.run(asyncio.wait_for(accept(listener), 20))
+    for sock in welcomed:
+        sock.close()
+    assert not complaints
