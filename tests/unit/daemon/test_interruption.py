@@ -1,5 +1,6 @@
 """interruption: RequestTimeout reaches the application's code of one request, or nothing."""
 
+import gc
 import logging
 import random
 import sys
@@ -39,6 +40,15 @@ class Closing:
 
     def close(self) -> None:
         self.closed.append(self.path)
+
+
+@pytest.fixture(autouse=True)
+def no_gc_callbacks() -> Iterator[None]:
+    """Those of the test tools are run in the thread that is interrupted, and lose what is raised in them."""
+    callbacks = gc.callbacks.copy()
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = callbacks
 
 
 @pytest.fixture
