@@ -2,9 +2,9 @@
 
 import os
 import signal
-from collections import deque
 from collections.abc import Callable
 
+from pydaemonwsgi.daemon.signals import Signals
 from pydaemonwsgi.daemon.waker import Waker
 
 __all__ = ["PassedSignals", "pass_on"]
@@ -18,7 +18,7 @@ def pass_on(number: signal.Signals, sink: int) -> None:
         pass
 
 
-class PassedSignals(Waker):
+class PassedSignals(Waker, Signals):
     """A waker whose pipe brings signals, too: a byte that is not 0 is the number of one.
 
     Args:
@@ -27,8 +27,8 @@ class PassedSignals(Waker):
     """
 
     def __init__(self, source: int, sink: int) -> None:
+        Signals.__init__(self)
         self.source, self.sink = source, sink
-        self._came: deque[signal.Signals] = deque()
 
     def drain(self) -> None:
         """Forget the calls so far, and keep the signals."""
@@ -37,13 +37,6 @@ class PassedSignals(Waker):
         except BlockingIOError:
             return
         self._came.extend(signal.Signals(number) for number in came if number)
-
-    def take(self) -> list[signal.Signals]:
-        """Return the signals that came since the last call, in their order."""
-        came = []
-        while self._came:
-            came.append(self._came.popleft())
-        return came
 
     def watch_forks(self, become_stranger: Callable[[], None]) -> None:
         """Do nothing: no code in a sub-interpreter can fork."""

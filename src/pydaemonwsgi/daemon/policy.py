@@ -19,7 +19,7 @@ known count as one: an application may have as many as it has objects, and never
 
 from typing import Final
 
-from pydaemonwsgi.daemon.usage import Usage
+from pydaemonwsgi.daemon.thread_usage import ThreadUsage
 
 __all__ = ["FLUSH_AFTER", "PATIENCE", "SLOW", "TICK", "PoolPolicy"]
 
@@ -80,7 +80,7 @@ class _SlowPath:
         self.blocking = 0.0
         self.waits_until = 0.0
 
-    def observe(self, wall: float, busy: int, own: Usage | None, now: float) -> None:
+    def observe(self, wall: float, busy: int, own: ThreadUsage | None, now: float) -> None:
         self.wall += (wall - self.wall) * _SLOW_WEIGHT
         if own is None:
             if not self.measured:
@@ -147,7 +147,7 @@ class PoolPolicy:
         """How many seconds an inline request may take before another thread leads."""
         return PATIENCE if self.saturated else TICK
 
-    def observe(self, path: str, wall: float, busy: int = 1, own: Usage | None = None) -> None:
+    def observe(self, path: str, wall: float, busy: int = 1, own: ThreadUsage | None = None) -> None:
         """Learn that a request for `path` has ended.
 
         Args:
@@ -177,7 +177,7 @@ class PoolPolicy:
             elif own is not None:
                 self._observe_stranger(wall, busy, own)
 
-    def _observe_stranger(self, wall: float, busy: int, own: Usage | None) -> None:
+    def _observe_stranger(self, wall: float, busy: int, own: ThreadUsage | None) -> None:
         strangers = self._strangers
         alone = strangers.alone
         strangers.observe(wall, busy, own, self._measured_at)

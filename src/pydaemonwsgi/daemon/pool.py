@@ -41,7 +41,7 @@ from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.policy import FLUSH_AFTER, PoolPolicy
 from pydaemonwsgi.daemon.recycling import RequestLimit
 from pydaemonwsgi.daemon.routes import Route
-from pydaemonwsgi.daemon.usage import thread_usage
+from pydaemonwsgi.daemon.thread_usage import thread_usage
 from pydaemonwsgi.daemon.worker import Worker
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.metrics.scoreboard import Scoreboard

@@ -12,6 +12,7 @@ from typing import Any
 from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.requests import RunningRequests
 from pydaemonwsgi.metrics.sample import Machine, Running, Sample
+from pydaemonwsgi.system.processes import resident_bytes
 
 __all__ = ["Recorder"]
 
@@ -105,9 +106,5 @@ class Recorder:
 def _machine() -> Machine:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     max_rss = usage.ru_maxrss * 1024
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            rss = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        rss = max_rss  # no /proc here
+    rss = resident_bytes(os.getpid()) or max_rss  # there may be no /proc
     return Machine(usage.ru_utime, usage.ru_stime, rss, max(rss, max_rss))  # the kernel is exact about neither

@@ -11,10 +11,11 @@ import logging
 import os
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydaemonwsgi.vocabulary import DUMP_SIGNAL
 
@@ -26,17 +27,25 @@ _NOTED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, s
 _OWNED: Final = (*_NOTED, DUMP_SIGNAL)
 
 
-class Signals(Protocol):
+class Signals(ABC):
     """Where the monitor hears of the signals that manage the process."""
+
+    def __init__(self) -> None:
+        self._came: deque[signal.Signals] = deque()
 
     def take(self) -> list[signal.Signals]:
         """Return the signals that came since the last call, in their order."""
+        came = []
+        while self._came:
+            came.append(self._came.popleft())
+        return came
 
+    @abstractmethod
     def watch_forks(self, become_stranger: Callable[[], None]) -> None:
         """Have what the application forks be no daemon process; see `SignalInbox`."""
 
 
-class SignalInbox:
+class SignalInbox(Signals):
     """Takes the signals that manage the process.
 
     Args:
@@ -45,7 +54,7 @@ class SignalInbox:
     """
 
     def __init__(self, waker: int, *, restricted: bool = True) -> None:
-        self._came: deque[signal.Signals] = deque()
+        super().__init__()
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         for number in _NOTED:
             signal.signal(number, self._note)
@@ -60,13 +69,6 @@ class SignalInbox:
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
         self._came.append(signal.Signals(number))
-
-    def take(self) -> list[signal.Signals]:
-        """Return the signals that came since the last call, in their order."""
-        came = []
-        while self._came:
-            came.append(self._came.popleft())
-        return came
 
     def watch_forks(self, become_stranger: Callable[[], None]) -> None:
         """Have what the application forks be no daemon process from its first instruction on.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pydaemonwsgi.daemon.policy import PATIENCE, SLOW, TICK, PoolPolicy
-from pydaemonwsgi.daemon.usage import Usage
+from pydaemonwsgi.daemon.thread_usage import ThreadUsage
 
 FAST = SLOW / 10
 
@@ -173,7 +173,7 @@ def test_a_path_that_waits_is_handed_over_by_a_computing_process() -> None:
     crowd(policy, "/query")
     assert not policy.hand_over_first("/query")
     for _ in range(5):
-        policy.observe("/query", 0.005, busy=1, own=Usage(0.0004, 2))
+        policy.observe("/query", 0.005, busy=1, own=ThreadUsage(0.0004, 2))
     assert policy.hand_over_first("/query")
     assert not policy.hand_over_first("/")
 
@@ -188,7 +188,7 @@ def test_paths_that_wait_are_handed_over_although_none_comes_twice() -> None:
     assert not policy.hand_over_first("/item/0")
     for number in range(5):
         assert policy.wants_measured(f"/item/{number}")
-        policy.observe(f"/item/{number}", 0.010, busy=1, own=Usage(0.0003, 2))
+        policy.observe(f"/item/{number}", 0.010, busy=1, own=ThreadUsage(0.0003, 2))
     assert policy.hand_over_first("/item/5")
 
     for turn in range(1000):
@@ -199,7 +199,7 @@ def test_paths_that_wait_are_handed_over_although_none_comes_twice() -> None:
 def test_new_paths_are_not_judged_for_ever_by_one_that_computed_for_long() -> None:
     """Those that are handed over are not measured; what they take is seen all the same."""
     policy = computing(1.0)
-    policy.observe("/report/1", 1.0, busy=1, own=Usage(1.0, 0))
+    policy.observe("/report/1", 1.0, busy=1, own=ThreadUsage(1.0, 0))
     assert policy.hand_over_first("/report/2")
     for number in range(30):
         policy.observe(f"/item/{number}", 0.016, busy=8)
@@ -208,10 +208,10 @@ def test_new_paths_are_not_judged_for_ever_by_one_that_computed_for_long() -> No
 
 @pytest.mark.parametrize(
     ("busy", "own"),
-    [(1, Usage(0.0004, 0)), (8, Usage(0.0011, 3)), (1, Usage(0.004, 1))],
+    [(1, ThreadUsage(0.0004, 0)), (8, ThreadUsage(0.0011, 3)), (1, ThreadUsage(0.004, 1))],
     ids=["the machine was busy", "others held the lock", "it computed"],
 )
-def test_what_is_not_waiting_is_not_taken_for_it(busy: int, own: Usage) -> None:
+def test_what_is_not_waiting_is_not_taken_for_it(busy: int, own: ThreadUsage) -> None:
     """A long wall time has other causes than waiting: processors or the lock that others have."""
     policy = computing(1.0)
     for _ in range(50):
@@ -223,7 +223,7 @@ def test_a_path_that_computes_for_long_is_handed_over() -> None:
     """More processor time than the monitor has patience for: another must lead meanwhile."""
     policy = computing(1.0)
     for _ in range(5):
-        policy.observe("/", 2 * PATIENCE, own=Usage(2 * PATIENCE, 0))
+        policy.observe("/", 2 * PATIENCE, own=ThreadUsage(2 * PATIENCE, 0))
     assert policy.hand_over_first("/")
 
 

@@ -17,7 +17,7 @@ from pydaemonwsgi.daemon.file_wrapper import FileWrapper
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.policy import SLOW, PoolPolicy
 from pydaemonwsgi.daemon.pool import Pool
-from pydaemonwsgi.daemon.usage import Usage
+from pydaemonwsgi.daemon.thread_usage import ThreadUsage
 from pydaemonwsgi.vocabulary import ShutdownReason
 from tests.unit.daemon.far_side import PATIENCE, FrontEnd, Reply, Running, front_end, hello, running_pool, wait_for
 
@@ -765,7 +765,7 @@ def test_threads_learn_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     unguarded: list[str] = []
     pools: list[Pool] = []
 
-    def observe(self: PoolPolicy, path: str, wall: float, busy: int, own: Usage | None) -> None:
+    def observe(self: PoolPolicy, path: str, wall: float, busy: int, own: ThreadUsage | None) -> None:
         if not pools[0]._lock.locked():
             unguarded.append(path)
 
@@ -779,10 +779,10 @@ def test_threads_learn_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_runs_inline_though_slow_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow path that runs inline tells the policy its processor time, and how often it was blocked."""
-    seen: list[tuple[float, Usage]] = []
+    seen: list[tuple[float, ThreadUsage]] = []
     real = PoolPolicy.observe
 
-    def observe(self: PoolPolicy, path: str, wall: float, busy: int, own: Usage | None) -> None:
+    def observe(self: PoolPolicy, path: str, wall: float, busy: int, own: ThreadUsage | None) -> None:
         if own is not None:
             seen.append((wall, own))
         real(self, path, wall, busy, own)

@@ -4,10 +4,10 @@ import resource
 import time
 from typing import NamedTuple
 
-__all__ = ["Usage", "thread_usage"]
+__all__ = ["ThreadUsage", "thread_usage"]
 
 
-class Usage(NamedTuple):
+class ThreadUsage(NamedTuple):
     """What a thread took.
 
     Attributes:
@@ -18,12 +18,12 @@ class Usage(NamedTuple):
     processor: float
     blocked: int
 
-    def since(self, before: "Usage") -> "Usage":
+    def since(self, before: "ThreadUsage") -> "ThreadUsage":
         """Return what was taken since `before`."""
-        return Usage(self.processor - before.processor, self.blocked - before.blocked)
+        return ThreadUsage(self.processor - before.processor, self.blocked - before.blocked)
 
 
-def thread_usage() -> Usage:
+def thread_usage() -> ThreadUsage:
     """Return what the calling thread has taken so far; about a microsecond."""
     # The processor time of getrusage may be as coarse as the kernel's clock tick.
-    return Usage(time.thread_time(), resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw)
+    return ThreadUsage(time.thread_time(), resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw)
