@@ -15,6 +15,7 @@ from pydaemonwsgi.config import values
 from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.option import Option, Scope, option, rows, timeout
+from pydaemonwsgi.config.telemetry import telemetry_interval, telemetry_option, telemetry_target
 
 __all__ = ["BESIDE_CONFIGURATION", "OPTIONS", "ServeOptions"]
 
@@ -31,6 +32,7 @@ _HEADINGS = (
     "Reloading",
     "Control",
     "Logs",
+    "Telemetry",
     "Limits",
     "Timeouts",
     "Buffers",
@@ -132,6 +134,24 @@ class ServeOptions(GroupOptions, ClientOptions):
         ),
         heading="Logs",
         unset="standard error",
+    )
+    telemetry_service: str | None = option(
+        None,
+        "Datagram socket of a collector that the daemon processes report to.",
+        telemetry_target(),
+        heading="Telemetry",
+        unset="none",
+    )
+    telemetry_interval: float = option(
+        1.0, "Time between two reports to the collector.", telemetry_interval(), heading="Telemetry"
+    )
+    telemetry_options: tuple[str, ...] = option(
+        (),
+        "What slow requests are reported with.",
+        telemetry_option(),
+        heading="Telemetry",
+        unset="None",
+        repeatable=True,
     )
 
     @property

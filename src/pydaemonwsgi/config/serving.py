@@ -18,9 +18,11 @@ from pydaemonwsgi.config.model import (
     ScriptAlias,
     Server,
     Settings,
+    Telemetry,
 )
-from pydaemonwsgi.config.options import ServeOptions
+from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.script import ScriptSpec
+from pydaemonwsgi.config.telemetry import captured
 from pydaemonwsgi.config.values import BadValueError, ListenAddress
 from pydaemonwsgi.errors import ConfigurationError
 
@@ -68,7 +70,22 @@ def model_of(options: ServeOptions, script: ScriptSpec, *, cwd: str) -> Server:
         pid_file=None if options.pid_file is None else _absolute(options.pid_file, cwd),
         user=options.user,
         group=options.group,
+        **_telemetry(options, cwd),
     )
+
+
+def _telemetry(options: ServeOptions, cwd: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if options.telemetry_service is not None:
+        # Completed, it may have become too long.
+        path = OPTIONS["telemetry_service"].parse(f"unix:{_absolute(options.telemetry_service, cwd)}")
+        found["telemetry"] = Telemetry(path, options.telemetry_interval)
+    if options.telemetry_options:
+        try:
+            found["telemetry_captures"] = captured((), options.telemetry_options)
+        except BadValueError as error:
+            raise ConfigurationError(f"--telemetry-options: {error}") from None
+    return found
 
 
 def _group_options(options: ServeOptions, cwd: str) -> GroupOptions:

@@ -35,6 +35,7 @@ from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.service import run_service
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import SignalInbox, Signals
+from pydaemonwsgi.daemon.telemetry import telemetry_for
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.timers import Limits, Timers, request_limit
 from pydaemonwsgi.daemon.waker import Waker
@@ -174,6 +175,8 @@ def attend(
         strict_limit=run_once,
     )
     workplace.requests.watch(pool)
+    is_main = ledger is None or hosting is not None
+    telemetry = telemetry_for(settings, applications, events, workplace.requests, is_main=is_main)
     timers = Timers(_limits(settings), time.perf_counter())
     timekeeper = Timekeeper(pool, timers, retirement, ledger, settings.inactivity_timeout)
     monitor = Monitor(
@@ -188,6 +191,7 @@ def attend(
         scoreboard.heartbeat,
         events,
         hosting,
+        telemetry,
     )
     if settings.reload_on_changes:
         reloading.watch_modules(monitor.note_changed)
@@ -201,13 +205,16 @@ def attend(
         supervisor.close()
 
     signals.watch_forks(become_stranger)
-    if not _start(pool, settings, "process" if ledger is None or hosting is not None else "interpreter"):
+    if not _start(pool, settings, "process" if is_main else "interpreter"):
         return StartFailure.THREADS
     supervisor.say(Word.LOADED, failed=failed, error="\n".join(applications.errors))
     applications.on_loaded = lambda target: supervisor.say(
         Word.SCRIPT, path=target.text, callable_object=target.callable_object
     )
-    return monitor.run()
+    status = monitor.run()
+    if telemetry is not None:
+        telemetry.stopped(status)
+    return status
 
 
 def _start(pool: Pool, settings: DaemonSettings, what: str) -> bool:

@@ -24,6 +24,7 @@ from pydaemonwsgi.daemon.retirement import Retirement
 from pydaemonwsgi.daemon.settings import DaemonSettings
 from pydaemonwsgi.daemon.signals import Signals
 from pydaemonwsgi.daemon.stacks import dump_threads
+from pydaemonwsgi.daemon.telemetry import Telemetry
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.errors import ChannelError
@@ -59,6 +60,7 @@ class Monitor:
         heartbeat: our sign of life.
         events: knows who wants to hear of signals and of our end.
         hosting: has the sub-interpreters of the process; None where there can be none.
+        telemetry: tells the collector; None where there is none.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Monitor:
         heartbeat: Heartbeat,
         events: Events,
         hosting: Hosting | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._settings = settings
         self._supervisor = supervisor
@@ -87,6 +90,7 @@ class Monitor:
         self._heartbeat = heartbeat
         self._events = events
         self._hosting = hosting
+        self._telemetry = telemetry
         self._dispatcher = SignalDispatcher(events)
         self._poller = select.poll()
         self._orphaned = False
@@ -102,6 +106,7 @@ class Monitor:
         self._poller.register(self._waker.source, select.POLLIN)
         next_look = time.monotonic() + _LOOK
         beat = beat_interval(self._settings.deadlock_timeout)
+        report_at = math.inf if self._telemetry is None else self._telemetry.started()
         while True:
             now = time.monotonic()
             if now >= next_look:
@@ -113,7 +118,9 @@ class Monitor:
             wait = self._watch.tick(ticked)
             if ticked >= self._look_at_timers:
                 self._look_at_timers = self._timekeeper.look(draining=self._draining)
-            wait = min(wait, self._look_at_timers - ticked, beat)
+            if self._telemetry is not None and ticked >= report_at:
+                report_at = self._telemetry.report()
+            wait = min(wait, self._look_at_timers - ticked, report_at - ticked, beat)
             if supervisor.unsent or self._stop_at is not None:
                 wait = min(wait, _LEAVING_TICK)
             milliseconds = math.ceil(max(1.0, min(wait, next_look - now) * 1000))
@@ -252,4 +259,6 @@ class Monitor:
         """Tell the application, once; what its subscribers take comes off the time that is left."""
         self._dispatcher.stop()
         reason = self._retirement.reason or ShutdownReason.SHUTDOWN_SIGNAL
+        if self._telemetry is not None:
+            self._telemetry.stopping(reason.value)
         self._events.publish_stopping(reason.value)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pydaemonwsgi.system.identities import Identity
+from pydaemonwsgi.telemetry.settings import TelemetrySettings
 
 __all__ = ["DaemonSettings", "PythonSettings"]
 
@@ -86,6 +87,8 @@ class DaemonSettings:
         restrict_stdout: the same of `sys.stdout` (WSGIRestrictStdout).
         restrict_signal: whether the application is kept from the signals by which the process is managed
             (WSGIRestrictSignal).
+        slow_requests: seconds from which on a request is told to the collector as slow; 0 for never.
+        telemetry: the collector; None where nobody collects.
     """
 
     group: str
@@ -136,3 +139,5 @@ class DaemonSettings:
     restrict_stdin: bool = False
     restrict_stdout: bool = False
     restrict_signal: bool = True
+    slow_requests: float = 0.0
+    telemetry: TelemetrySettings | None = None

@@ -15,6 +15,7 @@ from pydaemonwsgi.config.values import GROUP_TITLE
 from pydaemonwsgi.serve.blueprint import Blueprint
 from pydaemonwsgi.serve.logs import OpenedLogs
 from pydaemonwsgi.serve.preflight import Checked
+from pydaemonwsgi.serve.telemetry import telemetry_settings
 from pydaemonwsgi.system.identities import Identity, group_id, user_id
 
 # Imported where it is used otherwise: the supervisor holds no HTTP code.
@@ -65,8 +66,13 @@ def front_options(blueprint: Blueprint, logs: OpenedLogs) -> "FrontOptions":
     return FrontOptions(**_same_named(FrontOptions, clients) | own)
 
 
-def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings":
+def daemon_settings(options: ServeOptions, checked: Checked, model: Server) -> "DaemonSettings":
     """Return what a daemon process of a single script has to know; its paths are as it will see them.
+
+    Args:
+        options: of the command line.
+        checked: what they came to.
+        model: the same as a configuration.
 
     Raises:
         ConfigurationError: a path is outside of the chroot, or there is no such user or group.
@@ -84,6 +90,7 @@ def daemon_settings(options: ServeOptions, checked: Checked) -> "DaemonSettings"
         module=script.module,
         callable_object=script.callable_object,
         python=PythonSettings(home=_inside(options.python_home, options, "--python-home")),
+        telemetry=telemetry_settings(model, options.chroot),
         log_level=options.log_level,
     )
 
@@ -123,6 +130,7 @@ def settings_of_group(
             hash_seed=python.hash_seed,
         ),
         destroy_interpreter=python.destroy_interpreter,
+        telemetry=telemetry_settings(server, options.chroot),
         log_level=group.log_level or levels.get("wsgi") or levels.get("") or "info",
     )
 

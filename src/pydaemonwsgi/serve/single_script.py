@@ -8,6 +8,7 @@ from pydaemonwsgi.config.values import INTERPRETERS
 from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.orders import daemon_settings
 from pydaemonwsgi.serve.preflight import Checked, check, current_directory, describe
+from pydaemonwsgi.serve.telemetry import telemetry_warnings
 
 __all__ = ["draw"]
 
@@ -21,7 +22,7 @@ def draw(options: ServeOptions) -> Blueprint:
     """
     checked = check(options)
     model = model_of(options, checked.script, cwd=current_directory())
-    settings = daemon_settings(options, checked)
+    settings = daemon_settings(options, checked, model)
     group = GroupBlueprint(
         options.group_name,
         options,
@@ -44,7 +45,7 @@ def draw(options: ServeOptions) -> Blueprint:
         pid_file=model.pid_file,
         access_logs=(model.main.access_logs,),
         notes=() if checked.environment is None else tuple(describe(checked.environment, options)),
-        warnings=tuple(_warnings(options, checked)),
+        warnings=(*_warnings(options, checked), *telemetry_warnings(model)),
     )
 
 

@@ -16,6 +16,7 @@ from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.orders import settings_of_group
 from pydaemonwsgi.serve.partitions import division_of, partition_of
 from pydaemonwsgi.serve.preflight import check_interpreters, check_reach, check_root, describe, environment_of
+from pydaemonwsgi.serve.telemetry import telemetry_warnings
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity
 
 __all__ = ["draw"]
@@ -65,7 +66,11 @@ def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
         site=server,
         examined=frozenset(drawing.examined),
         notes=(*(str(problem) for problem in loaded.of(Severity.INFO)), *drawing.notes),
-        warnings=(*(str(problem) for problem in loaded.of(Severity.WARNING)), *drawing.warnings),
+        warnings=(
+            *(str(problem) for problem in loaded.of(Severity.WARNING)),
+            *drawing.warnings,
+            *telemetry_warnings(server),
+        ),
     )
 
 

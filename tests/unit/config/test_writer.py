@@ -25,6 +25,7 @@ TEXTS = [
     *("[::1]:80", "127.0.0.1:8080", ":80", "unix:run/x.sock", "::1", "0.0.0.0", "%h %r", '%h "%r" %>s', "combined"),
     *("warning", "critical", "debug", "en_US.UTF-8", "my_app", "/mounted/here", "/", "%{GROUP}", "exact", "log"),
     "interpreters",
+    "CaptureUserAgent",
 ]
 
 

@@ -165,6 +165,8 @@ def _unreachable(server: Server, machine: Machine) -> Iterator[Finding]:
         if options.chroot is not None or (options.user is not None and not machine.has_user(options.user)):
             continue  # the paths are others inside, or it has been said already
         directories = [(path, f"{option}=") for path, option in _directories(group) if machine.is_directory(path)]
+        if server.telemetry is not None and machine.is_directory(posixpath.dirname(server.telemetry.path)):
+            directories.append((posixpath.dirname(server.telemetry.path), "the directory of WSGITelemetryService"))
         for sentence in machine.unreadable(options, list(scripts[group.name]), directories):
             yield Finding(group.position, "WSGIDaemonProcess", sentence)
 

@@ -1,6 +1,6 @@
 """The table of checks, and how it is asked. Sans-I/O."""
 
-from pydaemonwsgi.config.checking import application_groups, files, groups, hosts, patterns
+from pydaemonwsgi.config.checking import application_groups, files, groups, hosts, patterns, telemetry
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.checking.row import Check
 from pydaemonwsgi.config.model import Server
@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     *groups.CHECKS,
     *application_groups.CHECKS,
     *files.CHECKS,
+    *telemetry.CHECKS,
 )
 """Every check; to add one, add a row in the module of its subject."""
 

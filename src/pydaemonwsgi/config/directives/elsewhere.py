@@ -113,7 +113,7 @@ ROWS = (
     *noted("WSGIPassApacheRequest", "there is no Apache request that could be passed"),
     *noted("WSGIGroupAuthoritative", "it has no effect in mod_wsgi either"),
     *noted(
-        "WSGIServerMetrics WSGITelemetryService WSGITelemetryOptions",
+        "WSGIServerMetrics",
         "mod_wsgi's telemetry is not sent",
     ),
     # --- Refused

@@ -18,6 +18,7 @@ from pydaemonwsgi.config.directives import (
     processes,
     requests,
     rewriting,
+    telemetry,
     wsgi,
 )
 from pydaemonwsgi.config.directives.row import ANYWHERE, Row
@@ -42,7 +43,7 @@ _READER = (
 
 _SUBJECTS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     ("Server and hosts", hosts.ROWS),
-    ("Process groups and Python", processes.ROWS),
+    ("Process groups and Python", (*processes.ROWS, *telemetry.ROWS)),
     ("Scripts", wsgi.ROWS),
     ("Files and URLs", files.ROWS),
     ("Rewriting", rewriting.ROWS),

@@ -36,6 +36,7 @@ from pydaemonwsgi.config.model.server import (
     ProcessGroup,
     Python,
     Server,
+    Telemetry,
     partition_title,
 )
 from pydaemonwsgi.config.model.settings import (
@@ -98,6 +99,7 @@ __all__ = [
     "SectionKind",
     "Server",
     "Settings",
+    "Telemetry",
     "merge_settings",
     "partition_title",
 ]

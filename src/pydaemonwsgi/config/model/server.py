@@ -16,6 +16,7 @@ __all__ = [
     "ProcessGroup",
     "Python",
     "Server",
+    "Telemetry",
     "partition_title",
 ]
 
@@ -111,6 +112,15 @@ class Python:
     case_sensitive: bool = True
 
 
+@dataclass(frozen=True)
+class Telemetry:
+    """`WSGITelemetryService`: the path of the collector's socket, and how often it is told, in seconds."""
+
+    path: str
+    interval: float = 1.0
+    position: Position = field(default=NOWHERE, compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Everything that the server is to do.
@@ -127,6 +137,8 @@ class Server:
         user: as whom the front runs, if started as root; None where the file does not say.
         group: `Group`, the same.
         slow_requests: of groups without slow-requests; 0.0 for not at all.
+        telemetry: the collector; None where nobody collects.
+        telemetry_captures: what it may be told of clients (`WSGITelemetryOptions`), sorted.
         server_tokens: what the `Server` header says: `full`, `major`, `minor`, `minimal`, `os`, `prod`, `productonly`.
     """
 
@@ -143,6 +155,8 @@ class Server:
     user: str | None = None
     group: str | None = None
     slow_requests: float = 0.0
+    telemetry: Telemetry | None = None
+    telemetry_captures: tuple[str, ...] = ()
     server_tokens: str = "prod"
 
     @property

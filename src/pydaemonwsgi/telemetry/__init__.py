@@ -1,0 +1,1 @@
+"""Telemetry: what daemon processes tell a collector on the same machine, in datagrams. Written here, gathered there."""
