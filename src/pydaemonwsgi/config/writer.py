@@ -12,7 +12,6 @@ from pydaemonwsgi.config.directives.processes import DAEMON_OPTIONS
 from pydaemonwsgi.config.log_targets import write_log_target
 from pydaemonwsgi.config.model import Host, ProcessGroup, ScriptAlias, Server, Settings
 from pydaemonwsgi.config.option import Option
-from pydaemonwsgi.config.telemetry import telemetry_interval
 from pydaemonwsgi.config.values import ListenAddress
 from pydaemonwsgi.errors import ConfigurationError
 
@@ -58,8 +57,7 @@ def _server(server: Server) -> Iterator[str]:
     if server.group is not None:
         yield _line("Group", server.group)
     if server.telemetry is not None:
-        interval = telemetry_interval().render(server.telemetry.interval)
-        yield _line("WSGITelemetryService", f"unix:{server.telemetry.path}", interval)
+        yield _line("WSGITelemetryService", f"unix:{server.telemetry.path}", str(server.telemetry.interval))
     if server.telemetry_captures:
         yield _line("WSGITelemetryOptions", *server.telemetry_captures)
 

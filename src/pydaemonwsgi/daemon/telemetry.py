@@ -97,6 +97,7 @@ class Telemetry:
         self._recorder = Recorder(events, requests, settings.threads)
         self._recorder.start_recording_metrics()
         self._reason = ""
+        self._failed = False
         if settings.slow_requests:
             events.subscribe_events(self._hear)
 
@@ -104,32 +105,39 @@ class Telemetry:
 
     def started(self) -> float:
         """Say that the process serves; return when to report first, of `time.perf_counter`."""
-        self._attempt(lambda: self._send([*self._started(), *self._process()]))
+        self._attempt(lambda: [*self._started(), *self._process()])
         # Processes that were started together report one after the other: the collector's queue is short.
         return time.perf_counter() + self._telemetry.interval * random.random()  # noqa: S311 - jitter
 
     def report(self) -> float:
         """Say what has happened since the last report; return when to report again."""
-        self._attempt(lambda: self._send(self._report()))
+        self._attempt(self._report)
         return time.perf_counter() + self._telemetry.interval
 
     def stopping(self, reason: str) -> None:
         """Say that the process is about to end, and why (`ShutdownReason`)."""
         self._reason = reason
-        self._attempt(lambda: self._send(self._main("process_stopping", {"reason": reason, **self._life()})))
+        self._attempt(lambda: self._main("process_stopping", self._life()))
 
     def stopped(self, status: int) -> None:
         """Say that it has come to its end: the last that is sent."""
-        end = {"reason": self._reason, "status": status, **self._life()}
-        end["drained"] = not end["active_requests"]
-        self._attempt(lambda: self._send([*self._report(), *self._main("process_stopped", end)]))
 
-    def _attempt(self, send: Callable[[], None]) -> None:
+        def gather() -> list[_Record]:
+            life = self._life()
+            end = {**life, "status": status, "drained": not life["active_requests"]}
+            return [*self._report(), *self._main("process_stopped", end)]
+
+        self._attempt(gather)
+
+    def _attempt(self, gather: Callable[[], list[_Record]]) -> None:
+        """Send what can be gathered; raises nothing."""
         try:
-            send()
+            self._send(gather())
         except Exception:
             # A safety net: the thread that watches over the requests must not end because a figure is missing.
-            logger.exception("telemetry of this process could not be gathered")
+            if not self._failed:
+                logger.exception("telemetry of this process could not be gathered; this is said once")
+            self._failed = True
 
     # -- requests
 
@@ -189,11 +197,12 @@ class Telemetry:
     def _report(self) -> list[_Record]:
         figures = self._recorder.request_metrics() or {}
         return [
-            *self._process(),
+            # A collector that is nearly full takes only the first: what is never told again comes before what is.
             ("request", {name: value for name, value in figures.items() if name not in _NOT_TOLD}),
-            ("gc", {"generations": gc.get_stats(), "thresholds": list(gc.get_threshold())}),
             *(("slow_request", record) for record in self._slow.take()),
             *self._running(),
+            *self._process(),
+            ("gc", {"generations": gc.get_stats(), "thresholds": list(gc.get_threshold())}),
         ]
 
     def _process(self) -> list[_Record]:
@@ -219,7 +228,8 @@ class Telemetry:
 
     def _life(self) -> dict[str, Any]:
         figures = self._recorder.process_metrics() or {}
-        return {name: figures[name] for name in ("running_time", "request_count", "active_requests")}
+        told = ("running_time", "request_count", "active_requests")
+        return {"reason": self._reason, **{name: figures[name] for name in told}}
 
     def _send(self, records: list[_Record]) -> None:
         settings = self._settings

@@ -67,5 +67,11 @@ def _warnings(options: ServeOptions, checked: Checked) -> list[str]:
             "--application-groups interpreters has no effect: one script runs in the main interpreter; it is for a "
             "configuration (--config) in which several run"
         )
+    if options.telemetry_service is None:
+        texts += [
+            f"{OPTIONS[name].flag} has no effect without --telemetry-service"
+            for name in ("telemetry_interval", "telemetry_options")
+            if getattr(options, name) != OPTIONS[name].default
+        ]
     texts += [f"--python-path {entry} is not a directory" for entry in options.python_path if not os.path.isdir(entry)]
     return texts
