@@ -103,16 +103,17 @@ class MeasuredExchange(Exchange):
     ) -> Callable[[bytes], None]:
         """Take status and headers; see PEP 3333."""
         write = super().start_response(status, headers, exc_info)
-        self.events.publish(
-            "response_started",
-            {
-                "request_id": self.errors.request_id,
-                "response_status": status,
-                "response_headers": headers,
-                "exception_info": exc_info,
-                "request_data": self.data,
-            },
-        )
+        if not self.events.only_recorded:
+            self.events.publish(
+                "response_started",
+                {
+                    "request_id": self.errors.request_id,
+                    "response_status": status,
+                    "response_headers": headers,
+                    "exception_info": exc_info,
+                    "request_data": self.data,
+                },
+            )
         return write
 
     def _measured(self, length: int, send: Callable[..., None], *arguments: Any) -> None:

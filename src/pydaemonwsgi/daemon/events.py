@@ -34,6 +34,8 @@ class Events:
         self.event_callbacks: list[Callback] = []
         self.shutdown_callbacks: list[Callback] = []
         self.signal_callbacks: list[Callback] = []
+        self._recorders: list[Callback] = []
+        self._takers: list[Callable[[dict[str, Any]], None]] = []
 
     # The application calls these. They return the callback, so that they can be used as decorators.
 
@@ -53,6 +55,38 @@ class Events:
         return callback
 
     # And we these.
+
+    def record(self, take: Callable[[dict[str, Any]], None]) -> None:
+        """Have `take` called with the payload of each request_finished, which it must leave as it is.
+
+        It is one of `event_callbacks`, so that requests are measured. While there are none but its kind, nobody makes
+        the other events: 3 µs for each request.
+        """
+
+        def hear(name: str, **payload: Any) -> None:
+            if name == "request_finished":
+                take(payload)
+
+        self.event_callbacks.append(hear)
+        self._recorders.append(hear)
+        self._takers.append(take)
+
+    @property
+    def only_recorded(self) -> bool:
+        """Whether nobody wants to hear of anything but ended requests."""
+        return self.event_callbacks == self._recorders
+
+    def publish_finished(self, payload: dict[str, Any]) -> None:
+        """Say that a request has ended."""
+        if not self.only_recorded:
+            self.publish("request_finished", payload)
+            return
+        for take in self._takers:
+            try:
+                take(payload)
+            except Exception:
+                # A figure that is missing must not cost a request its end.
+                logger.exception("a request could not be recorded")
 
     def publish(self, name: str, payload: dict[str, Any], more: list[Callback] | None = None) -> dict[str, Any]:
         """Tell all who want to hear of it; return the payload with what they added.

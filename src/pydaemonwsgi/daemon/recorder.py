@@ -52,7 +52,7 @@ class Recorder:
                 return
             self._recording = True
             self._sample = Sample(self._threads, time.time(), _machine())
-        self._events.subscribe_events(self._hear)
+        self._events.record(self._take)
 
     def request_metrics(self) -> dict[str, Any] | None:
         """Return the figures of all requests since the last call; None while nothing is recorded."""
@@ -90,9 +90,7 @@ class Recorder:
     def server_metrics(self) -> None:
         """Return None, as mod_wsgi does unless it is switched on: there is no scoreboard of httpd here."""
 
-    def _hear(self, event: str, **payload: Any) -> None:
-        if event != "request_finished":
-            return
+    def _take(self, payload: dict[str, Any]) -> None:
         with self._lock:
             self._sample.add(payload)
             self._busy += payload["application_time"]

@@ -45,6 +45,8 @@ class RequestReports:
         """
         exchange.announced = True
         exchange.server_pid = int(environ.get("mod_wsgi.server_pid", 0))
+        if self._events.only_recorded:
+            return application
         payload = {
             **self._head(exchange, received),
             # The channel stands before any request; one that another process handed back begins here as any other.
@@ -72,14 +74,10 @@ class RequestReports:
     def finished(self, exchange: MeasuredExchange, received: float) -> None:
         """Say that a request has ended, if it was said that it had begun."""
         if exchange.announced:
-            self._events.publish(
-                "request_finished",
-                {
-                    **self._head(exchange, received),
-                    **exchange.account.close(),
-                    "status": exchange.status or 500,
-                },
-            )
+            payload = self._head(exchange, received)
+            payload.update(exchange.account.close())
+            payload["status"] = exchange.status or 500
+            self._events.publish_finished(payload)
 
     @staticmethod
     def _head(exchange: MeasuredExchange, received: float) -> dict[str, Any]:

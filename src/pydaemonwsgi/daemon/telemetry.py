@@ -64,7 +64,7 @@ def telemetry_for(
 
 
 class Telemetry:
-    """See the module's docstring. The monitor's thread calls everything but `_hear`.
+    """See the module's docstring. The monitor's thread calls everything but `_take`.
 
     Args:
         settings: the process's orders.
@@ -99,7 +99,7 @@ class Telemetry:
         self._reason = ""
         self._failed = False
         if settings.slow_requests:
-            events.subscribe_events(self._hear)
+            events.record(self._take)
 
     # -- what the monitor calls
 
@@ -141,10 +141,8 @@ class Telemetry:
 
     # -- requests
 
-    def _hear(self, event: str, **payload: Any) -> None:
+    def _take(self, payload: dict[str, Any]) -> None:
         """Note a slow request that has just ended, in its own thread."""
-        if event != "request_finished":
-            return
         seconds = payload["application_finish"] - payload["queue_start"]
         if seconds < self._settings.slow_requests:
             return

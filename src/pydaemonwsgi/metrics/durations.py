@@ -7,6 +7,7 @@ takes a millisecond or less is in the first.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 __all__ = ["BUCKETS", "Durations", "bucket_of"]
@@ -45,12 +46,23 @@ class Durations:
 
     def add(self, seconds: float) -> None:
         """Note one; clocks that were set back make it 0 at worst."""
-        seconds = max(0.0, seconds)
-        self.count += 1
-        self._total += seconds
-        self._least = min(self._least, seconds)
-        self._most = max(self._most, seconds)
-        self.buckets[bucket_of(seconds)] += 1
+        self.add_all([seconds])
+
+    def add_all(self, seconds: Sequence[float]) -> None:
+        """Note several, at least one."""
+        least, most = min(seconds), max(seconds)
+        if least < 0.0:
+            seconds = [max(0.0, one) for one in seconds]
+            least, most = 0.0, max(0.0, most)
+        self.count += len(seconds)
+        self._total += sum(seconds)
+        self._least = min(self._least, least)
+        self._most = max(self._most, most)
+        if bucket_of(most) == 0:  # what takes longer has time for the other way
+            self.buckets[0] += len(seconds)
+        else:
+            for one in seconds:
+                self.buckets[bucket_of(one)] += 1
 
     def summary(self, name: str) -> dict[str, Any]:
         """Return mean in seconds, extremes in microseconds (None without any) and buckets, as mod_wsgi names them."""

@@ -51,3 +51,16 @@ def test_nothing_has_no_extremes() -> None:
     """Without a sample there is no least and no most."""
     summary = Durations().summary("queue_time")
     assert (summary["queue_time"], summary["queue_time_min_us"], summary["queue_time_max_us"]) == (0.0, None, None)
+
+
+@given(st.lists(st.floats(-1.0, 100.0) | st.floats(0.0, 0.002), min_size=1))
+def test_several_at_once_are_noted_as_one_after_the_other(seconds: list[float]) -> None:
+    """Whether all are short, some are long, or a clock was set back."""
+    together, single = Durations(), Durations()
+    together.add_all(seconds)
+    for one in seconds:
+        single.add(one)
+    assert (together.count, together.buckets) == (single.count, single.buckets)
+    first, second = together.summary("time"), single.summary("time")
+    assert first.pop("time") == pytest.approx(second.pop("time"))
+    assert first == second

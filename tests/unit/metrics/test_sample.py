@@ -105,3 +105,17 @@ def test_the_processor_is_that_of_the_sample() -> None:
     assert figures["cpu_system_utilization"] == 0
     assert figures["cpu_utilization"] == pytest.approx(0.05)
     assert (figures["memory_rss"], figures["memory_max_rss"]) == (4096, 8192)
+
+
+def test_many_requests_come_to_the_same_as_few() -> None:
+    """They are counted some at a time; none is missed at the end, and none counted twice."""
+    one = sample()
+    for number in range(1000):
+        one.add(finished(1 + number % 2, START + number, START + number + 0.5, status=200 if number % 4 else 404))
+    figures = end(one, START + 1000)
+    assert (figures["request_count"], figures["status_2xx"], figures["status_4xx"]) == (1000, 750, 250)
+    assert figures["request_threads_completed"] == [500, 500]
+    assert figures["request_threads_busy_time"] == pytest.approx([250.0, 250.0])
+    assert (figures["input_bytes"], figures["output_writes"]) == (100_000, 1000)
+    assert figures["application_time"] == pytest.approx(0.5)
+    assert sum(figures["queue_time_buckets"]) == 1000
