@@ -1,23 +1,21 @@
-"""Writing answers to a client: a daemon process's and the front's own, whole or piece by piece. Shell."""
+"""What is answered to a client: a daemon process's answers and the front's own, whole or piece by piece. Shell."""
 
 import logging
 import socket
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import Payload
 from pydaemonwsgi.front.access_logs import access_record
 from pydaemonwsgi.front.answer import Answer
-from pydaemonwsgi.front.connection import Connection, State
+from pydaemonwsgi.front.connection import State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.local_answers import edited
-from pydaemonwsgi.front.poller import WRITE
 from pydaemonwsgi.front.routes import Route
-from pydaemonwsgi.front.sending import ClientSender
-from pydaemonwsgi.front.spool import ResponseSpool
 from pydaemonwsgi.front.timeouts import NEVER
+from pydaemonwsgi.front.writing import Writing
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.ranges import ByteRange
 from pydaemonwsgi.http.response import ResponseHead
@@ -30,8 +28,6 @@ __all__ = ["Answering"]
 
 logger = logging.getLogger(__name__)
 
-# One answer's bytes on disk at most; beyond it the daemon process's thread waits for the client.
-_SPOOL_BOUND: Final = 1024 * 1024 * 1024
 # From here on an answer is an error, which the configuration may replace.
 _FIRST_ERROR: Final = 400
 _NO_ROOM: Final = 503
@@ -40,7 +36,7 @@ _NO_ROOM: Final = 503
 _ANSWER: Final = State.ANSWER
 
 
-class Answering(Connection, ABC):
+class Answering(Writing):
     """A connection on which answers are written.
 
     Attributes:
@@ -49,36 +45,25 @@ class Answering(Connection, ABC):
         keep: whether the connection goes on after this answer.
         refused_line: the first line of a head that was refused, as it came; the connection ends with its answer.
         requests: that have come, with the one that is being answered.
-        route: where the request goes.
     """
 
     __slots__ = (
-        "_answer",
-        "_body_bytes",
         "_response_head",
-        "_sender",
-        "_warming",
         "exchange",
         "head",
         "keep",
         "refused_line",
         "requests",
-        "route",
     )
 
     def __init__(self, front: "FrontServer", sock: socket.socket, addresses: tuple[str, int, str, int]) -> None:
         super().__init__(front, sock, addresses)
-        self._answer: Answer | None = None
-        self._body_bytes = 0
         self._response_head: ResponseHead | None = None
-        self._sender: ClientSender | None = None  # made for the first answer that does not go out at once
-        self._warming = False
         self.exchange: Exchange | None = None
         self.head: RequestHead | None = None
         self.keep = True
         self.refused_line = b""
         self.requests = 0
-        self.route = front.route
 
     def is_for(self, group: "ProcessGroup") -> bool:
         """Whether a request of it is for a process group, and not yet answered."""
@@ -259,8 +244,6 @@ class Answering(Connection, ABC):
             logger.exception("a request that waited cannot go on")
             self.close()
 
-    # -- writing
-
     def _head_lines(self, head: ResponseHead) -> bytes:
         """Return the answer's head for the wire, up to and with its empty line."""
         request = self.head
@@ -272,93 +255,6 @@ class Answering(Connection, ABC):
         if request is not None and not request.minor:
             return head.lines + self._front.server_lines + b"Connection: keep-alive\r\n\r\n"
         return head.lines + self._front.server_lines + b"\r\n"
-
-    def _send_whole(self, data: bytes, body_bytes: int) -> None:
-        """Write an answer that is here whole; at once, if the client takes it."""
-        self._body_bytes = body_bytes
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.lose()
-            return
-        if sent == len(data):
-            self._finish()
-        else:
-            self._send_rest(data[sent:], body_bytes)
-
-    def _send_rest(self, data: bytes, body_bytes: int) -> None:
-        self._answer = answer = self._new_answer()
-        answer.add_raw(data)
-        answer.body_bytes = body_bytes
-        answer.ended = True
-        self._wait_to_write()
-
-    def _new_answer(self, *, chunked: bool = False, discard: bool = False, left: int | None = None) -> Answer:
-        memory = self.route.group.options.response_buffer_size
-        spool = ResponseSpool(self._front.options.spool_directory, memory, _SPOOL_BOUND)
-        return Answer(spool, memory, chunked=chunked, discard=discard, left=left)
-
-    def write(self) -> None:
-        """Write as much of the answer as the client takes."""
-        answer = self._answer
-        if answer is None or self._warming or self.state is State.CLOSED:
-            return
-        sender = self._sender
-        if sender is None:
-            sender = self._sender = ClientSender(self._socket)
-        before = answer.waiting
-        try:
-            done = answer.send(sender)
-        except EOFError as error:
-            logger.error("%s; the client's connection is cut", error, extra=self._front.log_of(self.route))
-            self._break_off(answer)
-            return
-        except OSError:
-            self.lose()
-            return
-        if done:
-            sender.flush()
-            self._watch(self._events & ~WRITE)
-            self.deadline = NEVER
-            if answer.ended:
-                self._finish()
-                return
-        elif sender.cold is not None:
-            self._warm(sender)
-        elif answer.waiting != before or not self._events & WRITE:
-            self._wait_to_write()
-        self._give_credit(answer)
-
-    def _warm(self, sender: ClientSender) -> None:
-        """Have a thread wait for the disk, so that the other clients need not."""
-        assert sender.cold is not None
-        wanted, sender.cold = sender.cold, None
-        self._warming = True
-        self._watch(self._events & ~WRITE)
-        self.deadline = NEVER  # it is not the client that is slow
-
-        def go_on() -> None:
-            self._warming = False
-            sender.is_warmed = True
-            self.on_writable()
-
-        self._front.warm(*wanted, go_on)
-
-    def _wait_to_write(self) -> None:
-        self._watch(self._events | WRITE)
-        timeout = self.route.group.options.response_socket_timeout
-        self._set_deadline(time.monotonic() + timeout if timeout else NEVER)
-
-    def on_writable(self) -> None:
-        """Go on writing."""
-        try:
-            self.write()
-        except Exception:
-            # A safety net: a bug in one connection must not stop the others.
-            logger.exception("writing to a client failed")
-            self.close()
 
     # -- what is above: reading requests
 
@@ -400,13 +296,6 @@ class Answering(Connection, ABC):
         else:
             self._close_politely()
 
-    def _break_off(self, answer: Answer) -> None:
-        """End the connection in the middle of an answer, so that the client can tell."""
-        if answer.self_delimiting:
-            self.close()
-        else:
-            self._reset()
-
     def lose(self) -> None:
         """The client has gone: forget its request, wherever it is."""
         exchange = self.exchange
@@ -428,9 +317,7 @@ class Answering(Connection, ABC):
         if exchange is not None:
             self.exchange = None
             self._abandon(exchange)
-        if self._answer is not None:
-            self._answer.close()
-            self._answer = None
+        super()._give_back()
 
     def _log(self, connection_status: str, exchange: Exchange | None = None) -> None:
         route, answer = self.route, self._answer
