@@ -27,10 +27,11 @@ from pydaemonwsgi.channel.frames import (
 from pydaemonwsgi.errors import ChannelError, ResponseError
 from pydaemonwsgi.front.casualties import describe_casualties
 from pydaemonwsgi.front.exchange import OUTCOMES, Exchange, Failure, Phase
+from pydaemonwsgi.front.frame_writer import FrameWriter
 from pydaemonwsgi.front.slow_requests import log_if_slow
 from pydaemonwsgi.http.response import read_response_head
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_into_with_descriptors, send_with_descriptors
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_into_with_descriptors
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.clients import Client
@@ -86,9 +87,7 @@ class Channel:
         self._fd = sock.fileno()
         self._decoder = FrameDecoder(Side.DAEMON)
         self._descriptors: deque[int] = deque()
-        self._out: deque[bytes | tuple[bytes, Exchange]] = deque()
-        self._flush_scheduled = False
-        self._writing = False
+        self._writer = FrameWriter(self._loop, sock)
         self._streams: dict[int, Exchange] = {}
         self._scoreboard = scoreboard
         self.process = process
@@ -137,87 +136,39 @@ class Channel:
             b"" if body is None or spooled else body.content,
             body.length if body is not None and spooled else None,
         )
-        self._out.append((frame, exchange) if spooled else frame)
-        if not self._flush_scheduled:
+        writer = self._writer
+        writer.waiting.append((frame, exchange) if spooled else frame)
+        if not writer.scheduled:
             if self.short:
-                self._flush_scheduled = True
-                self._loop.call_soon(self._flush)
+                writer.schedule()
             else:
                 # Each wakes a thread of its own there. One by one they do not wait for each other.
-                self._flush()
+                writer.flush()
 
     def cancel(self, exchange: Exchange) -> None:
         """Tell the process that nobody waits for this request any more."""
-        self._out.append(encode(Kind.CANCEL, exchange.stream))
-        self._schedule_flush()
+        self._writer.add(encode(Kind.CANCEL, exchange.stream))
 
     def credit(self, exchange: Exchange, count: int) -> None:
         """Tell the process that `count` bytes of the answer have been taken."""
-        self._out.append(encode(Kind.CREDIT, exchange.stream, count.to_bytes(_CREDIT_BYTES, "little")))
-        self._schedule_flush()
+        self._writer.add(encode(Kind.CREDIT, exchange.stream, count.to_bytes(_CREDIT_BYTES, "little")))
 
-    def _schedule_flush(self) -> None:
-        if not self._flush_scheduled:
-            self._flush_scheduled = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_scheduled = False
-        if self._writing or self.closed:
-            return
-        out = self._out
-        try:
-            while out:
-                first = out.popleft()
-                if isinstance(first, tuple):
-                    frame, exchange = first
-                    if exchange.body is None or exchange.body.descriptor < 0:
-                        # The client went away before its request was sent; it never will be.
-                        self._forget(exchange)
-                        continue
-                    try:
-                        sent = send_with_descriptors(self._socket, frame, (exchange.body.descriptor,))
-                    except BlockingIOError:
-                        out.appendleft(first)
-                        raise
-                    data = frame
-                else:
-                    run = [first]
-                    while out and not isinstance(out[0], tuple) and len(run) < 256:
-                        following = out.popleft()
-                        assert isinstance(following, bytes)
-                        run.append(following)
-                    data = first if len(run) == 1 else b"".join(run)
-                    try:
-                        sent = self._socket.send(data)
-                    except BlockingIOError:
-                        out.appendleft(data)
-                        raise
-                if sent < len(data):
-                    out.appendleft(data[sent:])
-        except BlockingIOError:
-            self._writing = True
-            self._loop.add_writer(self._fd, self._on_writable)
-        except OSError:
-            # The process has gone: reading says so too, after what it still managed to send.
-            out.clear()
-
-    def _on_writable(self) -> None:
-        self._loop.remove_writer(self._fd)
-        self._writing = False
-        self._flush()
-
-    def _forget(self, exchange: Exchange) -> None:
+    def withdraw(self, exchange: Exchange) -> None:
+        """A request is not sent after all: there is room for another, or nothing left to wait for."""
         if self._streams.pop(exchange.stream, None) is not None:
             self.in_flight -= 1
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self.group.dispatch()
+        if self.detached and not self.in_flight:
+            self.close()
 
     # -- from the daemon process
 
     def _on_readable(self) -> None:
         if self._receive():
-            self.group.dispatch()
-            if self.detached and not self.in_flight:
-                self.close()
+            self._go_on()
 
     def _receive(self) -> bool:
         """Take what has come; return whether there was something and the channel goes on."""
@@ -440,9 +391,7 @@ class Channel:
         self.closed = True
         self.accepting = False
         self._loop.remove_reader(self._fd)
-        if self._writing:
-            self._loop.remove_writer(self._fd)
-        self._out.clear()
+        self._writer.close()
         while self._descriptors:
             descriptor = self._descriptors.popleft()
             if descriptor != LOST_DESCRIPTOR:
