@@ -11,7 +11,7 @@ When no follower is idle the lead is **vacant**. The next worker that gets free 
 the channel itself, to hand requests back (REJECT) so that another process can run them, and to hear CANCEL and CREDIT.
 
 What the lock guards: `_leader`, `_idle`, `Worker.inline_since`, the counters, what the policy has learned. What
-belongs to the leader, whoever it is: `_queue` and receiving from the link. What belongs to nobody: `Link` has its own
+belongs to the leader, whoever it is: the `Intake`, its queue and receiving. What belongs to nobody: `Link` has its own
 locks.
 
 Requests start in the order in which they were received: the leader alone takes them off the queue and notes each in
@@ -22,37 +22,25 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Final
 
-from pydaemonwsgi.channel.frames import (
-    BODY_IS_DESCRIPTOR,
-    Frame,
-    Kind,
-    RejectReason,
-    decode_request,
-    encode,
-)
+from pydaemonwsgi.channel.frames import RejectReason
 from pydaemonwsgi.daemon.adapter import Adapter, Job
 from pydaemonwsgi.daemon.ending import end_for_lack_of_memory
 from pydaemonwsgi.daemon.exchange import Exchange
+from pydaemonwsgi.daemon.intake import Intake
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.policy import FLUSH_AFTER, PoolPolicy
 from pydaemonwsgi.daemon.recycling import RequestLimit
 from pydaemonwsgi.daemon.routes import Route
 from pydaemonwsgi.daemon.thread_usage import thread_usage
 from pydaemonwsgi.daemon.worker import Worker
-from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
 from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["Pool"]
 
 logger = logging.getLogger(__name__)
-
-_REQUEST: Final = int(Kind.REQUEST)
 
 
 class Pool:
@@ -97,22 +85,19 @@ class Pool:
         self._limit = limit
         self._outdated = outdated
         self._retire = retire
-        self._link_lost = link_lost
         self._wake_monitor = wake_monitor
         self._strict_limit = strict_limit
         self.policy = PoolPolicy(threads)
         self._lock = threading.Lock()
         self._leader: Worker | None = None
         self._idle: list[Worker] = []
-        self._queue: deque[Job] = deque()
         self._active: dict[int, Exchange] = {}
+        self._intake = Intake(self._active, link_lost)
         self._monitor = Worker(-1)
         self.watch_is_asleep = False
         self.inline_runs = 0
         self.activity = 0
         self.inactive: set[int] = set()
-        self._link: Link | None = None
-        self._attached = threading.Event()
         self._forked = False
         self.reject_reason: RejectReason | None = None
         self._workers = [Worker(index) for index in range(threads)]
@@ -126,23 +111,19 @@ class Pool:
 
     def attach(self, link: Link) -> None:
         """Serve requests from `link`; the one before, if any, ends."""
-        with self._lock:
-            old, self._link = self._link, link
-            self._attached.set()
-        if old is not None:
-            old.shut()
+        self._intake.attach(link)
 
     def note_fork(self) -> None:
         """Called in a child that the application forked: the channel is its parent's."""
         self._forked = True
-        link = self._link
+        link = self._intake.link
         if link is not None:
             link.abandon()
 
     @property
     def attached(self) -> bool:
         """Whether there is a channel."""
-        return self._link is not None
+        return self._intake.link is not None
 
     @property
     def leader(self) -> Worker | None:
@@ -170,14 +151,14 @@ class Pool:
 
     def flush(self) -> None:
         """Return once every answer that was given is on its way."""
-        link = self._link
+        link = self._intake.link
         if link is not None:
             link.flush_all()
 
     def __repr__(self) -> str:
         """Return the numbers that an operator would ask for."""
         return (
-            f"<Pool {len(self._workers)} threads, {self.busy} busy, {len(self._queue)} queued, "
+            f"<Pool {len(self._workers)} threads, {self.busy} busy, {len(self._intake.queue)} queued, "
             f"average {self.policy.average * 1000:.2f} ms, {self._limit.ended} ended>"
         )
 
@@ -213,18 +194,19 @@ class Pool:
 
     def _lead(self, worker: Worker) -> None:
         """Read and run until the lead has passed to another; then return."""
-        queue = self._queue
+        intake = self._intake
+        queue = intake.queue
         flushed = 0.0
         while True:
             if not queue:
-                link = self._current_link()
+                link = intake.current()
                 link.flush()
-                self._receive(link, wait=True)
+                intake.receive(link, wait=True)
                 flushed = time.perf_counter()
                 continue
             job = queue.popleft()
             if self._is_for_others(job):
-                self._reject(job, self.reject_reason)
+                self._intake.hand_back(job, self.reject_reason or RejectReason.BUSY)
                 continue
             route = job.route
             path = route.path
@@ -333,61 +315,7 @@ class Pool:
             if self.watch_is_asleep:
                 self._wake_monitor()
 
-    # -- the channel
-
-    def _current_link(self) -> Link:
-        while True:
-            link = self._link
-            if link is not None:
-                return link
-            self._attached.wait()
-
-    def _receive(self, link: Link, *, wait: bool) -> None:
-        """Take what the front sent; called by whoever leads."""
-        try:
-            frames = link.receive(wait=wait)
-            if frames is None:
-                self._lose(link)
-            elif frames:
-                self._take(link, frames)
-        except ChannelError as error:
-            logger.error("the front broke the protocol: %s", error)
-            self._lose(link)
-
-    def _take(self, link: Link, frames: list[Frame]) -> None:
-        received = time.time()
-        for kind, flags, _, stream, payload in frames:
-            if kind == _REQUEST:
-                request = decode_request(payload)
-                descriptor = -1
-                if flags & BODY_IS_DESCRIPTOR:
-                    descriptor = link.take_descriptor()
-                    if descriptor == LOST_DESCRIPTOR:
-                        # Handing it back would bring it here again at once: this process may be the only one.
-                        logger.error(
-                            "out of descriptors: a request's body cannot be received; it is answered with 500",
-                            extra={"request_id": f"{request.request_id:016x}"},
-                        )
-                        link.post(encode(Kind.ABORT, stream, b"out of descriptors"))
-                        continue
-                self._queue.append(Job(link, stream, request, descriptor, received))
-            elif kind == Kind.CANCEL:
-                self._cancel(stream)
-            elif (exchange := self._active.get(stream)) is not None:
-                exchange.credit(int.from_bytes(payload, "little"))
-
-    def _cancel(self, stream: int) -> None:
-        exchange = self._active.get(stream)
-        if exchange is not None:
-            exchange.cancel()
-            return
-        for job in self._queue:
-            if job.stream == stream:
-                self._queue.remove(job)
-                job.drop()
-                # Every stream gets an end, so that the front's count of our requests stays right.
-                job.link.post(encode(Kind.ABORT, stream, b"cancelled"))
-                return
+    # -- requests that others are to run
 
     def _is_for_others(self, job: Job) -> bool:
         """Whether a job is to be handed back, for `reject_reason`; it is prepared if not."""
@@ -397,27 +325,6 @@ class Pool:
             self.reject_reason = RejectReason.RELOAD
             self._retire(ShutdownReason.SCRIPT_RELOAD)
         return True
-
-    def _reject(self, job: Job, reason: RejectReason | None) -> None:
-        job.drop()
-        job.link.post(encode(Kind.REJECT, job.stream, flags=reason or RejectReason.BUSY))
-
-    def _lose(self, link: Link) -> None:
-        link.shut()
-        while self._queue:
-            self._queue.popleft().drop()
-        for exchange in list(self._active.values()):
-            exchange.cancel()
-        with self._lock:
-            if self._link is link:
-                self._link = None
-                self._attached.clear()
-                lost = True
-            else:
-                lost = False
-        link.close()
-        if lost:
-            self._link_lost()
 
     # -- what the monitor does
 
@@ -439,13 +346,14 @@ class Pool:
             if self._leader is not None:
                 return
             self._leader = self._monitor
-        link = self._link
+        intake = self._intake
+        link = intake.link
         if link is not None:
-            self._receive(link, wait=False)
-            while self._queue:
-                job = self._queue.popleft()
+            intake.receive(link, wait=False)
+            while intake.queue:
+                job = intake.queue.popleft()
                 self._is_for_others(job)
-                self._reject(job, self.reject_reason)
+                intake.hand_back(job, self.reject_reason or RejectReason.BUSY)
             link.flush()
         with self._lock:
             self._promote()
