@@ -19,6 +19,7 @@ from pydaemonwsgi.front.answering import Answering
 from pydaemonwsgi.front.channels import Channel
 from pydaemonwsgi.front.clients import Client
 from pydaemonwsgi.front.connection import State
+from pydaemonwsgi.front.connection_environ import UNIX_ADDRESSES, connection_environ, tcp_addresses
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
 from pydaemonwsgi.front.hosts import host_rules
@@ -229,31 +230,16 @@ class FrontServer:
 
     def _welcome(self, sock: socket.socket, address: object) -> None:
         self._connection_number += 1
-        if sock.family == socket.AF_UNIX:
-            addresses = ("", 0, "", 0)
-            environ = b"REMOTE_ADDR\0\0SERVER_NAME\0localhost\0SERVER_PORT\x0080\0"
-            listener_host, listener_port = "", ""
-        else:
+        addresses = UNIX_ADDRESSES
+        if sock.family != socket.AF_UNIX:
             assert isinstance(address, tuple)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                local = sock.getsockname()
+                addresses = tcp_addresses(address[:2], sock.getsockname()[:2])
             except OSError:  # gone already
                 sock.close()
                 return
-            remote_host = _plain_address(address[0])
-            listener_host, listener_port = _plain_address(local[0]), str(local[1])
-            addresses = (remote_host, address[1], listener_host, local[1])
-            name = f"[{listener_host}]" if ":" in listener_host else listener_host  # RFC 3875 section 4.1.14
-            environ = (
-                f"REMOTE_ADDR\0{remote_host}\0REMOTE_PORT\0{address[1]}\0SERVER_ADDR\0{listener_host}\0"
-                f"SERVER_NAME\0{name}\0SERVER_PORT\0{listener_port}\0"
-            ).encode("latin-1")
-        environ += (
-            f"REQUEST_SCHEME\0http\0SERVER_SOFTWARE\0{self._product}\0mod_wsgi.listener_host\0{listener_host}\0"
-            f"mod_wsgi.listener_port\0{listener_port}\0mod_wsgi.server_pid\0{os.getpid()}\0"
-            f"mod_wsgi.connection_id\0{self._connection_number:x}\0"
-        ).encode("latin-1")
+        environ = connection_environ(addresses, self._connection_number, self._product)
         self._clients.add(Client(self, sock, environ, addresses))
 
     def client_closed(self, client: Client) -> None:
@@ -432,9 +418,3 @@ class FrontServer:
     def unanswered(self) -> int:
         """How many clients wait for an answer or are sending a request."""
         return sum(client.state in {State.ANSWER, State.BODY} for client in self._clients)
-
-
-def _plain_address(host: str) -> str:
-    """Return an IPv4 address that came in by an IPv6 listener as what it is, and no scope."""
-    host = host.partition("%")[0]
-    return host[7:] if host.startswith("::ffff:") and "." in host else host
