@@ -18,6 +18,7 @@ _BAD_VALUE: Final = re.compile(r"[\x00\r\n]")
 _LONGEST_HEAD: Final = 3 * 1024 * 1024
 # As many as the front passes on (http.response); who has more should hear of it by an exception.
 _MOST_HEADERS: Final = 4096
+_FINAL: Final = 200
 # RFC 9110 section 7.6.1 and PEP 3333: the server owns these.
 _HOP_BY_HOP: Final = frozenset(
     "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer trailers "
@@ -100,7 +101,10 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
             f"{len(headers)} headers have {len(encoded)} bytes together, more than the {_LONGEST_HEAD} of a head"
         )
     code = int(status[:3])
-    return Head(encoded, code, content_length, code < 200 or code in {204, 304})
+    if code < _FINAL:
+        # RFC 9110 section 15.2: more follows such a head, and here nothing could.
+        raise ValueError(f"status {status!r} is an interim one (1xx), which an application cannot give")
+    return Head(encoded, code, content_length, code in {204, 304})
 
 
 def error_page(title: str, text: str) -> bytes:

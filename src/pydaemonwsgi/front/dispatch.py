@@ -119,6 +119,11 @@ class Dispatcher:
         while queue and max(queue[0].waiting_since, deserted) <= since:
             yield queue.popleft()
 
+    def hasten(self, deadline: float) -> None:
+        """Let no request that waits now wait beyond `deadline` (monotonic)."""
+        for exchange in self.waiting:
+            exchange.queue_deadline = min(exchange.queue_deadline, deadline)
+
     def expired(self, now: float) -> Iterator[Exchange]:
         """Take out and yield the requests whose deadline has passed; all have waited equally long at most."""
         queue = self.waiting

@@ -73,6 +73,8 @@ class ProcessGroup:
         self.queue_timeout = options.queue_timeout
         self.slow_requests = options.slow_requests
         self.queue.bound = options.queue_size
+        if options.queue_timeout:
+            self.queue.hasten(time.monotonic() + options.queue_timeout)
 
     def submit(self, exchange: Exchange) -> None:
         """Have a request run, now or when a daemon process has room."""

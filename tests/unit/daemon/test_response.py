@@ -62,6 +62,8 @@ def test_good_status(status: str) -> None:
         ("-20 OK", ValueError),
         ("000 OK", ValueError),
         ("099 OK", ValueError),
+        ("100 Continue", ValueError),
+        ("199 Almost", ValueError),
         ("٢٠٠ OK", ValueError),
         ("²00 OK", ValueError),
         ("200 OK\r\nX: y", ValueError),
@@ -75,7 +77,8 @@ def test_good_status(status: str) -> None:
     ],
     ids=[
         "bytes", "int", "None", "subclass", "empty", "no digits", "two digits", "four digits", "no space",
-        "tab for space", "leading space", "sign", "all zeros", "below 100", "Arabic digits", "superscript digit",
+        "tab for space", "leading space", "sign", "all zeros", "below 100", "interim", "last interim",
+        "Arabic digits", "superscript digit",
         "header injection", "line feed", "carriage return", "NUL", "control", "tab", "DEL", "not latin-1",
     ],
 )  # fmt: skip

@@ -171,6 +171,15 @@ def test_a_request_without_deadline_never_expires() -> None:
     assert list(dispatcher.expired(1e12)) == []
 
 
+def test_who_waits_when_waiting_is_bounded_anew_waits_no_longer_than_that() -> None:
+    """A reload brings --queue-timeout: those who wait for ever by then expire, and hide nobody behind them."""
+    dispatcher = Dispatcher(10)
+    for request_id, deadline in ((1, NEVER), (2, 10.0), (3, NEVER)):
+        dispatcher.add(exchange(request_id, deadline))
+    dispatcher.hasten(20.0)
+    assert [one.request_id for one in dispatcher.expired(20.0)] == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("deserted", "since", "left"),
     [
