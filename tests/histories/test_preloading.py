@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pydaemonwsgi.supervisor.actions import Action, Spawn, SpawnParent, Stop
+from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
 from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.rollover import Timeouts
 from pydaemonwsgi.vocabulary import ShutdownReason
-from tests.histories.test_rollover import GRACEFUL, KILL, SHUTDOWN, STARTUP, History, Supervised
+from tests.histories.test_rollover import GRACEFUL, KILL, SHUTDOWN, STARTUP, History, Supervised, exit_in_words
 
 FORK, LEAVE = 10.0, 5.0
 
@@ -60,9 +61,9 @@ class Preloaded(Supervised):
             case ["fails", number, version] if int(number) in group.parents:
                 group.on_parent_loaded(int(number), now, failed={"app.wsgi": int(version[1:])})
             case ["exit", number, *how] if int(number) in group.parents:
-                group.on_parent_exit(int(number), now, " ".join(how) or "exited with status 3")
+                group.on_parent_exit(int(number), now, exit_in_words(how))
             case ["hopeless", number] if int(number) in group.parents:
-                group.on_parent_exit(int(number), now, "exited with status 78", hopeless=True)
+                group.on_parent_exit(int(number), now, Exit("exited with status 78", hopeless=True))
             case ["lost", number]:
                 group.on_parent_lost(int(number))
             case ["born", number]:

@@ -5,6 +5,7 @@ A history reads as the log of a supervisor: `loaded 1` is process 1 having loade
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -25,6 +26,7 @@ from pydaemonwsgi.supervisor.actions import (
     SpawnParent,
     Stop,
 )
+from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
@@ -33,6 +35,12 @@ from pydaemonwsgi.vocabulary import ShutdownReason
 STARTUP, GRACEFUL, SHUTDOWN = 60.0, 15.0, 5.0
 # The supervisor kills this long after the process should have ended itself.
 KILL = SHUTDOWN + 2.0
+
+
+def exit_in_words(how: Sequence[str]) -> Exit:
+    """Return the end of a process as a history writes it: `exit 1 was killed by SIGKILL`, or `exit 1`."""
+    text = " ".join(how) or "exited with status 3"
+    return Exit(text, by_signal="killed by SIG" in text)
 
 
 class Supervised:
@@ -134,9 +142,9 @@ class Supervised:
             case ["scale", size]:
                 group.on_scale(int(size))
             case ["hopeless", number]:
-                group.on_exit(int(number), now, "exited with status 78", hopeless=True)
+                group.on_exit(int(number), now, Exit("exited with status 78", hopeless=True))
             case ["exit", number, *how]:
-                group.on_exit(int(number), now, " ".join(how) or "exited with status 3")
+                group.on_exit(int(number), now, exit_in_words(how))
             case ["hup"]:
                 group.on_reload(now)
             case ["renewal", size]:
@@ -1005,7 +1013,7 @@ def test_messages_name_the_group_and_are_taken_once() -> None:
     """What the operator should read begins with the group's name and is handed out once."""
     supervised = Supervised(1)
     supervised.step(0)
-    supervised.group.on_exit(1, 0.1, "exited with status 3")
+    supervised.group.on_exit(1, 0.1, Exit("exited with status 3"))
     [(level, text)] = supervised.group.take_messages()
     assert (level, text.partition(": ")[0]) == ("error", "process group test")
     assert supervised.group.take_messages() == []

@@ -1,10 +1,12 @@
 """The planner of a group that runs a service script, told what happened and asked what it does."""
 
 from pydaemonwsgi.supervisor.actions import Action, Refuse, Spawn, Stop
+from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.rollover import Timeouts
 from pydaemonwsgi.supervisor.service import ServiceGroup
 from pydaemonwsgi.vocabulary import ShutdownReason
+from tests.histories.test_rollover import exit_in_words
 
 
 class World:
@@ -31,7 +33,7 @@ class World:
 
     def end(self, number: int, how: str = "exited with status 0") -> None:
         """A process exits."""
-        self.group.on_exit(number, self.now, how)
+        self.group.on_exit(number, self.now, exit_in_words(how.split()))
 
     @property
     def running(self) -> list[int]:
@@ -114,7 +116,7 @@ def test_what_the_machine_forbids_is_given_up() -> None:
     world = World()
     for number in (1, 2, 3):
         world.group.on_spawned(number, world.now)
-        world.group.on_exit(number, world.now, "exited with status 77", hopeless=True)
+        world.group.on_exit(number, world.now, Exit("exited with status 77", hopeless=True))
         world.now += 10.0
     assert world.group.trouble.fatal
     assert Spawn() not in world.go(100.0)

@@ -1,4 +1,4 @@
-"""What the planner wants done. Sans-I/O; `main` carries it out."""
+"""What the planner of a process group wants done; `groups` and `preloaded` carry it out. Sans-I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_w
 if TYPE_CHECKING:
     from resource import struct_rusage
 
-__all__ = ["Child", "describe_exit", "drop_inheritance", "fork_child", "hear_all"]
+__all__ = ["Child", "drop_inheritance", "fork_child", "hear_all"]
 
 logger = logging.getLogger(__name__)
 
@@ -187,15 +187,3 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_l
         logger.exception("a child process failed")
     finally:
         os._exit(status)
-
-
-def describe_exit(status: int) -> str:
-    """Return a wait status in words: `was killed by SIGKILL`, `exited with status 3`."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            name = signal.Signals(number).name
-        except ValueError:
-            name = f"SIG{number}"
-        return f"was killed by {name}" + (" (core dumped)" if os.WCOREDUMP(status) else "")
-    return f"exited with status {os.WEXITSTATUS(status)}"

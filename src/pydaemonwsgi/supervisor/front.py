@@ -11,9 +11,10 @@ from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.metrics.heartbeat import HEARTBEAT_SIZE, Heartbeat
-from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
+from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, describe_death
 from pydaemonwsgi.supervisor.dump import dump
+from pydaemonwsgi.supervisor.exits import describe_exit
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 from pydaemonwsgi.supervisor.pulse import Pulse
 from pydaemonwsgi.system.descriptors import memfd

@@ -27,11 +27,12 @@ from pydaemonwsgi.supervisor.actions import (
     SpawnParent,
     Stop,
 )
-from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
+from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
 from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
+from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.memory_limit import MemoryLimit
@@ -40,17 +41,15 @@ from pydaemonwsgi.supervisor.plan import Division, GroupPlan
 from pydaemonwsgi.system.memory import create_shared, map_shared
 from pydaemonwsgi.system.sockets import stream_pair
 from pydaemonwsgi.system.usage import usage_of
-from pydaemonwsgi.vocabulary import ShutdownReason, StartFailure
+from pydaemonwsgi.vocabulary import ShutdownReason
 
-__all__ = ["ProcessGroup", "is_hopeless", "learn"]
+__all__ = ["ProcessGroup", "learn"]
 
 logger = logging.getLogger(__name__)
 
 _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Scripts in use that a successor loads before it serves; of more, those that came first are left to its requests.
 _SCRIPTS: Final = 64
-# Exit statuses of daemon processes that say that the machine does not let them.
-_HOPELESS: Final = frozenset(StartFailure)
 # Seconds that a record of a death waits for the front to say what was running.
 _TESTIMONY: Final = 1.0
 # Seconds between two looks at how much memory the processes have.
@@ -62,11 +61,6 @@ def learn(scripts: dict[str, str], path: str, callable_object: str) -> None:
     if len(scripts) >= _SCRIPTS and path not in scripts:
         del scripts[next(iter(scripts))]
     scripts[path] = callable_object
-
-
-def is_hopeless(status: int) -> bool:
-    """Whether a wait status says that the machine does not let the child be what it should be."""
-    return os.WIFEXITED(status) and os.WEXITSTATUS(status) in _HOPELESS
 
 
 class ProcessGroup:
@@ -323,7 +317,7 @@ class ProcessGroup:
         return fork_child(lambda control: self._plan.run_daemon(control, board), (board,), self._plan.error_log)
 
     def _note_unstarted(self, process: Process, error: OSError) -> None:
-        self.planner.on_exit(process.number, time.monotonic(), f"could not be started ({error.strerror})")
+        self.planner.on_exit(process.number, time.monotonic(), Exit(f"could not be started ({error.strerror})"))
 
     def _attach(self, daemon: Daemon, key: str) -> None:
         """Connect a process, or an interpreter of it, with the front, for the requests that go by a key."""
@@ -396,13 +390,11 @@ class ProcessGroup:
         self._front.say(Word.DIED, process=daemon.number)
         requests = sum(board.requests for board in self.scoreboards_of(daemon))
         self.ended_before += requests
-        how = f"(pid {daemon.child.pid}) {describe_exit(status)} after {requests} requests"
-        hopeless = is_hopeless(status)
+        ended = Exit.of(daemon.child.pid, status, daemon.child.sent, f"after {requests} requests")
         self._log_messages()
-        struck = os.WIFSIGNALED(status) and os.WTERMSIG(status) not in daemon.child.sent
-        self.planner.on_exit(daemon.number, time.monotonic(), how, hopeless=hopeless, struck=struck)
+        self.planner.on_exit(daemon.number, time.monotonic(), ended)
         self._write_obituary(daemon, death)
-        self.hopeless = self.hopeless or (hopeless and not self.loaded)
+        self.hopeless = self.hopeless or (ended.hopeless and not self.loaded)
 
     def _write_obituary(self, daemon: Daemon, death: Death) -> None:
         """Make one record of what the planner says of an exit and of what is known; the front may still add to it."""

@@ -103,6 +103,14 @@ class Process:
         """A life begins in its first state."""
         self.since = self.started
 
+    def __str__(self) -> str:
+        """Return its number and what there is to know of it: `3 running (script_reload) failed`."""
+        words = [str(self.number), self.state.value]
+        words += [f"({self.retire.value})"] if self.retire is not None else []
+        words += ["failed"] if self.failed else []
+        words += ["cut off"] if self.cut_off else []
+        return " ".join(words)
+
     @property
     def name(self) -> str:
         """What to call it in messages."""

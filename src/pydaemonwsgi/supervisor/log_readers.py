@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pydaemonwsgi.supervisor.children import describe_exit, drop_inheritance
+from pydaemonwsgi.supervisor.children import drop_inheritance
+from pydaemonwsgi.supervisor.exits import describe_exit
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 from pydaemonwsgi.system.descriptors import unread_bytes
 

@@ -22,12 +22,13 @@ from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.supervisor.actions import Action, Keep, Kill, NumberedAction, SpawnParent, Stop
-from pydaemonwsgi.supervisor.children import Child, describe_exit, fork_child, hear_all
+from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all
 from pydaemonwsgi.supervisor.crash_report import Death, describe_death
 from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.errands import Errands
+from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.front import Front
-from pydaemonwsgi.supervisor.groups import ProcessGroup, is_hopeless
+from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.lifecycle import Process
 from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.supervisor.preloading import PreloadedGroup
@@ -106,7 +107,7 @@ class PreloadedProcessGroup(ProcessGroup):
         try:
             child = fork_child(run, (), self._plan.error_log)
         except OSError as error:
-            self.planner.on_parent_exit(process.number, now, f"could not be started ({error.strerror})")
+            self.planner.on_parent_exit(process.number, now, Exit(f"could not be started ({error.strerror})"))
             return
         process.pid = child.pid
         self._parents[process.number] = child
@@ -152,12 +153,10 @@ class PreloadedProcessGroup(ProcessGroup):
         self._forget_connection(parent)
         parent.close()
         del self._parents[number]
-        hopeless = is_hopeless(status)
+        ended = Exit.of(parent.pid, status, parent.sent)
         self._log_messages()
-        self.planner.on_parent_exit(
-            number, time.monotonic(), f"(pid {parent.pid}) {describe_exit(status)}", hopeless=hopeless
-        )
-        self.hopeless = self.hopeless or (hopeless and not self.loaded)
+        self.planner.on_parent_exit(number, time.monotonic(), ended)
+        self.hopeless = self.hopeless or (ended.hopeless and not self.loaded)
         (level, headline), *rest = self.planner.take_messages()
         facts = [] if level == "info" else describe_death(death)
         self._log(level, "\n  ".join([headline, *facts]))
@@ -187,8 +186,8 @@ class PreloadedProcessGroup(ProcessGroup):
             daemon = self.daemons.get(message.number("process"))
             if daemon is not None and not daemon.child.pid:
                 self._drop(daemon)
-                how = f"could not be forked ({message.text('error')})"
-                self.planner.on_exit(daemon.number, time.monotonic(), how)
+                ended = Exit(f"could not be forked ({message.text('error')})")
+                self.planner.on_exit(daemon.number, time.monotonic(), ended)
 
     # -- what happens to processes that are being forked
 

@@ -22,8 +22,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from pydaemonwsgi.supervisor.actions import Action, Keep, Kill, Spawn, SpawnParent, Stop
+from pydaemonwsgi.supervisor.exits import Exit, Meaning, meaning_of
 from pydaemonwsgi.supervisor.lifecycle import Event, Process, State
-from pydaemonwsgi.supervisor.rollover import Group, Timeouts, names_of
+from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["PreloadedGroup"]
@@ -32,8 +33,6 @@ __all__ = ["PreloadedGroup"]
 _FORK: Final = 10.0
 # Seconds for a parent that was told to stop to have left: it has nothing to finish.
 _LEAVE: Final = 5.0
-# A parent that dies this soon, in seconds, has failed to start.
-_START_SECONDS: Final = 1.0
 
 
 class PreloadedGroup(Group):
@@ -51,7 +50,7 @@ class PreloadedGroup(Group):
     def __repr__(self) -> str:
         """Return the states of all processes and parents."""
         parents = ", ".join(
-            f"{parent.number} {parent.state.value}" + (" out of date" if parent.number in self._outdated else "")
+            f"{parent} out of date" if parent.number in self._outdated else str(parent)
             for parent in self.parents.values()
         )
         return f"{super().__repr__()[:-1]}; parents: {parents or 'none'}>"
@@ -129,12 +128,8 @@ class PreloadedGroup(Group):
         parent = self.parents.get(number)
         if parent is None or parent.state is not State.STARTING:
             return
-        if failed:
-            error = f"{names_of(failed)} not load" + (f": {error}" if error else "")
-            self.trouble.note(now, error)
-            self._fail_replacement(parent, error)
-            if self._discard(parent, now, failed, error):
-                return
+        if failed and self._is_stopped_for(failed, error, parent, now):
+            return
         parent.apply(Event.LOADED, now)
         parent.failed = frozenset(failed)
         for process in self.processes.values():
@@ -152,29 +147,20 @@ class PreloadedGroup(Group):
             parent.cut_off = True
             self._pending.append(Kill(number))
 
-    def on_parent_exit(self, number: int, now: float, how: str, *, hopeless: bool = False) -> None:
-        """A parent has exited; the arguments are those of `on_exit`."""
+    def on_parent_exit(self, number: int, now: float, ended: Exit) -> None:
+        """Parent `number` has ended at `now`, monotonic seconds."""
         parent = self.parents.pop(number)
-        before = parent.state
+        before, meaning = parent.state, meaning_of(ended, parent, now, runs_requests=False)
         parent.apply(Event.EXIT, now)
-        text = f"{parent.role} {number} {how}"
-        if before is State.STOPPING:
-            self._say("info", f"{text}, as it was asked to")
-        elif before is State.STARTING or now - parent.started < _START_SECONDS:
-            text = f"{text}, {now - parent.started:.1f} s after its start"
-            self._failed_version = parent.version
-            delay = self.trouble.fail(now, text, hopeless=hopeless)
-            if self.trouble.fatal:
-                self._say("error", f"{text}; given up: mend what the messages above say, then reload the server")
-            else:
-                self._say("error", f"{text}; starting again in {delay:.1f} s")
-            if self.trouble.is_lasting:
-                self._fail_replacement(parent, text)
-                if before is State.STARTING and parent.versions:
-                    self._keep_old(parent, now, parent.versions)
-        else:
-            self.trouble.note(now, text)
-            self._say("error", f"{text}, unasked; its processes serve on, and it is replaced")
+        text = f"{parent.role} {number} {ended.how}"
+        match meaning:
+            case Meaning.FAILED_TO_START:
+                self._fail_start(parent, before, now, f"{parent.role} {number}", ended)
+            case Meaning.UNASKED:
+                self.trouble.note(now, text)
+                self._say("error", f"{text}, unasked; its processes serve on, and it is replaced")
+            case _:
+                self._say("info", f"{text}, as it was asked to")
 
     # -- events of the group
 
@@ -207,7 +193,7 @@ class PreloadedGroup(Group):
         return min((at for at in times if at is not None), default=None)
 
     def _spawns(self, now: float) -> list[Action]:
-        if now < self.trouble.backoff.until or self.trouble.fatal:
+        if not self.trouble.allows_start(now):
             return []
         actions: list[Action] = []
         source = self.source
@@ -278,18 +264,12 @@ class PreloadedGroup(Group):
         for parent in list(self.parents.values()):
             if parent.deadline is None or parent.deadline > now:
                 continue
-            before = parent.state
-            parent.apply(Event.LATE, now)
-            self._pending.append(Kill(parent.number))
-            if before is State.STOPPING:
+            if parent.state is State.STARTING:
+                self._kill_late(parent, now)
+            else:
+                parent.apply(Event.LATE, now)
                 self._say("warning", f"{parent.name} does not leave; it is killed")
-                continue
-            text = f"{parent.name} has not loaded its script within {self.timeouts.startup:g} s (startup-timeout)"
-            self._say("error", f"{text}; it is killed")
-            self.trouble.fail(now, text, late=True)
-            self._fail_replacement(parent, text)
-            if parent.versions:
-                self._keep_old(parent, now, parent.versions)
+                self._pending.append(Kill(parent.number))
 
     def _give_up_birth(self, process: Process, now: float) -> None:
         parent = self.parents.get(process.parent)
@@ -305,11 +285,11 @@ class PreloadedGroup(Group):
         else:
             super()._stop(process, now)
 
-    def _discard(self, process: Process, now: float, failed: Mapping[str, int], error: str) -> bool:
-        discarded = super()._discard(process, now, failed, error)
-        if process.number in self.parents and discarded:
+    def _is_stopped_for(self, failed: Mapping[str, int], error: str, process: Process, now: float) -> bool:
+        stopped = super()._is_stopped_for(failed, error, process, now)
+        if process.number in self.parents and stopped:
             self._outdated.add(process.number)
-        return discarded
+        return stopped
 
     def _stop_parent(self, parent: Process, now: float) -> None:
         if parent.state in {State.STOPPING, State.EXITED}:

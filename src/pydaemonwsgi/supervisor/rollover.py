@@ -24,7 +24,9 @@ events does not matter, and any number of them may come between two plans.
 from collections.abc import Mapping
 from typing import Final
 
-from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, Kill, Refuse, Resume, Spawn, Stop
+from pydaemonwsgi.supervisor import leaving
+from pydaemonwsgi.supervisor.actions import Action, Attach, Keep, Kill, Resume, Spawn
+from pydaemonwsgi.supervisor.exits import Exit, Meaning, meaning_of
 from pydaemonwsgi.supervisor.lifecycle import Event, Process, State
 from pydaemonwsgi.supervisor.pulse import Pulse
 from pydaemonwsgi.supervisor.replacement import Replacement
@@ -33,33 +35,11 @@ from pydaemonwsgi.supervisor.timeouts import Timeouts
 from pydaemonwsgi.supervisor.trouble import Trouble
 from pydaemonwsgi.vocabulary import ShutdownReason
 
-__all__ = ["LARGEST_GROUP", "Group", "Timeouts", "names_of"]
+__all__ = ["LARGEST_GROUP", "Group", "Timeouts"]
 
 LARGEST_GROUP: Final = 1024
 """Processes of a group that may be asked for while it runs: a typing error, or a script that sends SIGTTIN without
 end, must not fork until the machine stands still."""
-
-# A process that dies this soon, in seconds, counts as one that failed to start (supervisord's startsecs).
-_START_SECONDS: Final = 1.0
-# Seconds beyond the shutdown time-out before SIGKILL: the process ends itself first, and says why.
-_KILL_AFTER: Final = 2.0
-# Seconds for a process whose channel has ended to be dead; one that lives on is stopped.
-_CUT_OFF: Final = 1.0
-# Seconds for a process that is to be killed to say where its threads are.
-_DUMP: Final = 0.3
-# Seconds between two looks at a script whose process does not start.
-_LOOK: Final = 1.0
-# Seconds after which clients may ask again where nobody knows when it is worth while.
-_LONGEST_REFUSAL: Final = 60.0
-# Reasons whose replacement is pointless while the script does not load.
-_NEW_CODE: Final = frozenset(
-    (
-        ShutdownReason.SCRIPT_RELOAD,
-        ShutdownReason.GRACEFUL_SIGNAL,
-        ShutdownReason.EVICTION_SIGNAL,
-        ShutdownReason.SHUTDOWN_SIGNAL,
-    )
-)
 
 
 class Group:
@@ -86,8 +66,6 @@ class Group:
         self.size = size
         self.timeouts = timeouts
         self.debug = debug
-        self._refused_until: float | None = None
-        self._failed_version = 0
         self._pending: list[Action] = []
         self.stopping = False
         self.processes = Roster()
@@ -97,14 +75,7 @@ class Group:
 
     def __repr__(self) -> str:
         """Return the states of all processes."""
-        states = ", ".join(
-            f"{process.number} {process.state.value}"
-            + (f" ({process.retire.value})" if process.retire else "")
-            + (" failed" if process.failed else "")
-            + (" cut off" if process.cut_off else "")
-            for process in self.processes.values()
-        )
-        return f"<Group {self.name}: {states or 'no process'}>"
+        return f"<Group {self.name}: {', '.join(map(str, self.processes.values())) or 'no process'}>"
 
     def _say(self, level: str, text: str) -> None:
         self.messages.append((level, f"process group {self.name}: {text}"))
@@ -155,12 +126,8 @@ class Group:
         process = self.processes.get(number)
         if process is None or process.state is not State.STARTING:
             return
-        if failed:
-            error = f"{names_of(failed)} not load" + (f": {error}" if error else "")
-            self.trouble.note(now, error)
-            self._fail_replacement(process, error)
-            if self._discard(process, now, failed, error):
-                return
+        if failed and self._is_stopped_for(failed, error, process, now):
+            return
         process.apply(Event.LOADED, now)
         process.pulse = Pulse(self.timeouts.deadlock, now)
         process.failed = frozenset(failed)
@@ -168,29 +135,25 @@ class Group:
         if failed:
             if not self.trouble.probe_backoff.until:
                 self.trouble.probe_backoff.fail(now)
-            self._say("error", f"{names_of(failed)} not load; requests for it are answered with 500")
+            self._say("error", f"{_names_of(failed)} not load; requests for it are answered with 500")
         else:
             self.trouble.succeed()
-        for other in self.processes.values():
-            if other.state is not State.RUNNING or other.retire is not None:
-                continue
-            if other.failed - process.failed:
-                other.retire = ShutdownReason.SCRIPT_RELOAD
-            elif 0 < other.keeps_from <= process.loader and not process.failed:
-                other.retire = ShutdownReason.GRACEFUL_SIGNAL
+        for other, reason in self.processes.outdone_by(process):
+            other.retire = reason
+            if reason is ShutdownReason.GRACEFUL_SIGNAL:
                 self._say("info", f"{other.name} is to be replaced: it has kept older code than loads by now")
 
-    def _discard(self, process: Process, now: float, failed: Mapping[str, int], error: str) -> bool:
-        """Stop a process whose scripts did not all load, if others do better than it; return whether they do."""
-        serving = self.processes.running
-        better = self.processes.better_than(failed)
-        improves = any(other.failed > frozenset(failed) for other in serving)
-        if not (better and not self.debug) and not (process.probe and serving and not improves):
+    def _is_stopped_for(self, failed: Mapping[str, int], error: str, process: Process, now: float) -> bool:
+        """Note that scripts did not load; stop the process if others do better than it, and return whether they do."""
+        error = f"{_names_of(failed)} not load" + (f": {error}" if error else "")
+        self.trouble.note(now, error)
+        self._fail_replacement(process, error)
+        if not self.processes.can_spare(process, failed, debug=self.debug):
             return False
         self._stop(process, now)
         delay = self.trouble.fail(now, error)
         if not self._keep_old(process, now, failed) and not process.probe:
-            self._say("error", f"{names_of(failed)} not load; trying again in {delay:.1f} s")
+            self._say("error", f"{_names_of(failed)} not load; trying again in {delay:.1f} s")
         return True
 
     def _speaks_for_code(self, process: Process) -> bool:
@@ -210,15 +173,8 @@ class Group:
         """
         if not self._speaks_for_code(process):
             return False
-        healthy = self.processes.better_than(versions)
-        kept = [other for other in healthy if other.retire in _NEW_CODE]
-        for other in healthy:
-            # Those that are to go for another reason hand requests back as well: the script is newer than they are.
-            self._pending.append(Keep(other.number, versions))
-            if other in kept or any(other.versions.get(name) != version for name, version in versions.items()):
-                other.keeps_from = process.loader
-        for other in kept:
-            other.retire = None
+        told, kept = self.processes.keep(versions, process.loader)
+        self._pending += [Keep(other.number, versions) for other in told]
         if not kept:
             return False
         self._say_kept(versions)
@@ -227,7 +183,7 @@ class Group:
         return True
 
     def _say_kept(self, versions: Mapping[str, int]) -> None:
-        text = f"{names_of(versions, ' as it is now')} not load"
+        text = f"{_names_of(versions, ' as it is now')} not load"
         self._say("error", f"{text}; running processes keep the code they have")
 
     def on_kept(self, number: int) -> None:
@@ -251,14 +207,8 @@ class Group:
     def on_detached(self, number: int, now: float) -> None:
         """The front has closed the channel of a process: its last request has ended, or it has died."""
         process = self.processes.get(number)
-        if process is None:
-            return
-        if process.state is State.DRAINING:
-            process.apply(Event.DETACHED, now)
-            self._give_time_to_stop(process, now)
-        elif process.state is State.RUNNING:
-            process.cut_off = True
-            process.deadline = now + _CUT_OFF
+        if process is not None:
+            self._pending += leaving.lose_channel(process, self.timeouts, now)
 
     def on_front_lost(self, now: float) -> None:
         """The front has died, and every channel with it: what was draining has nothing left to do."""
@@ -277,51 +227,41 @@ class Group:
             f"{process.name} has given no sign of life for {process.pulse.silence:.1f} s (deadlock-timeout); "
             "it is killed once it has said where its threads are",
         )
-        if process.state is State.RUNNING:
-            self._pending.append(Detach(number))
-        self._pending.append(Dump(number))
-        process.retire = ShutdownReason.DEADLOCK_TIMEOUT
-        process.apply(Event.LATE, now)
-        process.deadline = now + _DUMP
+        self._pending += leaving.kill_stuck(process, now)
 
-    def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False, struck: bool = False) -> None:
-        """A process has exited.
-
-        Args:
-            number: which.
-            now: monotonic seconds.
-            how: its wait status in words.
-            hopeless: it said that the machine does not let it be what it should be.
-            struck: it was ended by a signal that the supervisor has not sent.
-        """
+    def on_exit(self, number: int, now: float, ended: Exit) -> None:
+        """Process `number` has ended at `now`, monotonic seconds."""
         process = self.processes.pop(number)
-        before = process.state
+        before, meaning = process.state, meaning_of(ended, process, now)
         process.apply(Event.EXIT, now)
-        if before is State.STARTING or (
-            before is State.RUNNING and now - process.started < _START_SECONDS and "SIG" not in how
-        ):
-            text = f"process {number} {how}, {now - process.started:.1f} s after its start"
-            self._failed_version = process.version
-            delay = self.trouble.fail(now, text, hopeless=hopeless)
-            failures = self.trouble.backoff.failures
-            if self.trouble.fatal:
-                self._say("error", f"{text}; given up: mend what the messages above say, then reload the server")
-            else:
-                self._say("error", f"{text}; starting again in {delay:.1f} s (failure {failures} in a row)")
-            if self.trouble.is_lasting:
-                self._fail_replacement(process, text)
-                if before is State.STARTING and process.versions:
-                    self._keep_old(process, now, process.versions)
-        elif before is State.RUNNING:
-            self.trouble.note(now, f"process {number} {how}")
-            self._say("error", f"process {number} {how}, unasked; it is replaced at once")
-        elif process.retire is ShutdownReason.DEADLOCK_TIMEOUT:
-            self._say("error", f"process {number} {how}: {process.retire.value}")
-        elif struck:
-            why = f" ({process.retire.value})" if process.retire is not None else ""
-            self._say("error", f"process {number} {how}, before it had left as it was asked to{why}")
+        text = f"process {number} {ended.how}"
+        match meaning:
+            case Meaning.FAILED_TO_START:
+                self._fail_start(process, before, now, f"process {number}", ended)
+            case Meaning.UNASKED:
+                self.trouble.note(now, text)
+                self._say("error", f"{text}, unasked; it is replaced at once")
+            case Meaning.STUCK:
+                self._say("error", f"{text}: {ShutdownReason.DEADLOCK_TIMEOUT.value}")
+            case Meaning.STRUCK:
+                why = f" ({process.retire.value})" if process.retire is not None else ""
+                self._say("error", f"{text}, before it had left as it was asked to{why}")
+            case Meaning.ASKED:
+                self._say("info", f"{text}, as it was asked to")
+
+    def _fail_start(self, process: Process, before: State, now: float, name: str, ended: Exit) -> None:
+        """A process, or a preload parent, has ended as it started; `before` is the state that it was in then."""
+        text = f"{name} {ended.how}, {now - process.started:.1f} s after its start"
+        delay = self.trouble.fail(now, text, hopeless=ended.hopeless, version=process.version)
+        if self.trouble.fatal:
+            self._say("error", f"{text}; given up: mend what the messages above say, then reload the server")
         else:
-            self._say("info", f"process {number} {how}, as it was asked to")
+            failures = self.trouble.backoff.failures
+            self._say("error", f"{text}; starting again in {delay:.1f} s (failure {failures} in a row)")
+        if self.trouble.is_lasting:
+            self._fail_replacement(process, text)
+            if before is State.STARTING and process.versions:
+                self._keep_old(process, now, process.versions)
 
     def on_reload(self, now: float) -> None:
         """Every process is to be replaced (SIGHUP); `replacement` tells what becomes of it."""
@@ -340,9 +280,7 @@ class Group:
 
     def on_version(self, version: int) -> None:
         """The script's file is of this version; if the failures were another's, the next attempt is made at once."""
-        if self._failed_version and version and version != self._failed_version:
-            self._failed_version = 0
-            self.trouble.succeed()
+        self.trouble.forgive_other_than(version)
 
     def on_scale(self, size: int) -> None:
         """From now on, `size` processes should serve: at least one, at most `LARGEST_GROUP`."""
@@ -368,7 +306,7 @@ class Group:
     def on_front(self) -> None:
         """A front is there to be connected to: give it every process that serves."""
         self._pending += [Attach(process.number) for process in self.processes.running]
-        self._refused_until = None  # it knows nothing of what the one before was told
+        self.trouble.on_front()
 
     def stop(self, now: float) -> None:
         """Stop every process; no other is started."""
@@ -404,16 +342,13 @@ class Group:
 
     def is_waiting(self, now: float) -> bool:
         """Whether it would start a process if the last ones had not failed; `on_version` is worth calling."""
-        return not self.stopping and now < self.trouble.backoff.until
+        return not self.stopping and self.trouble.is_waiting(now)
 
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `plan` should be asked again without any event, or None."""
         times = self.processes.deadlines(now)
         if not self.stopping:
-            if self.trouble.backoff.until > now:
-                times.append(min(self.trouble.backoff.until, now + _LOOK))
-            if self.trouble.probe_backoff.until > now:
-                times.append(self.trouble.probe_backoff.until)
+            times += self.trouble.deadlines(now)
         return min(times, default=None)
 
     def _wants_probe(self, now: float) -> bool:
@@ -423,7 +358,7 @@ class Group:
         return now >= self.trouble.probe_backoff.until and self.processes.has_failed
 
     def _spawns(self, now: float) -> list[Action]:
-        if now < self.trouble.backoff.until or self.trouble.fatal:
+        if not self.trouble.allows_start(now):
             return []
         count = self.processes.wanted(self.size)
         if count <= 0 and not self.processes.in_state(State.STARTING) and self._wants_probe(now):
@@ -440,11 +375,7 @@ class Group:
 
     def _tell_front(self, now: float) -> None:
         """Have the front refuse requests while nobody will take them, and let them wait otherwise."""
-        until = None if self.processes.running else self.trouble.refuses_until()
-        if until == self._refused_until:
-            return
-        self._refused_until = until
-        self._pending.append(Admit() if until is None else Refuse(min(_LONGEST_REFUSAL, max(0.0, until - now))))
+        self._pending += self.trouble.tell_front(now, serves=bool(self.processes.running))
 
     def _fail_replacement(self, process: Process, error: str) -> None:
         if self.replacement is not None and self._speaks_for_code(process):
@@ -456,60 +387,36 @@ class Group:
             self._drain(process, now)
 
     def _drain(self, process: Process, now: float) -> None:
-        process.apply(Event.DETACH, now)
-        if drain := self.timeouts.drain(process.retire):
-            process.deadline = now + drain
-        self._pending.append(Detach(process.number))
+        self._pending += leaving.drain(process, self.timeouts, now)
 
     def _find_late(self, now: float) -> None:
         for process in list(self.processes.values()):
             if process.deadline is None or process.deadline > now:
                 continue
-            state = process.state
-            process.apply(Event.LATE, now)
-            if state is State.STARTING:
-                text = f"{process.name} has not loaded its script within {self.timeouts.startup:g} s (startup-timeout)"
-                self._say("error", f"{text}; it is killed")
-                self.trouble.fail(now, text, late=True)
-                self._fail_replacement(process, text)
-                self._pending.append(Kill(process.number))
-                if process.versions:
-                    self._keep_old(process, now, process.versions)
-            elif state is State.RUNNING:
-                self._say("error", f"{process.name} has lost its channel and lives on; it is stopped")
-                self._give_time_to_stop(process, now)
-            elif state is State.DRAINING:
-                name = "eviction" if process.retire is ShutdownReason.EVICTION_SIGNAL else "graceful"
-                self._say(
-                    "warning",
-                    f"{process.name} still has requests after {self.timeouts.drain(process.retire):g} s "
-                    f"({name}-timeout); it is stopped",
-                )
-                self._give_time_to_stop(process, now)
-            else:
-                if process.retire is not ShutdownReason.DEADLOCK_TIMEOUT:
-                    self._say("warning", f"{process.name} does not leave; it is killed")
-                self._pending.append(Kill(process.number))
+            if process.state is State.STARTING:
+                self._kill_late(process, now)
+                continue
+            said, actions = leaving.overstay(process, self.timeouts, now)
+            if said is not None:
+                self._say(*said)
+            self._pending += actions
+
+    def _kill_late(self, process: Process, now: float) -> None:
+        """A process, or a preload parent, has had its time to load its scripts."""
+        process.apply(Event.LATE, now)
+        text = f"{process.name} has not loaded its script within {self.timeouts.startup:g} s (startup-timeout)"
+        self._say("error", f"{text}; it is killed")
+        self.trouble.fail(now, text, late=True)
+        self._fail_replacement(process, text)
+        self._pending.append(Kill(process.number))
+        if process.versions:
+            self._keep_old(process, now, process.versions)
 
     def _stop(self, process: Process, now: float) -> None:
-        if process.state in {State.STOPPING, State.EXITED}:
-            return
-        starting = process.state is State.STARTING
-        process.apply(Event.STOP, now)
-        if starting:
-            # It runs no request, and does not listen while it loads.
-            self._pending.append(Kill(process.number))
-        else:
-            self._give_time_to_stop(process, now)
-
-    def _give_time_to_stop(self, process: Process, now: float) -> None:
-        shutdown = self.timeouts.shutdown
-        self._pending.append(Stop(process.number, shutdown))
-        if shutdown:
-            process.deadline = now + shutdown + _KILL_AFTER
+        self._pending += leaving.stop(process, self.timeouts, now)
 
 
-def names_of(scripts: Mapping[str, int], state: str = "") -> str:
+def _names_of(scripts: Mapping[str, int], state: str = "") -> str:
     """Return scripts in some state as the subject of a sentence that goes on with `not`."""
     first, *others = scripts
     if not others:

@@ -1,10 +1,22 @@
 """The living processes of a process group, and who of them should go. Sans-I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
 
 from pydaemonwsgi.supervisor.lifecycle import Process, State
+from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["Roster"]
+
+# Reasons whose replacement is pointless while the script does not load.
+_NEW_CODE: Final = frozenset(
+    (
+        ShutdownReason.SCRIPT_RELOAD,
+        ShutdownReason.GRACEFUL_SIGNAL,
+        ShutdownReason.EVICTION_SIGNAL,
+        ShutdownReason.SHUTDOWN_SIGNAL,
+    )
+)
 
 
 class Roster(dict[int, Process]):
@@ -35,6 +47,51 @@ class Roster(dict[int, Process]):
     def better_than(self, failed: Iterable[str]) -> list[Process]:
         """Return the running processes that have loaded one of these scripts at least."""
         return [process for process in self.running if not process.failed.issuperset(failed)]
+
+    def can_spare(self, process: Process, failed: Collection[str], *, debug: bool) -> bool:
+        """Whether a process that has just come to serve is of no use, as those that run do better.
+
+        Args:
+            process: it.
+            failed: the scripts that it could not load.
+            debug: its error page is wanted all the same, unless it was only to see.
+        """
+        if self.better_than(failed) and not debug:
+            return True
+        running = self.running
+        return process.probe and bool(running) and not any(one.failed > frozenset(failed) for one in running)
+
+    def outdone_by(self, process: Process) -> list[tuple[Process, ShutdownReason]]:
+        """Return those that a process which has just come to serve does better than, and why they are to go."""
+        outdone = []
+        for other in self.in_state(State.RUNNING):
+            if other.retire is not None:
+                continue
+            if other.failed - process.failed:
+                outdone.append((other, ShutdownReason.SCRIPT_RELOAD))
+            elif 0 < other.keeps_from <= process.loader and not process.failed:
+                outdone.append((other, ShutdownReason.GRACEFUL_SIGNAL))
+        return outdone
+
+    def keep(self, versions: Mapping[str, int], loader: int) -> tuple[list[Process], list[Process]]:
+        """Have those that do better than newer code keep the code that they have.
+
+        Args:
+            versions: of the scripts that do not load, by name.
+            loader: who has tried; see `Process.loader`.
+
+        Returns:
+            Whom it concerns, and those of them that were to go for newer code.
+        """
+        better = self.better_than(versions)
+        kept = [process for process in better if process.retire in _NEW_CODE]
+        for process in better:
+            # Those that are to go for another reason hand requests back as well: the script is newer than they are.
+            if process in kept or any(process.versions.get(name) != version for name, version in versions.items()):
+                process.keeps_from = loader
+        for process in kept:
+            process.retire = None
+        return better, kept
 
     def missing(self, size: int) -> int:
         """Return how many of `size` processes too few serve, those that are starting not counted."""

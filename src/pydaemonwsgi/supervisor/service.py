@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pydaemonwsgi.supervisor.actions import Action, Refuse, Spawn
+from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.lifecycle import Event, State
 from pydaemonwsgi.supervisor.rollover import Group
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -46,18 +47,18 @@ class ServiceGroup(Group):
     def on_heartbeat(self, number: int, beat: float, now: float) -> None:
         """A script gives no signs of life, as nothing runs beside it that could."""
 
-    def on_exit(self, number: int, now: float, how: str, *, hopeless: bool = False, struck: bool = False) -> None:
-        """A process has exited; see `Group.on_exit`."""
+    def on_exit(self, number: int, now: float, ended: Exit) -> None:
+        """A process has ended; see `Group.on_exit`."""
         process = self.processes[number]
         if process.state is not State.RUNNING:
-            super().on_exit(number, now, how, hopeless=hopeless, struck=struck)
+            super().on_exit(number, now, ended)
             return
         del self.processes[number]
         lived = now - process.since
         process.apply(Event.EXIT, now)
         if lived >= _GOOD_LIFE:
             self.trouble.backoff.succeed()
-        text = f"the service script has ended: process {number} {how}, {lived:.1f} s after it began"
+        text = f"the service script has ended: process {number} {ended.how}, {lived:.1f} s after it began"
         delay = self.trouble.fail(now, text)
         self._say("warning", f"{text}; starting again in {delay:.1f} s")
 
@@ -77,7 +78,7 @@ class ServiceGroup(Group):
                 self._stop(process, now)
 
     def _spawns(self, now: float) -> list[Action]:
-        if now < self.trouble.backoff.until or self.trouble.fatal:
+        if not self.trouble.allows_start(now):
             return []
         # Those that still stop count: a service runs no more often than it should.
         return [Spawn() for _ in range(self.size - len(self.processes))]

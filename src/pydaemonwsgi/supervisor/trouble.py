@@ -11,12 +11,17 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from pydaemonwsgi.supervisor.actions import Action, Admit, Refuse
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 
 __all__ = ["RETRIES", "Failure", "Trouble"]
 
 # Failures in a row after which something else than trying again is done (supervisord's startretries).
 RETRIES: Final = 3
+# Seconds between two looks at a script whose process does not start.
+_LOOK: Final = 1.0
+# Seconds after which clients may ask again where nobody knows when it is worth while.
+_LONGEST_REFUSAL: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Trouble:
         fatal: why nothing is started any more, "" while that is not so.
     """
 
-    __slots__ = ("_hopeless", "_late", "backoff", "fatal", "last", "probe_backoff")
+    __slots__ = ("_hopeless", "_late", "_told", "_version", "backoff", "fatal", "last", "probe_backoff")
 
     def __init__(self) -> None:
         self.backoff = Backoff()
@@ -51,12 +56,16 @@ class Trouble:
         self.fatal = ""
         self._hopeless = 0
         self._late = False
+        self._version = 0
+        self._told: float | None = None
 
     def note(self, now: float, text: str) -> None:
         """Remember what went wrong."""
         self.last = Failure(now, text)
 
-    def fail(self, now: float, text: str, *, hopeless: bool = False, late: bool = False) -> float:
+    def fail(
+        self, now: float, text: str, *, hopeless: bool = False, late: bool = False, version: int | None = None
+    ) -> float:
         """A start has failed; return the delay before the next.
 
         Args:
@@ -64,13 +73,35 @@ class Trouble:
             text: what has happened.
             hopeless: the machine does not allow it; trying again helps only if somebody changes that.
             late: it has used up its whole time.
+            version: of the script whose process it was, 0 where it is not known; None: the failure says nothing of it.
         """
         self.note(now, text)
         self._late = self._late or late
+        if version is not None:
+            self._version = version
         self._hopeless = self._hopeless + 1 if hopeless else 0
         if self._hopeless >= RETRIES:
             self.fatal = text
         return self.backoff.fail(now)
+
+    def forgive_other_than(self, version: int) -> None:
+        """The script is of this version, 0 where it is not known; what another one has done counts no more."""
+        if self._version and version and version != self._version:
+            self._version = 0
+            self.succeed()
+
+    def is_waiting(self, now: float) -> bool:
+        """Whether the time of the next start has not come."""
+        return now < self.backoff.until
+
+    def allows_start(self, now: float) -> bool:
+        """Whether a process may be started."""
+        return not self.is_waiting(now) and not self.fatal
+
+    def deadlines(self, now: float) -> list[float]:
+        """Return the monotonic times at which something may be tried, or the script looked at."""
+        times = [min(self.backoff.until, now + _LOOK)] if self.is_waiting(now) else []
+        return [*times, self.probe_backoff.until] if self.probe_backoff.until > now else times
 
     @property
     def is_lasting(self) -> bool:
@@ -95,3 +126,20 @@ class Trouble:
         if self.is_lasting or self._late:
             return self.backoff.until
         return None
+
+    def tell_front(self, now: float, *, serves: bool) -> list[Action]:
+        """Return what the front has to hear: whether requests are refused, if that is not what it was told last.
+
+        Args:
+            now: monotonic seconds.
+            serves: whether a process takes requests.
+        """
+        until = None if serves else self.refuses_until()
+        if until == self._told:
+            return []
+        self._told = until
+        return [Admit() if until is None else Refuse(min(_LONGEST_REFUSAL, max(0.0, until - now)))]
+
+    def on_front(self) -> None:
+        """The front is another one, which has been told nothing."""
+        self._told = None

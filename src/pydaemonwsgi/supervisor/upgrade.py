@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from pydaemonwsgi.supervisor.children import describe_exit
+from pydaemonwsgi.supervisor.exits import describe_exit
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
 from pydaemonwsgi.supervisor.signals import reset_signals
 from pydaemonwsgi.system.inheritance import hand_down

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
+from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.report import group_state, report_group
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
@@ -56,7 +57,7 @@ def test_a_group_that_is_replaced_goes_on_running() -> None:
 def test_a_failed_start_is_backoff_with_the_time_of_the_next() -> None:
     """Who waits knows for how long."""
     group = started(1)
-    group.on_exit(1, 2.0, "exited with status 3")
+    group.on_exit(1, 2.0, Exit("exited with status 3"))
     report = told(group, 2.05)
     assert report["state"] == "BACKOFF"
     assert report["failures"] == 1
@@ -83,7 +84,7 @@ def test_given_up_is_fatal() -> None:
     for number in (1, 2, 3):
         if number > 1:
             group.on_spawned(number, 0.0, 1)
-        group.on_exit(number, 0.0, "exited with status 78", hopeless=True)
+        group.on_exit(number, 0.0, Exit("exited with status 78", hopeless=True))
     report = told(group, 1.0)
     assert report["state"] == "FATAL"
     assert report["next_try"] is None
