@@ -1,7 +1,9 @@
 """Forking children and talking to them. Shell."""
 
+import contextlib
 import logging
 import os
+import selectors
 import signal
 import socket
 import sys
@@ -22,7 +24,7 @@ from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_w
 if TYPE_CHECKING:
     from resource import struct_rusage
 
-__all__ = ["Child", "drop_inheritance", "fork_child", "hear_all"]
+__all__ = ["Child", "drop_inheritance", "fork_child", "hear_all", "stop_hearing"]
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +141,12 @@ def hear_all(child: Child, obey: Callable[[Message], None]) -> None:
     except (ChannelError, ValueError) as error:
         logger.error("pid %d said something that means nothing: %s; it is killed", child.pid, error)
         child.kill(signal.SIGKILL)
+
+
+def stop_hearing(child: Child, selector: selectors.BaseSelector) -> None:
+    """Have a selector forget a child, if it has not done so already."""
+    with contextlib.suppress(KeyError):
+        selector.unregister(child.control)
 
 
 def drop_inheritance(keep: set[int]) -> None:

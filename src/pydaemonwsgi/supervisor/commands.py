@@ -103,13 +103,13 @@ class Commands:
                 group.planner,
                 {number: group.scoreboards_of(daemon) for number, daemon in group.daemons.items()},
                 usage_of,
-                threads=group.threads,
+                threads=group.plan.threads,
                 ended_before=group.ended_before,
                 now=now,
             )
             | {
-                "process_group": group.process_group,
-                "application_group": group.application_group,
+                "process_group": group.plan.belongs_to,
+                "application_group": group.plan.application_group,
                 "interpreters": group.interpreters,
             }
             for group in self._groups
@@ -199,7 +199,7 @@ class Commands:
         groups = [
             group
             for group in self._groups
-            if (not request.group or group.is_called(request.group)) and not group.planner.stopping
+            if (not request.group or group.plan.is_called(request.group)) and not group.planner.stopping
         ]
         if not groups:
             return self._no_such_group(request.group)
@@ -230,7 +230,7 @@ class Commands:
     def _scale(self, request: Request) -> Reply | Waiting:
         if self._front.stopping:
             return _stopping()
-        groups = [one for one in self._groups if one.is_called(request.group) and not one.planner.stopping]
+        groups = [one for one in self._groups if one.plan.is_called(request.group) and not one.planner.stopping]
         if not groups:
             return self._no_such_group(request.group)
         size = request.size

@@ -50,7 +50,7 @@ class _Divided:
             limit=division.limit,
             fits=division.fits,
             new_key=functools.partial(_new_key, base.name),
-            serves=bool(base.threads),
+            serves=bool(base.plan.threads),
             together=division.together,
         )
 
@@ -77,8 +77,8 @@ class Divisions:
         self._leaving: dict[str, ProcessGroup] = {}
         self.ended_before = 0
         for group in list(groups):
-            if group.division is not None:
-                self.add(group, group.division)
+            if group.plan.division is not None:
+                self.add(group, group.plan.division)
 
     def add(self, base: ProcessGroup, division: Division) -> None:
         """Divide a process group, and start what is there from the start."""
@@ -125,7 +125,7 @@ class Divisions:
         return parts
 
     def _parts(self, divided: _Divided) -> list[ProcessGroup]:
-        return [group for group in self._groups if group.process_group == divided.base.name]
+        return [group for group in self._groups if group.plan.belongs_to == divided.base.name]
 
     def _part(self, key: str) -> ProcessGroup:
         return next(group for group in self._groups if group.key == key)
@@ -152,7 +152,7 @@ class Divisions:
                 self.ended_before += group.ended_before
                 del self._leaving[key]
                 self._groups.remove(group)
-                self._divided[group.process_group].table.on_ended(key)
+                self._divided[group.plan.belongs_to].table.on_ended(key)
 
     def _do(self, divided: _Divided, actions: list[PartitionAction]) -> None:
         for action in actions:

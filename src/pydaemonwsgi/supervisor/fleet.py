@@ -167,10 +167,10 @@ class Fleet:
         """Have every process take the error log that has been opened anew in the place of its own."""
         for group in self._every:
             # The log of a group that leaves may be closed here, and its number another log's.
-            is_known = group not in self._leaving or group.error_log == SERVER_ERROR_LOG
-            if is_known and group.error_log in descriptors:
+            is_known = group not in self._leaving or group.plan.error_log == SERVER_ERROR_LOG
+            if is_known and group.plan.error_log in descriptors:
                 for child in group.children:
-                    child.say(Word.LOGS, (descriptors[group.error_log],), logs=[SERVER_ERROR_LOG])
+                    child.say(Word.LOGS, (descriptors[group.plan.error_log],), logs=[SERVER_ERROR_LOG])
 
     # -- another configuration
 
@@ -182,7 +182,7 @@ class Fleet:
             changed: the names of those whose processes have to be replaced.
             tell_front: gives the front its orders.
         """
-        here = {group.name: group for group in self.groups if group.division is not None}
+        here = {group.name: group for group in self.groups if group.plan.division is not None}
         wanted = {plan.name: plan for plan in plans}
         # One that comes back may have been another when it went.
         changed = frozenset((changed | self._unwanted) & here.keys() & wanted.keys())

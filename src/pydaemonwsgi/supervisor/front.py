@@ -11,13 +11,15 @@ from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.metrics.heartbeat import HEARTBEAT_SIZE, Heartbeat
-from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all
+from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all, stop_hearing
 from pydaemonwsgi.supervisor.crash_report import Death, describe_death
+from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.exits import describe_exit
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 from pydaemonwsgi.supervisor.pulse import Pulse
 from pydaemonwsgi.system.descriptors import memfd
+from pydaemonwsgi.system.sockets import stream_pair
 
 __all__ = ["Front"]
 
@@ -150,7 +152,7 @@ class Front:
         """It has been reaped; `running` requests that it had given to daemon processes have no client any more."""
         assert self.child is not None
         pid = self.child.pid
-        self._forget_control(self.child)
+        stop_hearing(self.child, self._selector)
         self.child.close()
         self.child = None
         self.ready = False
@@ -195,6 +197,42 @@ class Front:
         finally:
             os.close(memory)
 
+    # -- the processes that it gives requests to
+
+    def knows(self, daemon: Daemon) -> bool:
+        """Whether a process, or an interpreter of one, has a channel to the front that lives."""
+        return self.child is not None and daemon.attached_to is self.child
+
+    def attach(self, daemon: Daemon, key: str, buffers: tuple[int, int]) -> None:
+        """Connect a process, or an interpreter of it, for the requests that go by a key.
+
+        Args:
+            daemon: whom.
+            key: what the front calls the processes of its application group.
+            buffers: bytes of the kernel's buffers of the channel, sending and receiving; 0 for roomy ones.
+        """
+        if self.child is None or not self.ready or self.knows(daemon):
+            return  # the planner asks again once the front is ready
+        daemon.attached_to = self.child
+        for_front, for_daemon = stream_pair(*buffers)
+        with for_front, for_daemon:
+            if daemon.child.say(Word.CHANNEL, (for_daemon.fileno(),)):
+                self.say(
+                    Word.ATTACH,
+                    (for_front.fileno(), daemon.board),
+                    process=daemon.number,
+                    pid=daemon.child.pid,
+                    threads=daemon.scoreboard.threads,
+                    group=key,
+                )
+
+    def detach(self, daemon: Daemon) -> bool:
+        """Give it no more requests; return whether the front will say when the last one has ended.
+
+        A front that does not know it, because it is new, never would.
+        """
+        return self.knows(daemon) and self.say(Word.DETACH, process=daemon.number)
+
     # -- talking
 
     def say(self, word: Word, descriptors: Sequence[int] = (), **fields: object) -> bool:
@@ -208,7 +246,7 @@ class Front:
             hear_all(child, self._obey)
         except EOFError:
             # Nearly always because it has exited, which SIGCHLD says too. One that lives on hears nothing any more.
-            self._forget_control(child)
+            stop_hearing(child, self._selector)
             child.kill(signal.SIGKILL)
 
     def _obey(self, message: Message) -> None:
@@ -217,9 +255,3 @@ class Front:
             self._on_ready()
         else:
             self._obey_rest(message)
-
-    def _forget_control(self, child: Child) -> None:
-        try:
-            self._selector.unregister(child.control)
-        except KeyError:
-            pass  # forgotten already

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pydaemonwsgi.channel.control import Message, Word
-from pydaemonwsgi.config.model import partition_title
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.supervisor.actions import (
     Action,
@@ -27,40 +26,27 @@ from pydaemonwsgi.supervisor.actions import (
     SpawnParent,
     Stop,
 )
-from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all
-from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
+from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all, stop_hearing
+from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.exits import Exit
 from pydaemonwsgi.supervisor.front import Front
-from pydaemonwsgi.supervisor.lifecycle import Process, State
+from pydaemonwsgi.supervisor.lifecycle import Process
 from pydaemonwsgi.supervisor.memory_limit import MemoryLimit
 from pydaemonwsgi.supervisor.obituaries import Obituaries
-from pydaemonwsgi.supervisor.plan import Division, GroupPlan
+from pydaemonwsgi.supervisor.plan import GroupPlan
+from pydaemonwsgi.supervisor.scripts import ScriptsInUse
 from pydaemonwsgi.system.memory import create_shared, map_shared
-from pydaemonwsgi.system.sockets import stream_pair
 from pydaemonwsgi.system.usage import usage_of
 from pydaemonwsgi.vocabulary import ShutdownReason
 
-__all__ = ["ProcessGroup", "learn"]
+__all__ = ["ProcessGroup"]
 
 logger = logging.getLogger(__name__)
 
 _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-# Scripts in use that a successor loads before it serves; of more, those that came first are left to its requests.
-_SCRIPTS: Final = 64
-# Seconds that a record of a death waits for the front to say what was running.
-_TESTIMONY: Final = 1.0
-# Seconds between two looks at how much memory the processes have.
-_MEMORY_LOOK: Final = 1.0
-
-
-def learn(scripts: dict[str, str], path: str, callable_object: str) -> None:
-    """Have whoever is started from now on load a script that is in use."""
-    if len(scripts) >= _SCRIPTS and path not in scripts:
-        del scripts[next(iter(scripts))]
-    scripts[path] = callable_object
 
 
 class ProcessGroup:
@@ -75,6 +61,7 @@ class ProcessGroup:
         key: what the front calls it; "" for its name.
 
     Attributes:
+        plan: what whoever is started from now on is to be.
         planner: decides.
         daemons: the living processes by number.
         loaded: whether any has come so far as to load its script.
@@ -93,15 +80,13 @@ class ProcessGroup:
         errands: Errands,
         key: str = "",
     ) -> None:
-        self._plan = plan
+        self.plan = plan
         self.key = key or plan.name
         self._front = front
         self._selector = selector
         self._numbers = numbers
         self._errands = errands
-        # Scripts that requests have had loaded, with the application in each. What a daemon process says of them is
-        # only ever told to its successors, which are the same user.
-        self._scripts: dict[str, str] = {}
+        self._scripts = ScriptsInUse()
         self.planner = plan.planner
         self.daemons: dict[int, Daemon] = {}
         self.loaded = False
@@ -109,39 +94,12 @@ class ProcessGroup:
         self.ended_before = 0
         self.hopeless = False
         self._obituaries = Obituaries()
-        self._memory = MemoryLimit(plan.maximum_memory) if plan.maximum_memory else None
-        self._next_look = 0.0
+        self._memory = MemoryLimit(plan.maximum_memory)
 
     @property
     def name(self) -> str:
         """The group's name."""
-        return self._plan.name
-
-    @property
-    def error_log(self) -> int:
-        """Descriptor of its error log."""
-        return self._plan.error_log
-
-    @property
-    def process_group(self) -> str:
-        """The name of the process group that these processes belong to."""
-        return self._plan.process_group or self._plan.name
-
-    @property
-    def application_group(self) -> str | None:
-        """Whose processes they are; None: the first application group's that is wanted."""
-        return self._plan.application_group
-
-    def is_called(self, name: str) -> bool:
-        """Whether people mean these processes, among others, by a name.
-
-        A process group's name means all of them, whatever application groups they are for; `GROUP|APPLICATION-GROUP`
-        means one application group's.
-        """
-        if name == self.process_group:
-            return True
-        own = self.application_group
-        return own is not None and name == partition_title(self.process_group, own)
+        return self.plan.name
 
     def holds(self, name: str) -> bool:
         """Whether people mean an application group by a name that has no processes of its own, but runs in these."""
@@ -153,19 +111,9 @@ class ProcessGroup:
         """What the front calls those whose requests these processes take."""
         return [self.key]
 
-    @property
-    def division(self) -> Division | None:
-        """How the process group is divided; None where these are not its own processes."""
-        return self._plan.division
-
     def bind(self, plan: GroupPlan) -> None:
         """Have whoever is started from now on be what another plan for the same processes says."""
-        self._plan = dataclasses.replace(plan, planner=self.planner, division=self._plan.division)
-
-    @property
-    def threads(self) -> int:
-        """Worker threads of each process."""
-        return self._plan.threads
+        self.plan = dataclasses.replace(plan, planner=self.planner, division=self.plan.division)
 
     @property
     def is_empty(self) -> bool:
@@ -186,8 +134,8 @@ class ProcessGroup:
 
     def become(self, plan: GroupPlan) -> None:
         """Have every process replaced by one of another plan."""
-        self._plan = dataclasses.replace(plan, planner=self.planner)
-        self._memory = MemoryLimit(plan.maximum_memory) if plan.maximum_memory else None
+        self.plan = dataclasses.replace(plan, planner=self.planner)
+        self._memory = MemoryLimit(plan.maximum_memory)
         self.planner.on_renewal(plan.planner, time.monotonic())
 
     # -- carrying out
@@ -199,10 +147,10 @@ class ProcessGroup:
             daemon.child.look(now)
             self.planner.on_heartbeat(daemon.number, self._last_beat(daemon), now)
         self._publish(now)
-        if now >= self._next_look:
-            self._look_at_memory(self.planner.processes.values())
+        if self._memory.is_due(now):
+            self._look_at_memory(self.planner.processes.values(), now)
         if self.planner.is_waiting(now):
-            self.planner.on_version(self._plan.script_version())
+            self.planner.on_version(self.plan.script_version())
         while actions := self.planner.plan(time.monotonic()):
             for action in actions:
                 self._act(action)
@@ -215,8 +163,8 @@ class ProcessGroup:
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `carry_out` has something to do without any event, or None."""
         times = [self._obituaries.next_deadline(), self.planner.next_deadline(now)]
-        if self._memory is not None and self.daemons:
-            times.append(self._next_look)
+        if self.daemons:
+            times.append(self._memory.next_look())
         return min((at for at in times if at is not None), default=None)
 
     def _log_messages(self) -> None:
@@ -227,20 +175,11 @@ class ProcessGroup:
     def _log(level: str, text: str) -> None:
         logger.log(_LEVELS[level], "%s", text)
 
-    def _look_at_memory(self, processes: Iterable[Process]) -> None:
-        # From here, because a process that is stuck, or whose interpreter is held, cannot look at itself.
-        now = time.monotonic()
-        self._next_look = now + _MEMORY_LOOK
-        for process in list(processes):
-            if self._memory is None or process.state is not State.RUNNING or process.retire is not None:
-                continue
-            usage = usage_of(process.pid)
-            verdict = None if usage is None else self._memory.look(process.number, usage.rss, now - process.since)
-            if verdict is not None:
-                text, replace = verdict
-                logger.warning("process group %s: %s has %s", self.name, process.name, text)
-                if replace:
-                    self.planner.on_retire(process.number, ShutdownReason.MAXIMUM_MEMORY)
+    def _look_at_memory(self, processes: Iterable[Process], now: float) -> None:
+        for process, text, replace in self._memory.look(processes, usage_of, now):
+            logger.warning("process group %s: %s has %s", self.name, process.name, text)
+            if replace:
+                self.planner.on_retire(process.number, ShutdownReason.MAXIMUM_MEMORY)
 
     def _act(self, action: Action) -> None:
         match action:
@@ -265,13 +204,11 @@ class ProcessGroup:
         match action:
             case Attach():
                 self._attach(daemon, self.key)
-            case Stop() if not self._plan.threads:
+            case Stop() if not self.plan.threads:
                 child.kill(signal.SIGTERM)  # a service script listens to nobody
             case Detach(number):
                 child.say(Word.DRAIN)
-                # A front that does not know it, because it is new, would never say that the last request has ended.
-                known = daemon.attached_to is not None and daemon.attached_to is self._front.child
-                if not known or not self._front.say(Word.DETACH, process=number):
+                if not self._front.detach(daemon):
                     self.planner.on_detached(number, time.monotonic())
             case Stop(_, timeout):
                 child.say(Word.STOP, timeout=float(timeout))
@@ -286,7 +223,7 @@ class ProcessGroup:
                 self._front.say(Word.RESUME, process=number)
 
     def _start(self) -> None:
-        plan = self._plan
+        plan = self.plan
         now = time.monotonic()
         process = self.planner.on_spawned(next(self._numbers), now, plan.script_version())
         size = scoreboard_size(plan.threads)
@@ -314,34 +251,18 @@ class ProcessGroup:
             OSError: there is none.
         """
         del process
-        return fork_child(lambda control: self._plan.run_daemon(control, board), (board,), self._plan.error_log)
+        return fork_child(lambda control: self.plan.run_daemon(control, board), (board,), self.plan.error_log)
 
     def _note_unstarted(self, process: Process, error: OSError) -> None:
         self.planner.on_exit(process.number, time.monotonic(), Exit(f"could not be started ({error.strerror})"))
 
     def _attach(self, daemon: Daemon, key: str) -> None:
         """Connect a process, or an interpreter of it, with the front, for the requests that go by a key."""
-        front = self._front.child
-        if front is None or not self._front.ready:
-            return  # the planner asks again once the front is ready
-        if daemon.attached_to is front:
-            return
-        daemon.attached_to = front
-        for_front, for_daemon = stream_pair(*self._plan.channel_buffers)
-        with for_front, for_daemon:
-            if daemon.child.say(Word.CHANNEL, (for_daemon.fileno(),)):
-                front.say(
-                    Word.ATTACH,
-                    (for_front.fileno(), daemon.board),
-                    process=daemon.number,
-                    pid=daemon.child.pid,
-                    threads=daemon.scoreboard.threads,
-                    group=key,
-                )
+        self._front.attach(daemon, key, self.plan.channel_buffers)
 
     def drain(self) -> None:
         """Have the requests that are stuck given up: the server stops, and does not wait for them."""
-        for daemon in self.daemons.values() if self._plan.threads else ():
+        for daemon in self.daemons.values() if self.plan.threads else ():
             daemon.child.say(Word.DRAIN)
 
     # -- what happens to them
@@ -381,12 +302,11 @@ class ProcessGroup:
     def _bury(self, daemon: Daemon, status: int, death: Death) -> None:
         # What it said last may still be unread, its reason to leave for one.
         self._hear(daemon)
-        self._forget_control(daemon)
+        stop_hearing(daemon.child, self._selector)
         daemon.child.close()
         os.close(daemon.board)
         del self.daemons[daemon.number]
-        if self._memory is not None:
-            self._memory.forget(daemon.number)
+        self._memory.forget(daemon.number)
         self._front.say(Word.DIED, process=daemon.number)
         requests = sum(board.requests for board in self.scoreboards_of(daemon))
         self.ended_before += requests
@@ -398,26 +318,21 @@ class ProcessGroup:
 
     def _write_obituary(self, daemon: Daemon, death: Death) -> None:
         """Make one record of what the planner says of an exit and of what is known; the front may still add to it."""
-        (level, headline), *rest = self.planner.take_messages()
         now = time.monotonic()
-        asked = level == "info"
-        # A front that has taken it up answers DIED, or has said what was lost when the channel ended.
-        knows = daemon.attached_to is not None and daemon.attached_to is self._front.child
-        rows = [row for board in self.scoreboards_of(daemon) for row in board.rows()]
-        waits = knows and (not asked or bool(rows))
-        obituary = Obituary(
-            level,
-            headline,
-            [] if asked else describe_death(death, self._plan.cpu_time),
-            rows,
+        rest = self._obituaries.write(
+            daemon.number,
+            self.planner.take_messages(),
+            death,
+            [row for board in self.scoreboards_of(daemon) for row in board.rows()],
             self._lost_with(daemon),
-            now + _TESTIMONY if waits else now,
-            time.time(),
+            cpu_time=self.plan.cpu_time,
+            front_knows=self._front.knows(daemon),
+            now=now,
+            wall=time.time(),
         )
-        self._obituaries.add(daemon.number, obituary)
         self._publish(now)
-        for other, text in rest:
-            self._log(other, text)
+        for level, text in rest:
+            self._log(level, text)
 
     def _lost_with(self, daemon: Daemon) -> str | None:
         """Return what the front says a process was running when it died; None until it does."""
@@ -454,7 +369,7 @@ class ProcessGroup:
         except EOFError:
             # Nearly always because it has exited, which SIGCHLD says too. User code can close the connection as
             # well; then the process cannot be told anything any more, and is replaced.
-            self._forget_control(daemon)
+            stop_hearing(daemon.child, self._selector)
             if not self._front.stopping:
                 self._front.say(Word.DETACH, process=daemon.number)
             self.planner.on_detached(daemon.number, time.monotonic())
@@ -467,7 +382,7 @@ class ProcessGroup:
         elif message.word is Word.DUMPED:
             self._errands.finish(message.number("token"))
         elif message.word is Word.SCRIPT:
-            learn(self._scripts, message.text("path"), message.text("callable_object"))
+            self._scripts.note(message.text("path"), message.text("callable_object"))
         elif message.word is Word.KEPT:
             self.planner.on_kept(daemon.number)
         elif message.word is Word.RETIRE:
@@ -480,10 +395,4 @@ class ProcessGroup:
         self.planner.on_loaded(daemon.number, time.monotonic(), failed=failed, error=error)
         if daemon.number in self.planner.processes:
             # What it has before its first request is what the next one would begin with.
-            self._look_at_memory([self.planner.processes[daemon.number]])
-
-    def _forget_control(self, daemon: Daemon) -> None:
-        try:
-            self._selector.unregister(daemon.child.control)
-        except KeyError:
-            pass  # forgotten already
+            self._look_at_memory([self.planner.processes[daemon.number]], time.monotonic())

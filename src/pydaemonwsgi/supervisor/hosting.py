@@ -28,13 +28,13 @@ from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.config.model import partition_title
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.supervisor.actions import Action, Admit, Attach, Detach, Dump, Keep, NumberedAction, Stop
-from pydaemonwsgi.supervisor.children import Child, hear_all
+from pydaemonwsgi.supervisor.children import Child, hear_all, stop_hearing
 from pydaemonwsgi.supervisor.crash_report import Death, LastWords
 from pydaemonwsgi.supervisor.daemons import Daemon, Interpreter
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
-from pydaemonwsgi.supervisor.groups import ProcessGroup, learn
+from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.interpreters import Interpreters, Tenant
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.plan import GroupPlan
@@ -89,7 +89,7 @@ class HostingProcessGroup(ProcessGroup):
     def holds(self, name: str) -> bool:
         """See `ProcessGroup.holds`."""
         tenants = self._interpreters.tenants.values()
-        return name in {partition_title(self.process_group, tenant.name) for tenant in tenants}
+        return name in {partition_title(self.plan.belongs_to, tenant.name) for tenant in tenants}
 
     @property
     def keys(self) -> list[str]:
@@ -204,8 +204,7 @@ class HostingProcessGroup(ProcessGroup):
         self._ended[host] = set()
         for one in parts:
             one.child.say(Word.DRAIN)
-            known = one.attached_to is not None and one.attached_to is self._front.child
-            if not known or not self._front.say(Word.DETACH, process=one.number):
+            if not self._front.detach(one):
                 self._ended[host].add(one.number)
         self._look_whether_drained(host)
 
@@ -253,7 +252,7 @@ class HostingProcessGroup(ProcessGroup):
             self._read(daemon, interpreter)
         except EOFError:
             # Nearly always because the process has died, or ends as it was asked to. If not, the log says why.
-            self._forget_control(interpreter)
+            stop_hearing(interpreter.child, self._selector)
             if interpreter.loaded:
                 self._note_failure(daemon)
             elif not _has_ended(daemon.child):
@@ -322,7 +321,7 @@ class HostingProcessGroup(ProcessGroup):
             self._look_whether_loaded(daemon)
         elif message.word is Word.SCRIPT:
             scripts = self._interpreters.tenants[interpreter.key].scripts
-            learn(scripts, message.text("path"), message.text("callable_object"))
+            scripts.note(message.text("path"), message.text("callable_object"))
         elif message.word is Word.KEPT:
             process = self.planner.processes.get(daemon.number)
             if process is not None and process.state is State.RUNNING:
@@ -378,7 +377,7 @@ class HostingProcessGroup(ProcessGroup):
         for one in interpreters:
             with contextlib.suppress(EOFError):
                 self._read(daemon, one)  # its reason to leave, for one
-            self._forget_control(one)
+            stop_hearing(one.child, self._selector)
         self._main_loaded.pop(daemon.number, None)
         self._ended.pop(daemon.number, None)
         super()._bury(daemon, status, death)
@@ -388,10 +387,9 @@ class HostingProcessGroup(ProcessGroup):
 
     def _lost_with(self, daemon: Daemon) -> str | None:
         parts = [daemon, *self._interpreters.of(daemon)]
-        front = self._front.child
         words = LastWords({one.number: _label(one) for one in parts})
         for one in parts:
-            if one.lost is not None or one.attached_to is None or one.attached_to is not front:
+            if one.lost is not None or not self._front.knows(one):
                 words.told[one.number] = one.lost or ""
         if not words.is_complete:
             self._last_words[daemon.number] = words

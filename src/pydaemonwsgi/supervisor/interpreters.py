@@ -17,6 +17,7 @@ from pydaemonwsgi.supervisor.children import Child
 from pydaemonwsgi.supervisor.daemons import Daemon, Interpreter
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 from pydaemonwsgi.supervisor.plan import GroupPlan
+from pydaemonwsgi.supervisor.scripts import ScriptsInUse
 from pydaemonwsgi.system.descriptors import memfd
 from pydaemonwsgi.system.memory import create_shared, map_shared
 from pydaemonwsgi.system.sockets import control_pair
@@ -42,7 +43,7 @@ class Tenant:
 
     def __init__(self, plan: GroupPlan) -> None:
         self.plan = plan
-        self.scripts: dict[str, str] = {}
+        self.scripts = ScriptsInUse()
         self.backoff = Backoff(_AGAIN, _LONGEST_DELAY)
         self.refused = False
 

@@ -1,8 +1,15 @@
 """The records of processes that have died and for which the front may still say what they were running. Sans-I/O."""
 
-from pydaemonwsgi.supervisor.crash_report import Obituary
+from collections.abc import Sequence
+from typing import Final
+
+from pydaemonwsgi.metrics.scoreboard import Row
+from pydaemonwsgi.supervisor.crash_report import Death, Obituary, describe_death
 
 __all__ = ["Obituaries"]
+
+# Seconds that a record of a death waits for the front to say what was running.
+_TESTIMONY: Final = 1.0
 
 
 class Obituaries:
@@ -22,6 +29,40 @@ class Obituaries:
     def add(self, number: int, obituary: Obituary) -> None:
         """Keep the record of process `number` until `take`."""
         self._waiting[number] = obituary
+
+    def write(
+        self,
+        number: int,
+        messages: Sequence[tuple[str, str]],
+        death: Death,
+        running: Sequence[Row],
+        lost: str | None,
+        *,
+        cpu_time: float,
+        front_knows: bool,
+        now: float,
+        wall: float,
+    ) -> Sequence[tuple[str, str]]:
+        """Make one record of what is said and known of a death; return what else there is to log, after it.
+
+        Args:
+            number: of the process.
+            messages: what the planner says of its exit, as level and text: the record's headline comes first.
+            death: what is known of it.
+            running: what the scoreboard says it was running.
+            lost: what the front says; None until it does.
+            cpu_time: seconds on a processor at which the kernel kills it; 0 for never.
+            front_knows: the front has taken the process up, so it will say what was lost, or has said it.
+            now: monotonic seconds.
+            wall: seconds since the epoch.
+        """
+        (level, headline), *rest = messages
+        asked = level == "info"
+        waits = front_knows and (not asked or bool(running))
+        facts = [] if asked else describe_death(death, cpu_time)
+        deadline = now + _TESTIMONY if waits else now
+        self.add(number, Obituary(level, headline, facts, running, lost, deadline, wall))
+        return rest
 
     def note_lost(self, number: int, requests: str) -> bool:
         """The front says what process `number` was running; return whether its record is here."""

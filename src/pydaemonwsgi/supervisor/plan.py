@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pydaemonwsgi.config.model import partition_title
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG, Logs
 from pydaemonwsgi.supervisor.rollover import Group
 from pydaemonwsgi.supervisor.upgrade import LISTENER
@@ -74,6 +75,20 @@ class GroupPlan:
     def name(self) -> str:
         """The group's name."""
         return self.planner.name
+
+    @property
+    def belongs_to(self) -> str:
+        """The name of the process group that these processes belong to, whatever application group they are for."""
+        return self.process_group or self.name
+
+    def is_called(self, name: str) -> bool:
+        """Whether people mean these processes, among others, by a name.
+
+        A process group's name means all of them, whatever application groups they are for; `GROUP|APPLICATION-GROUP`
+        means one application group's.
+        """
+        own = self.application_group
+        return name == self.belongs_to or (own is not None and name == partition_title(self.belongs_to, own))
 
 
 @dataclass(frozen=True, slots=True)

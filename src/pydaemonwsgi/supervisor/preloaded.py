@@ -22,7 +22,7 @@ from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.errors import ChannelError
 from pydaemonwsgi.supervisor.actions import Action, Keep, Kill, NumberedAction, SpawnParent, Stop
-from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all
+from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all, stop_hearing
 from pydaemonwsgi.supervisor.crash_report import Death, describe_death
 from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.errands import Errands
@@ -65,7 +65,7 @@ class PreloadedProcessGroup(ProcessGroup):
 
     def can_become(self, plan: GroupPlan) -> bool:
         """See `ProcessGroup.can_become`; a parent goes on to fork for as many threads as it was told of."""
-        return super().can_become(plan) and plan.threads == self.threads
+        return super().can_become(plan) and plan.threads == self.plan.threads
 
     @property
     def children(self) -> list[Child]:
@@ -100,12 +100,12 @@ class PreloadedProcessGroup(ProcessGroup):
                 raise AssertionError(f"{action} is nothing for a parent")
 
     def _start_parent(self) -> None:
-        run = self._plan.run_parent
+        run = self.plan.run_parent
         assert run is not None, "who plans with parents says what they run"
         now = time.monotonic()
-        process = self.planner.on_parent_spawned(next(self._numbers), now, self._plan.script_version())
+        process = self.planner.on_parent_spawned(next(self._numbers), now, self.plan.script_version())
         try:
-            child = fork_child(run, (), self._plan.error_log)
+            child = fork_child(run, (), self.plan.error_log)
         except OSError as error:
             self.planner.on_parent_exit(process.number, now, Exit(f"could not be started ({error.strerror})"))
             return
@@ -150,7 +150,7 @@ class PreloadedProcessGroup(ProcessGroup):
 
     def _bury_parent(self, number: int, parent: Child, status: int, death: Death) -> None:
         self._hear_parent(number)
-        self._forget_connection(parent)
+        stop_hearing(parent, self._selector)
         parent.close()
         del self._parents[number]
         ended = Exit.of(parent.pid, status, parent.sent)
@@ -168,7 +168,7 @@ class PreloadedProcessGroup(ProcessGroup):
         try:
             hear_all(parent, lambda message: self._obey_parent(number, message))
         except EOFError:
-            self._forget_connection(parent)
+            stop_hearing(parent, self._selector)
             self.planner.on_parent_lost(number)
 
     def _obey_parent(self, number: int, message: Message) -> None:
@@ -224,13 +224,7 @@ class PreloadedProcessGroup(ProcessGroup):
         self.planner.on_unborn(daemon.number)
 
     def _drop(self, daemon: Daemon) -> None:
-        self._forget_connection(daemon.child)
+        stop_hearing(daemon.child, self._selector)
         daemon.child.close()
         os.close(daemon.board)
         del self.daemons[daemon.number]
-
-    def _forget_connection(self, child: Child) -> None:
-        try:
-            self._selector.unregister(child.control)
-        except KeyError:
-            pass  # forgotten already

@@ -44,7 +44,7 @@ class Stacks:
         self._errands = errands
         self._token = errands.begin()
         # A service script listens to nobody.
-        self._asked = bool(group.threads) and daemon.child.say(Word.DUMP, (self.memory,), token=self._token)
+        self._asked = bool(group.plan.threads) and daemon.child.say(Word.DUMP, (self.memory,), token=self._token)
 
     @property
     def is_told(self) -> bool:
@@ -65,7 +65,7 @@ class Stacks:
             return "it is starting"  # what it would do with the signal is not settled yet
         if dump(self.pid, self._thread, self.application_group or "") == "T":
             return f"it is stopped by a signal (SIGSTOP); kill -CONT {self.pid} has it go on"
-        if not self.group.threads:
+        if not self.group.plan.threads:
             return "it runs a service script; its stacks are in the error log"
         return "no thread of it gets on; it was made to write its stacks to the error log"
 

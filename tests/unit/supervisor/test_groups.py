@@ -1,4 +1,4 @@
-"""groups: when the record of a death is written, with a real child and a front of the test's own."""
+"""groups: when the record of a death is written, with a real child and a front that the test is."""
 
 import contextlib
 import functools
@@ -8,7 +8,6 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import cast
 
 import pytest
 
@@ -20,17 +19,17 @@ from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
+from pydaemonwsgi.system.sockets import control_pair
 
 
-class FrontOfTheTest:
-    """Says nothing by itself."""
-
-    child = object()
-    ready = True
-    stopping = False
-
-    def say(self, *message: object, **fields: object) -> bool:
-        return bool(message or fields)
+def front_of_the_test(selector: selectors.BaseSelector) -> tuple[Front, socket.socket]:
+    """A front that accepts clients, and its end of the connection: it says nothing by itself."""
+    front = Front(selector, lambda control, memory: 0, 0.0, (), lambda message: None, lambda: None)
+    ours, theirs = control_pair()
+    ours.setblocking(False)
+    front.child = Child(0, ours)
+    front.ready = True
+    return front, theirs
 
 
 def run_daemon(control: socket.socket, board: int) -> int:
@@ -46,11 +45,14 @@ def group_with_a_process() -> Iterator[ProcessGroup]:
     """A process group whose only process has a channel to the front."""
     planner = Group("app", 1, Timeouts(startup=60.0, graceful=1.0, shutdown=1.0))
     plan = GroupPlan(planner, 1, run_daemon, lambda: 0)
-    front = FrontOfTheTest()
-    group = ProcessGroup(plan, cast("Front", front), selectors.DefaultSelector(), itertools.count(1), Errands())
-    group.carry_out()
-    group.daemons[1].attached_to = cast("Child", front.child)
-    yield group
+    with selectors.DefaultSelector() as selector:
+        front, theirs = front_of_the_test(selector)
+        assert front.child is not None
+        with theirs, front.child.control:
+            group = ProcessGroup(plan, front, selector, itertools.count(1), Errands())
+            group.carry_out()
+            group.daemons[1].attached_to = front.child
+            yield group
 
 
 def kill(group: ProcessGroup) -> tuple[int, int, Callable[[Child], Death]]:
