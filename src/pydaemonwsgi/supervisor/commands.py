@@ -15,7 +15,7 @@ from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.replacement import Progress
-from pydaemonwsgi.supervisor.report import HEALTHY, report_group
+from pydaemonwsgi.supervisor.report import HEALTHY, report_group, report_interpreter
 from pydaemonwsgi.supervisor.rollover import LARGEST_GROUP
 from pydaemonwsgi.supervisor.stacks import Stacks
 from pydaemonwsgi.system.memory import create_shared
@@ -110,7 +110,7 @@ class Commands:
             | {
                 "process_group": group.plan.belongs_to,
                 "application_group": group.plan.application_group,
-                "interpreters": group.interpreters,
+                "interpreters": [report_interpreter(one) for one in group.interpreters],
             }
             for group in self._groups
         ]

@@ -7,7 +7,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
@@ -28,7 +28,7 @@ from pydaemonwsgi.supervisor.actions import (
 )
 from pydaemonwsgi.supervisor.children import Child, fork_child, hear_all, stop_hearing
 from pydaemonwsgi.supervisor.crash_report import Death
-from pydaemonwsgi.supervisor.daemons import Daemon
+from pydaemonwsgi.supervisor.daemons import Daemon, Interpreter
 from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.exits import Exit
@@ -273,8 +273,8 @@ class ProcessGroup:
         return list(self.daemons.values())
 
     @property
-    def interpreters(self) -> list[dict[str, Any]]:
-        """The sub-interpreters of the processes, as `status` has them."""
+    def interpreters(self) -> list[Interpreter]:
+        """The sub-interpreters of the processes."""
         return []
 
     def scoreboards_of(self, daemon: Daemon) -> list[Scoreboard]:

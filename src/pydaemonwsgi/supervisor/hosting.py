@@ -22,7 +22,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydaemonwsgi.channel.control import Message, Word
 from pydaemonwsgi.config.model import partition_title
@@ -35,7 +35,7 @@ from pydaemonwsgi.supervisor.dump import dump
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.groups import ProcessGroup
-from pydaemonwsgi.supervisor.interpreters import Interpreters, Tenant
+from pydaemonwsgi.supervisor.interpreters import Host, Interpreters, Tenant
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.plan import GroupPlan
 
@@ -64,8 +64,6 @@ class HostingProcessGroup(ProcessGroup):
     ) -> None:
         super().__init__(plan, front, selector, numbers, errands, key)
         self._interpreters = Interpreters(numbers)
-        self._main_loaded: dict[int, Message] = {}
-        self._ended: dict[int, set[int]] = {}  # of draining processes: numbers whose channels have ended
         self._last_words: dict[int, LastWords] = {}  # of processes that have died, while the front may still speak
 
     # -- application groups
@@ -99,27 +97,16 @@ class HostingProcessGroup(ProcessGroup):
     @property
     def served_by(self) -> list[Daemon]:
         """See `ProcessGroup.served_by`."""
-        return [*self.daemons.values(), *self._interpreters]
+        return [*super().served_by, *self._interpreters]
 
     @property
-    def interpreters(self) -> list[dict[str, Any]]:
+    def interpreters(self) -> list[Interpreter]:
         """See `ProcessGroup.interpreters`."""
-        return [
-            {
-                "application_group": one.application_group,
-                "process": one.host,
-                "pid": one.child.pid,
-                "loaded": one.loaded,
-                "requests": one.scoreboard.requests,
-                "busy": len(one.scoreboard.rows()),
-                "threads": one.scoreboard.threads,
-            }
-            for one in self._interpreters
-        ]
+        return list(self._interpreters)
 
     def scoreboards_of(self, daemon: Daemon) -> list[Scoreboard]:
         """See `ProcessGroup.scoreboards_of`."""
-        return [daemon.scoreboard, *(one.scoreboard for one in self._interpreters.of(daemon))]
+        return [one.scoreboard for one in self._interpreters.host(daemon).parts]
 
     def _open_missing(self) -> None:
         now = time.monotonic()
@@ -167,17 +154,17 @@ class HostingProcessGroup(ProcessGroup):
         daemon = self.daemons.get(action.number)
         if daemon is None:
             return
-        interpreters = self._interpreters.of(daemon)
+        host = self._interpreters.host(daemon)
         if isinstance(action, Detach):
-            self._detach([daemon, *interpreters])
+            self._detach(host)
             return
         if isinstance(action, Dump):
-            self._dump(daemon, interpreters)
+            self._dump(host)
             return
         super()._act_on(action)
         if isinstance(action, Attach):
             self._refuse()  # the front may be another one
-        for one in interpreters:
+        for one in host.interpreters.values():
             match action:
                 case Attach() if one.loaded:
                     self._attach(one, one.key)
@@ -198,30 +185,27 @@ class HostingProcessGroup(ProcessGroup):
                 seconds = max(0.0, tenant.backoff.until - time.monotonic())
                 self._front.say(Word.REFUSE, group=key, seconds=seconds)
 
-    def _detach(self, parts: list[Daemon]) -> None:
+    def _detach(self, host: Host) -> None:
         """Have the front give a process no more requests."""
-        host = parts[0].number
-        self._ended[host] = set()
-        for one in parts:
+        host.ended = set()
+        for one in host.parts:
             one.child.say(Word.DRAIN)
             if not self._front.detach(one):
-                self._ended[host].add(one.number)
+                host.ended.add(one.number)
         self._look_whether_drained(host)
 
-    def _look_whether_drained(self, host: int) -> None:
-        daemon = self.daemons.get(host)
-        numbers = set() if daemon is None else {host, *(one.number for one in self._interpreters.of(daemon))}
-        if numbers <= self._ended.get(host, set()):
-            self._ended.pop(host, None)
-            self.planner.on_detached(host, time.monotonic())
+    def _look_whether_drained(self, host: Host) -> None:
+        if host.has_drained:
+            host.ended = None
+            self.planner.on_detached(host.daemon.number, time.monotonic())
 
-    def _dump(self, daemon: Daemon, interpreters: list[Interpreter]) -> None:
+    def _dump(self, host: Host) -> None:
         """Have those write their stacks that give no sign of life, in C; one after the other, to be legible."""
         self._log_messages()
         silent = time.monotonic() - self.planner.timeouts.deadlock / 2
-        if daemon.scoreboard.heartbeat.last < silent:
-            dump(daemon.child.pid)
-        for one in interpreters[:_DUMPED]:
+        if host.daemon.scoreboard.heartbeat.last < silent:
+            dump(host.daemon.child.pid)
+        for one in list(host.interpreters.values())[:_DUMPED]:
             if one.thread and 0.0 < one.scoreboard.heartbeat.last < silent:
                 time.sleep(_BETWEEN)
                 dump(one.child.pid, one.thread, one.application_group)
@@ -239,7 +223,7 @@ class HostingProcessGroup(ProcessGroup):
             self._note_loading(daemon.number, message.numbers("versions"))
         elif message.word is Word.LOADED:
             self.loaded = True
-            self._main_loaded[daemon.number] = message
+            self._interpreters.host(daemon).main = message.numbers("failed"), message.text("error")
             self._look_whether_loaded(daemon)
         else:
             super()._obey(daemon, message)
@@ -275,7 +259,7 @@ class HostingProcessGroup(ProcessGroup):
             daemon.child.kill(signal.SIGKILL)
             return
         if not self._front.stopping:
-            for one in (daemon, *self._interpreters.of(daemon)):
+            for one in self._interpreters.host(daemon).parts:
                 self._front.say(Word.DETACH, process=one.number)
         self.planner.on_detached(daemon.number, time.monotonic())
 
@@ -339,21 +323,14 @@ class HostingProcessGroup(ProcessGroup):
         process = self.planner.processes.get(daemon.number)
         if process is None:
             return
-        interpreters = self._interpreters.of(daemon)
+        host = self._interpreters.host(daemon)
         if process.state is State.RUNNING:
-            for one in interpreters:
+            for one in host.interpreters.values():
                 if one.loaded:
                     self._attach(one, one.key)
-            return
-        if daemon.number not in self._main_loaded or not all(one.loaded for one in interpreters):
-            return
-        message = self._main_loaded.pop(daemon.number)
-        failed = dict(message.numbers("failed"))
-        errors = [message.text("error")]
-        for one in interpreters:
-            failed.update(one.failed)
-            errors.append(one.error)
-        self._note_loaded(daemon, failed, "\n".join(filter(None, errors)))
+        elif (outcome := host.loaded) is not None:
+            host.main = None  # said once
+            self._note_loaded(daemon, *outcome)
 
     def note_detached(self, number: int) -> None:
         """See `ProcessGroup.note_detached`; of a process that is drained the last channel counts."""
@@ -363,12 +340,13 @@ class HostingProcessGroup(ProcessGroup):
             return
         if one.lost is None:
             one.lost = ""
-        host = one.host if isinstance(one, Interpreter) else one.number
-        if host in self._ended:
-            self._ended[host].add(number)
+        daemon = self.daemons.get(one.process)
+        host = None if daemon is None else self._interpreters.host(daemon)
+        if host is not None and host.ended is not None:
+            host.ended.add(number)
             self._look_whether_drained(host)
         else:
-            self.planner.on_detached(host, time.monotonic())
+            self.planner.on_detached(one.process, time.monotonic())
 
     # -- their death
 
@@ -378,15 +356,13 @@ class HostingProcessGroup(ProcessGroup):
             with contextlib.suppress(EOFError):
                 self._read(daemon, one)  # its reason to leave, for one
             stop_hearing(one.child, self._selector)
-        self._main_loaded.pop(daemon.number, None)
-        self._ended.pop(daemon.number, None)
         super()._bury(daemon, status, death)
         for one in interpreters:
             self._front.say(Word.DIED, process=one.number)
         self._interpreters.forget(daemon)
 
     def _lost_with(self, daemon: Daemon) -> str | None:
-        parts = [daemon, *self._interpreters.of(daemon)]
+        parts = self._interpreters.host(daemon).parts
         words = LastWords({one.number: _label(one) for one in parts})
         for one in parts:
             if one.lost is not None or not self._front.knows(one):

@@ -8,7 +8,7 @@ interpreter is ever taken down.
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pydaemonwsgi.channel.control import Word
@@ -22,7 +22,7 @@ from pydaemonwsgi.system.descriptors import memfd
 from pydaemonwsgi.system.memory import create_shared, map_shared
 from pydaemonwsgi.system.sockets import control_pair
 
-__all__ = ["Interpreters", "Tenant"]
+__all__ = ["Host", "Interpreters", "Tenant"]
 
 # Seconds until an interpreter is opened again after one could not be; doubled each time.
 _AGAIN: Final = 1.0
@@ -53,6 +53,48 @@ class Tenant:
         return self.plan.application_group or ""
 
 
+class Host:
+    """A process and its interpreters: what holds for it only once it holds for all of them.
+
+    Attributes:
+        daemon: the process.
+        interpreters: those that have been opened in it, by key.
+        failures: attempts that came to nothing, by key.
+        main: what its main interpreter could not load, names and versions, and why; None until it has loaded.
+        ended: since it drains, the numbers whose channels have ended; None while it does not.
+    """
+
+    __slots__ = ("daemon", "ended", "failures", "interpreters", "main")
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.interpreters: dict[str, Interpreter] = {}
+        self.failures: Counter[str] = Counter()
+        self.main: tuple[Mapping[str, int], str] | None = None
+        self.ended: set[int] | None = None
+
+    @property
+    def parts(self) -> list[Daemon]:
+        """Everything in it that has a channel."""
+        return [self.daemon, *self.interpreters.values()]
+
+    @property
+    def loaded(self) -> tuple[dict[str, int], str] | None:
+        """What could not be loaded in any of its interpreters, and why; None while one still loads."""
+        if self.main is None or not all(one.loaded for one in self.interpreters.values()):
+            return None
+        failed, errors = dict(self.main[0]), [self.main[1]]
+        for one in self.interpreters.values():
+            failed.update(one.failed)
+            errors.append(one.error)
+        return failed, "\n".join(filter(None, errors))
+
+    @property
+    def has_drained(self) -> bool:
+        """Whether the last of its channels has ended since it drains."""
+        return self.ended is not None and self.ended.issuperset(one.number for one in self.parts)
+
+
 class Interpreters:
     """The interpreters of all processes of one process group, the main ones not counted.
 
@@ -67,8 +109,7 @@ class Interpreters:
         self._numbers = numbers
         self.tenants: dict[str, Tenant] = {}
         self._living: dict[int, Interpreter] = {}
-        self._hosted: dict[int, dict[str, Interpreter]] = {}  # of each process, by key
-        self._failures: dict[int, Counter[str]] = {}  # of each process: attempts that came to nothing, by key
+        self._hosts: dict[int, Host] = {}
 
     def __iter__(self) -> Iterator[Interpreter]:
         """Iterate over all of them."""
@@ -78,9 +119,16 @@ class Interpreters:
         """Return the one that has this number."""
         return self._living.get(number)
 
+    def host(self, daemon: Daemon) -> Host:
+        """Return what is known of a living process; `forget` when it has died."""
+        found = self._hosts.get(daemon.number)
+        if found is None:
+            found = self._hosts[daemon.number] = Host(daemon)
+        return found
+
     def of(self, daemon: Daemon) -> list[Interpreter]:
-        """Return those of a process."""
-        return list(self._hosted.get(daemon.number, {}).values())
+        """Return those of a living process."""
+        return list(self.host(daemon).interpreters.values())
 
     def serves(self, key: str) -> bool:
         """Whether an application group has one that is loaded, in any process."""
@@ -88,14 +136,13 @@ class Interpreters:
 
     def missing(self, daemon: Daemon, now: float) -> list[str]:
         """Return the keys of the application groups for which one is to be opened in a process now (monotonic)."""
-        there = self._hosted.get(daemon.number, {})
-        if len(there) == len(self.tenants):
+        host = self.host(daemon)
+        if len(host.interpreters) == len(self.tenants):
             return []
-        failures = self._failures.get(daemon.number, Counter())
         return [
             key
             for key, tenant in self.tenants.items()
-            if key not in there and now >= tenant.backoff.until and failures[key] < _ATTEMPTS
+            if key not in host.interpreters and now >= tenant.backoff.until and host.failures[key] < _ATTEMPTS
         ]
 
     def next_attempt(self, now: float) -> float | None:
@@ -137,22 +184,22 @@ class Interpreters:
             application_group=tenant.name,
         )
         self._living[interpreter.number] = interpreter
-        self._hosted.setdefault(daemon.number, {})[key] = interpreter
+        self.host(daemon).interpreters[key] = interpreter
         interpreter.child.say(Word.LOAD, scripts=tenant.scripts)
         return interpreter
 
     def give_up(self, interpreter: Interpreter) -> None:
         """Forget one that has never come to serve."""
         self._close(interpreter)
-        del self._hosted[interpreter.host][interpreter.key]
-        self._failures.setdefault(interpreter.host, Counter())[interpreter.key] += 1
+        host = self._hosts[interpreter.host]
+        del host.interpreters[interpreter.key]
+        host.failures[interpreter.key] += 1
 
     def forget(self, daemon: Daemon) -> None:
         """Forget those of a process that has ended."""
         for one in self.of(daemon):
             self._close(one)
-        self._hosted.pop(daemon.number, None)
-        self._failures.pop(daemon.number, None)
+        del self._hosts[daemon.number]
 
     def _close(self, interpreter: Interpreter) -> None:
         interpreter.child.close()

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
+from pydaemonwsgi.supervisor.daemons import Interpreter
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.rollover import Group
 from pydaemonwsgi.system.usage import Usage
 
-__all__ = ["HEALTHY", "group_state", "report_group"]
+__all__ = ["HEALTHY", "group_state", "report_group", "report_interpreter"]
 
 HEALTHY = frozenset(("RUNNING", "STARTING", "STOPPING"))
 """States of a group in which nothing is wrong."""
@@ -76,6 +77,20 @@ def report_group(
             "error": replacement.error,
         },
         "processes": processes,
+    }
+
+
+def report_interpreter(interpreter: Interpreter) -> dict[str, Any]:
+    """Return a sub-interpreter's report, as JSON has it."""
+    board = interpreter.scoreboard
+    return {
+        "application_group": interpreter.application_group,
+        "process": interpreter.host,
+        "pid": interpreter.child.pid,
+        "loaded": interpreter.loaded,
+        "requests": board.requests,
+        "busy": len(board.rows()),
+        "threads": board.threads,
     }
 
 
