@@ -21,9 +21,11 @@ from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.fleet import Fleet
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.herald import Figures, Herald, in_short
+from pydaemonwsgi.supervisor.loop import turn
 from pydaemonwsgi.supervisor.plan import Plan, Renewal
 from pydaemonwsgi.supervisor.signals import SignalInbox
-from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, FOREIGN, Predecessor, Successor, start_successor
+from pydaemonwsgi.supervisor.succession import Succession
+from pydaemonwsgi.supervisor.upgrade import FOREIGN
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 
 __all__ = ["Supervisor"]
@@ -38,12 +40,7 @@ _START_ATTEMPTS: Final = 3
 
 
 class Supervisor:
-    """See the module's docstring.
-
-    Attributes:
-        owns_files: whether the files of its sockets are its own to remove: not while it has a predecessor, nor once a
-            successor has taken over.
-    """
+    """See the module's docstring."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -60,18 +57,25 @@ class Supervisor:
         self._fleet = Fleet(plan.groups, self._front, self._selector, self._errands)
         self._watch = OutOfMemoryWatch.of_this_process()
         self._herald = Herald(plan.notifier, lambda: self._front.say(Word.PING))
-        self._predecessor: Predecessor | None = None
-        self._successor: Successor | None = None
-        if plan.predecessor is not None:
-            # Until it lets go: no client sees us before all has been loaded, and what it has is its own.
-            self._predecessor = Predecessor(plan.predecessor, self._selector, self._take_over)
-            self._front.held = True
-        self._control = self._make_control() if self._predecessor is None else None
+        self._succession = Succession(
+            self._selector,
+            plan.predecessor,
+            hand_over=self._hand_over,
+            retire=self._begin_stop,
+            take_over=self._take_over,
+        )
+        # Until the predecessor lets go: no client sees us before all has been loaded, and what it has is its own.
+        self._front.held = self._succession.is_heir
+        self._control = None if self._succession.is_heir else self._make_control()
         self._announced = False
         self._exit_status = 0
         self._stopping = False
         self._queued = self._clients = 0
-        self.owns_files = self._predecessor is None
+
+    @property
+    def owns_files(self) -> bool:
+        """Whether the files of its sockets are its own to remove: its predecessor's or successor's are not."""
+        return self._succession.owns_files
 
     def _make_control(self) -> ControlServer | None:
         if self._plan.control_socket is None:
@@ -100,8 +104,7 @@ class Supervisor:
                 self._close_control()
                 self._end_logs(signals)
                 return self._exit_status
-            for key, _ in self._selector.select(self._wait()):
-                key.data()
+            turn(self._selector, self._wait())
             if not self._handle(signals.take()):
                 self._close_control()
                 return 130
@@ -111,8 +114,7 @@ class Supervisor:
         while not self._plan.logs.stop(time.monotonic()):
             self._plan.logs.carry_out(time.monotonic())
             deadline = self._plan.logs.next_deadline()
-            for key, _ in self._selector.select(max(0.0, (deadline or 0.0) - time.monotonic())):
-                key.data()
+            turn(self._selector, max(0.0, (deadline or 0.0) - time.monotonic()))
             for number in signals.take():
                 if number == signal.SIGCHLD:
                     self._reap()
@@ -124,9 +126,7 @@ class Supervisor:
         times = [self._front.next_deadline(), self._fleet.next_deadline(now)]
         if self._control is not None:
             times.append(self._control.next_deadline())
-        if self._successor is not None:
-            times.append(self._successor.next_deadline())
-        times += [self._herald.next_deadline(), self._plan.logs.next_deadline()]
+        times += [self._succession.next_deadline(), self._herald.next_deadline(), self._plan.logs.next_deadline()]
         return max(0.0, min([now + _LONGEST_WAIT, *(at for at in times if at is not None)]) - now)
 
     def _carry_out(self) -> None:
@@ -136,8 +136,7 @@ class Supervisor:
         now = time.monotonic()
         if self._control is not None:
             self._control.carry_out(now)
-        if self._successor is not None:
-            self._successor.carry_out(now)
+        self._succession.carry_out(now)
         self._watch_start()
         self._watch_reload()
         self._herald.carry_out(now, self._figures)
@@ -145,7 +144,7 @@ class Supervisor:
     def _close_control(self) -> None:
         if self._control is not None:
             self._control.close()
-        elif self._plan.control_socket is not None and self._predecessor is not None:
+        elif self._plan.control_socket is not None and self._succession.is_heir:
             self._plan.control_socket.leave()
 
     def _handle(self, signals: list[signal.Signals]) -> bool:
@@ -160,7 +159,7 @@ class Supervisor:
             elif number == signal.SIGUSR1:
                 self._reopen_logs()
             elif number == signal.SIGUSR2:
-                self._upgrade()
+                self._succession.start(self._plan)
             elif number in {signal.SIGTTIN, signal.SIGTTOU}:
                 self._fleet.change_size(1 if number == signal.SIGTTIN else -1)
             elif number in {signal.SIGTERM, signal.SIGINT}:
@@ -238,11 +237,7 @@ class Supervisor:
                 return
             if not pid:
                 return
-            if self._successor is not None and pid == self._successor.pid:
-                self._successor.bury(status)
-                self._successor = None
-                continue
-            if self._plan.logs.bury(pid, status, time.monotonic()):
+            if self._succession.bury(pid, status) or self._plan.logs.bury(pid, status, time.monotonic()):
                 continue
             if self._front.child is not None and pid == self._front.child.pid:
                 self._bury_front(status, self._front.child.death(status, usage, self._watch))
@@ -265,8 +260,8 @@ class Supervisor:
     def _on_front_ready(self) -> None:
         self._herald.on_front_answer()
         self._fleet.on_front()
-        if self._predecessor is not None:
-            self._predecessor.say_ready()
+        if self._succession.is_heir:
+            self._succession.say_ready()
         else:
             self._announce()
 
@@ -290,7 +285,7 @@ class Supervisor:
         """Say that the server serves, once it does; let a front that is held start, or give up."""
         if self._stopping or self._herald.ready or not self._fleet.loaded:
             return
-        if self._predecessor is not None:
+        if self._succession.is_heir:
             if self._fleet.failed:
                 self._give_up("the script does not load in the new server")
             elif self._fleet.complete:
@@ -316,60 +311,19 @@ class Supervisor:
 
     # -- upgrading
 
-    def _upgrade(self) -> None:
-        """Start a supervisor from the code that is installed now; see `upgrade`."""
-        if self._stopping or self._successor is not None or self._predecessor is not None:
-            logger.warning("SIGUSR2: not now: the server stops, or another supervisor is about to take over")
-            return
-        plan = self._plan
-        heirlooms = list(plan.heirlooms)
-        if plan.control_socket is not None:
-            heirlooms += zip((CONTROL, CONTROL_LOCK), plan.control_socket.descriptors, strict=True)
-        try:
-            self._successor = start_successor(
-                heirlooms,
-                plan.notifier.environment,
-                plan.directory,
-                patience=plan.upgrade_timeout,
-                selector=self._selector,
-                on_ready=self._hand_over,
-                stderr=plan.logs.console,
-            )
-        except OSError as error:
-            logger.error("SIGUSR2: the new supervisor cannot be started: %s; this one goes on", error.strerror)
-            return
-        logger.info(
-            "SIGUSR2: starting a new supervisor, pid %d; it has %g s to become ready",
-            self._successor.pid,
-            plan.upgrade_timeout,
-        )
-
-    def _hand_over(self) -> None:
-        """The successor serves: leave everything to it."""
-        successor = self._successor
-        assert successor is not None
-        if self._stopping:
-            successor.give_up("this server stops")
-            return
-        self.owns_files = False
-        self._herald.on_handed_over(successor.pid)
+    def _hand_over(self, successor: int) -> None:
+        """Another supervisor serves, whose pid this is: give up what only one of us may have."""
+        self._herald.on_handed_over(successor)
         if self._control is not None:
             self._control.leave()
             self._control = None
-        successor.release()
-        self._begin_stop(f"the new supervisor, pid {successor.pid}, has taken over")
 
     def _take_over(self) -> None:
-        """The predecessor has let go, or has died: this is the server now."""
-        self._predecessor = None
-        if self._stopping:
-            return
-        self.owns_files = True
+        """This is the server now."""
         self._front.held = False
         if self._plan.control_socket is not None:
             self._plan.control_socket.claim()
             self._control = self._make_control()
-        logger.info("pid %d is the server now", os.getpid())
         if self._front.ready:
             self._announce()
 
@@ -378,8 +332,7 @@ class Supervisor:
     def _give_up(self, why: str) -> None:
         """End with status 1: the server has never come up, and trying again would not help."""
         logger.critical("%s; see the messages above. The server ends", why)
-        if self._predecessor is not None:
-            self._predecessor.say_failed(f"{why}; see its messages in its error log")
+        self._succession.say_failed(why)
         self._exit_status = 1
         self._begin_stop("start failed")
 
@@ -389,8 +342,7 @@ class Supervisor:
         self._stopping = True
         timeout = self._plan.graceful_timeout
         self._herald.on_stop(why)
-        if self._successor is not None and not self._successor.ready:
-            self._successor.give_up("this server stops")
+        self._succession.stop()
         foreign = any(name == FOREIGN for name, _ in self._plan.heirlooms)
         if self._plan.stored or foreign or not self.owns_files:
             # Somebody else has the listeners: who waits in their backlog is not refused.

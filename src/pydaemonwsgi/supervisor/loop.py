@@ -1,0 +1,16 @@
+"""One turn of the supervisor's loop. Shell."""
+
+import selectors
+
+__all__ = ["turn"]
+
+
+def turn(selector: selectors.BaseSelector, timeout: float) -> None:
+    """Wait until somebody has something to say, and call what was registered for whoever has.
+
+    Args:
+        selector: with a function as the data of each registration.
+        timeout: seconds to wait at most.
+    """
+    for key, _ in selector.select(timeout):
+        key.data()
