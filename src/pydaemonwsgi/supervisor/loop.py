@@ -1,4 +1,4 @@
-"""One turn of the supervisor's loop. Shell."""
+"""One turn of the supervisor's loop: whoever has something to say is heard. Shell."""
 
 import selectors
 
@@ -13,4 +13,6 @@ def turn(selector: selectors.BaseSelector, timeout: float) -> None:
         timeout: seconds to wait at most.
     """
     for key, _ in selector.select(timeout):
-        key.data()
+        # One before it in this turn may have had it forgotten, and its descriptor may be another's by now.
+        if selector.get_map().get(key.fd) is key:
+            key.data()
