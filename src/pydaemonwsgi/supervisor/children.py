@@ -1,8 +1,10 @@
 """Forking children and talking to them. Shell."""
 
 import contextlib
+import errno
 import logging
 import os
+import select
 import selectors
 import signal
 import socket
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Messages heard from one child before the others have their turn; user code may talk without end.
 _MESSAGES: Final = 64
+# What the kernel says of a connection whose other end has gone.
+_GONE: Final = frozenset((errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF))
 # Seconds between two looks at a child's memory.
 _LOOK: Final = 5.0
 _ERROR_LOG: Final = 2
@@ -43,17 +47,28 @@ class Child:
         control: our end of the control connection, non-blocking.
         started: when it was forked, monotonic.
         sent: the signals that we have sent it.
+        patience: seconds that it has to read once the connection is full; the supervisor does nothing else meanwhile,
+            so only who runs no user code should have any.
     """
 
-    __slots__ = ("_looked", "_rss", "control", "pid", "sent", "started")
+    __slots__ = ("_looked", "_reaped", "_rss", "_whole", "control", "patience", "pid", "sent", "started")
 
     def __init__(self, pid: int, control_socket: socket.socket) -> None:
         self.pid = pid
         self.control = control_socket
         self.sent: set[int] = set()
         self.started = time.monotonic()
+        self.patience = 0.0
+        self._whole = self
+        self._reaped = False
         self._rss: int | None = None
         self._looked = self.started
+
+    def part(self, control_socket: socket.socket) -> "Child":
+        """Return another connection to the same process, as a sub-interpreter has one."""
+        part = Child(self.pid, control_socket)
+        part._whole = self
+        return part
 
     def look(self, now: float) -> None:
         """Note how much memory it uses, should it die; seldom, as the kernel has to be asked."""
@@ -61,8 +76,15 @@ class Child:
             self._rss = rss
             self._looked = now
 
-    def death(self, status: int, usage: "struct_rusage", watch: OutOfMemoryWatch) -> Death:
-        """Return what is known of its death; it has been reaped with `status` and `usage`."""
+    def bury(self, status: int, usage: "struct_rusage", watch: OutOfMemoryWatch) -> Death:
+        """It has been reaped, so that its pid may be another's by now; return what is known of its death.
+
+        Args:
+            status: its wait status.
+            usage: what it has used of the machine.
+            watch: knows whether the kernel has killed for lack of memory.
+        """
+        self._reaped = True
         now = time.monotonic()
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         killed = killed and signal.SIGKILL not in self.sent
@@ -79,16 +101,29 @@ class Child:
 
     def say(self, word: Word, descriptors: Sequence[int] = (), **fields: object) -> bool:
         """Send a message; return False when the child does not take it."""
-        try:
-            send_with_descriptors(self.control, control.encode(word, **fields), descriptors)
-        except BlockingIOError:
-            # It has not read hundreds of messages: it does not run, and whoever waits for it waits in vain.
-            logger.error("pid %d reads nothing from the supervisor; it is killed", self.pid)
-            self.kill(signal.SIGKILL)
-            return False
-        except OSError:
-            return False  # it has gone; its exit status says the rest
-        return True
+        data = control.encode(word, **fields)
+        until = time.monotonic() + self.patience
+        while True:
+            try:
+                send_with_descriptors(self.control, data, descriptors)
+            except BlockingIOError:
+                left = until - time.monotonic()
+                if left > 0.0 and self._is_read_within(left):
+                    continue
+                # It has not read hundreds of messages: it does not run, and whoever waits for it waits in vain.
+                logger.error("pid %d reads nothing from the supervisor; it is killed", self.pid)
+                self.kill(signal.SIGKILL)
+                return False
+            except OSError as error:
+                if error.errno not in _GONE:  # else its exit status says the rest
+                    logger.error("pid %d cannot be told %r: %s", self.pid, word.value, error.strerror)
+                return False
+            return True
+
+    def _is_read_within(self, seconds: float) -> bool:
+        poller = select.poll()  # descriptors may have numbers that select(2) does not take
+        poller.register(self.control, select.POLLOUT)
+        return bool(poller.poll(seconds * 1000))
 
     def hear(self) -> Message | None:
         """Return the next message, or None when there is none now.
@@ -112,10 +147,11 @@ class Child:
 
     def kill(self, number: signal.Signals) -> None:
         """Send it a signal; without effect when it has gone, or is not known to have been forked."""
-        if not self.pid:
-            return  # 0 would mean our own process group
+        whole = self._whole
+        if not self.pid or whole._reaped:  # noqa: SLF001 - one of ours
+            return  # 0 would mean our own process group, and a pid that was waited for may be anybody's
         if process_state(self.pid) != "Z":
-            self.sent.add(number)  # else it has died already, of something else
+            whole.sent.add(number)  # else it has died already, of something else
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 _MARGIN: Final = 2.0
 # Seconds for a front that is to be killed to say where it is.
 _DUMP: Final = 0.3
+# Seconds for a front to read what it was told. A new one hears of every daemon process and application group at once,
+# more than the kernel holds for it, and takes clients meanwhile.
+_PATIENCE: Final = 2.0
 # A front that lives this long, in seconds, has started well.
 _START_SECONDS: Final = 1.0
 
@@ -141,6 +144,7 @@ class Front:
             delay = self._backoff.fail(now)
             logger.error("cannot fork the front: %s; trying again in %.1f s", error.strerror, delay)
             return
+        child.patience = _PATIENCE
         self.child = child
         self.ready = False
         self.started = now

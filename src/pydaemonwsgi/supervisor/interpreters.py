@@ -13,7 +13,6 @@ from typing import Final
 
 from pydaemonwsgi.channel.control import Word
 from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
-from pydaemonwsgi.supervisor.children import Child
 from pydaemonwsgi.supervisor.daemons import Daemon, Interpreter
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 from pydaemonwsgi.supervisor.plan import GroupPlan
@@ -175,7 +174,7 @@ class Interpreters:
             undo.pop_all()
         ours.setblocking(False)
         interpreter = Interpreter(
-            Child(daemon.child.pid, ours),
+            daemon.child.part(ours),
             next(self._numbers),
             board,
             Scoreboard(memory, threads),

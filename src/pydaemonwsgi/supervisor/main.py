@@ -240,9 +240,9 @@ class Supervisor:
             if self._succession.bury(pid, status) or self._plan.logs.bury(pid, status, time.monotonic()):
                 continue
             if self._front.child is not None and pid == self._front.child.pid:
-                self._bury_front(status, self._front.child.death(status, usage, self._watch))
+                self._bury_front(status, self._front.child.bury(status, usage, self._watch))
                 continue
-            testify = functools.partial(Child.death, status=status, usage=usage, watch=self._watch)
+            testify = functools.partial(Child.bury, status=status, usage=usage, watch=self._watch)
             group = self._fleet.reap(pid, status, testify)
             if group is not None and group.hopeless and not self._stopping and not self._fleet.loaded_any:
                 self._give_up("no daemon process can be what it was told to be")

@@ -60,7 +60,7 @@ def kill(group: ProcessGroup) -> tuple[int, int, Callable[[Child], Death]]:
     child = group.daemons[1].child
     os.kill(child.pid, signal.SIGKILL)
     pid, status, usage = os.wait4(child.pid, 0)
-    return pid, status, functools.partial(Child.death, status=status, usage=usage, watch=OutOfMemoryWatch(None))
+    return pid, status, functools.partial(Child.bury, status=status, usage=usage, watch=OutOfMemoryWatch(None))
 
 
 @pytest.mark.parametrize("first", ["front", "kernel"])
