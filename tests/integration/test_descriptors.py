@@ -2,17 +2,14 @@
 
 import concurrent.futures
 import contextlib
-import itertools
-import os
-import resource
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.helpers.exhaustion import exhausted
 from tests.helpers.server import APPS, PATIENCE, Server, serving, wait_for
 from tests.helpers.site import serving_site
 
@@ -30,19 +27,6 @@ def server() -> Iterator[Server]:
     """A server with one process."""
     with serving(SCRIPT, "--processes", "1", "--threads", "5") as running:
         yield running
-
-
-@contextlib.contextmanager
-def exhausted(process: psutil.Process) -> Iterator[None]:
-    """Let a process open nothing more for the length of a `with` block."""
-    soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
-    taken = {int(name) for name in os.listdir(f"/proc/{process.pid}/fd")}
-    free = next(number for number in itertools.count() if number not in taken)
-    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free, hard))
-    try:
-        yield
-    finally:
-        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @contextlib.contextmanager
@@ -64,7 +48,7 @@ def test_answer_that_a_front_cannot_take_costs_only_itself(server: Server, tmp_p
             wait_for(lambda: server.get().status == 200, "all connections to be accepted")
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert client.recv(1000).startswith(b"HTTP/1.1 200")
-            with exhausted(server.front()):
+            with exhausted(server.front().pid):
                 client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
                 received = b""
                 while data := client.recv(65536):
@@ -92,7 +76,7 @@ def test_successor_is_connected_with_a_front_that_is_out_of_descriptors(server: 
     with server.connect() as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
-        with exhausted(server.front()):
+        with exhausted(server.front().pid):
             for _ in range(3):
                 old = server.daemons()[0]
                 old.kill()
@@ -129,7 +113,7 @@ def test_front_says_now_and_then_that_it_cannot_accept(server: Server) -> None:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
     front = server.front()
-    with exhausted(front):
+    with exhausted(front.pid):
         late = [server.connect() for _ in range(25)]
         wait_for(lambda: "cannot accept" in server.log(), "the first line")
         for client in clients:

@@ -59,7 +59,7 @@ class Child:
         self.sent: set[int] = set()
         self.started = time.monotonic()
         self.patience = 0.0
-        self._whole = self
+        self._whole: Child | None = None
         self._reaped = False
         self._rss: int | None = None
         self._looked = self.started
@@ -147,7 +147,7 @@ class Child:
 
     def kill(self, number: signal.Signals) -> None:
         """Send it a signal; without effect when it has gone, or is not known to have been forked."""
-        whole = self._whole
+        whole = self._whole or self
         if not self.pid or whole._reaped:  # noqa: SLF001 - one of ours
             return  # 0 would mean our own process group, and a pid that was waited for may be anybody's
         if process_state(self.pid) != "Z":

@@ -2,10 +2,10 @@
 
 import logging
 import mmap
-import os
 import selectors
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -32,6 +32,8 @@ _DUMP: Final = 0.3
 # Seconds for a front to read what it was told. A new one hears of every daemon process and application group at once,
 # more than the kernel holds for it, and takes clients meanwhile.
 _PATIENCE: Final = 2.0
+# Seconds until a process is connected again that could not be; doubled each time.
+_AGAIN: Final = 1.0
 # A front that lives this long, in seconds, has started well.
 _START_SECONDS: Final = 1.0
 
@@ -76,6 +78,8 @@ class Front:
         self._on_ready = on_ready
         self._backoff = Backoff()
         self.started = 0.0
+        self._unattached: dict[int, tuple[Daemon, str, tuple[int, int]]] = {}  # by number; what `attach` needs
+        self._connecting = Backoff(_AGAIN)
         self._kill_at: float | None = None
         self._late = False
         self.child: Child | None = None
@@ -106,6 +110,8 @@ class Front:
         if self.child is not None:
             self.child.look(now)
             self._feel_pulse(self.child, now)
+        if self._unattached and now >= self._connecting.until:
+            self._connect_rest(now)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
             if self.child is not None:
@@ -131,18 +137,19 @@ class Front:
         """Return the monotonic time at which `carry_out` has something to do, or None."""
         if self._kill_at is not None:
             return self._kill_at
-        if self.child is not None:
-            return self._pulse.next_look()
-        return None if self.stopping or self.held else self._backoff.until
+        if self.child is None:
+            return None if self.stopping or self.held else self._backoff.until
+        times = [self._pulse.next_look(), self._connecting.until if self._unattached else None]
+        return min((at for at in times if at is not None), default=None)
 
     def _start(self, now: float) -> None:
-        # Anonymous memory that a fork shares: it needs no descriptor.
-        memory = memoryview(mmap.mmap(-1, HEARTBEAT_SIZE))
         try:
+            # Anonymous memory that a fork shares: it needs no descriptor.
+            memory = memoryview(mmap.mmap(-1, HEARTBEAT_SIZE))
             child = fork_child(lambda control: self._run(control, memory), self._keep)
         except OSError as error:
             delay = self._backoff.fail(now)
-            logger.error("cannot fork the front: %s; trying again in %.1f s", error.strerror, delay)
+            logger.error("cannot start the front: %s; trying again in %.1f s", error.strerror, delay)
             return
         child.patience = _PATIENCE
         self.child = child
@@ -160,6 +167,7 @@ class Front:
         self.child.close()
         self.child = None
         self.ready = False
+        self._unattached.clear()
         self._kill_at = None
         late, self._late = self._late, False
         if self.stopping:
@@ -179,6 +187,8 @@ class Front:
         """Have it finish its requests within `timeout` seconds, 0 for all their time; False if there is none."""
         self.stopping = True
         if not self.say(Word.STOP, timeout=float(timeout)):
+            if self.child is not None:
+                self.child.kill(signal.SIGKILL)  # one that lives would not know that it should end
             return False
         if timeout:
             self._kill_at = now + timeout + _MARGIN
@@ -193,13 +203,15 @@ class Front:
             descriptors: travel with them.
         """
         self._keep = tuple(keep)
-        memory = memfd("orders")
+        if self.child is None:
+            return
         try:
-            with open(memory, "wb", closefd=False) as file:
+            with open(memfd("orders"), "wb", buffering=0) as file:
                 file.write(orders)
-            self.say(Word.CONFIGURE, (memory, *descriptors))
-        finally:
-            os.close(memory)
+                self.say(Word.CONFIGURE, (file.fileno(), *descriptors))
+        except OSError as error:
+            logger.error("the front cannot be given the new configuration: %s; it is replaced", error.strerror)
+            self.child.kill(signal.SIGKILL)
 
     # -- the processes that it gives requests to
 
@@ -208,34 +220,69 @@ class Front:
         return self.child is not None and daemon.attached_to is self.child
 
     def attach(self, daemon: Daemon, key: str, buffers: tuple[int, int]) -> None:
-        """Connect a process, or an interpreter of it, for the requests that go by a key.
+        """Connect a process, or an interpreter of it, for the requests that go by a key; later, if not now.
 
         Args:
             daemon: whom.
             key: what the front calls the processes of its application group.
             buffers: bytes of the kernel's buffers of the channel, sending and receiving; 0 for roomy ones.
         """
-        if self.child is None or not self.ready or self.knows(daemon):
+        if not self.ready or self.knows(daemon):
             return  # the planner asks again once the front is ready
-        daemon.attached_to = self.child
+        problem = ""
+        try:
+            self._connect(daemon, key, buffers)
+        except OSError as error:
+            problem = error.strerror or str(error)
+        if self.knows(daemon):
+            return
+        self._unattached[daemon.number] = daemon, key, buffers
+        now = time.monotonic()
+        if now < self._connecting.until:
+            return  # the same happens to all of them
+        delay = self._connecting.fail(now)
+        if problem:
+            text = "pid %d cannot be connected with the front: %s; trying again in %.0f s"
+            logger.error(text, daemon.child.pid, problem, delay)
+
+    def _connect(self, daemon: Daemon, key: str, buffers: tuple[int, int]) -> None:
+        """Give a channel to a process and to the front.
+
+        Raises:
+            OSError: there are no descriptors for it.
+        """
         for_front, for_daemon = stream_pair(*buffers)
         with for_front, for_daemon:
-            if daemon.child.say(Word.CHANNEL, (for_daemon.fileno(),)):
-                self.say(
-                    Word.ATTACH,
-                    (for_front.fileno(), daemon.board),
-                    process=daemon.number,
-                    pid=daemon.child.pid,
-                    threads=daemon.scoreboard.threads,
-                    group=key,
-                )
+            if daemon.child.say(Word.CHANNEL, (for_daemon.fileno(),)) and self.say(
+                Word.ATTACH,
+                (for_front.fileno(), daemon.board),
+                process=daemon.number,
+                pid=daemon.child.pid,
+                threads=daemon.scoreboard.threads,
+                group=key,
+            ):
+                daemon.attached_to = self.child
+
+    def _connect_rest(self, now: float) -> None:
+        """Connect those that could not be."""
+        unattached, self._unattached = self._unattached, {}
+        for daemon, key, buffers in unattached.values():
+            self.attach(daemon, key, buffers)
+        if now >= self._connecting.until:
+            self._connecting.succeed()
 
     def detach(self, daemon: Daemon) -> bool:
         """Give it no more requests; return whether the front will say when the last one has ended.
 
         A front that does not know it, because it is new, never would.
         """
+        self._unattached.pop(daemon.number, None)
         return self.knows(daemon) and self.say(Word.DETACH, process=daemon.number)
+
+    def forget(self, daemon: Daemon) -> None:
+        """It has died, even if somebody holds its end of the channel open."""
+        self._unattached.pop(daemon.number, None)
+        self.say(Word.DIED, process=daemon.number)
 
     # -- talking
 

@@ -307,7 +307,7 @@ class ProcessGroup:
         os.close(daemon.board)
         del self.daemons[daemon.number]
         self._memory.forget(daemon.number)
-        self._front.say(Word.DIED, process=daemon.number)
+        self._front.forget(daemon)
         requests = sum(board.requests for board in self.scoreboards_of(daemon))
         self.ended_before += requests
         ended = Exit.of(daemon.child.pid, status, daemon.child.sent, f"after {requests} requests")
@@ -371,7 +371,7 @@ class ProcessGroup:
             # well; then the process cannot be told anything any more, and is replaced.
             stop_hearing(daemon.child, self._selector)
             if not self._front.stopping:
-                self._front.say(Word.DETACH, process=daemon.number)
+                self._front.detach(daemon)
             self.planner.on_detached(daemon.number, time.monotonic())
 
     def _obey(self, daemon: Daemon, message: Message) -> None:

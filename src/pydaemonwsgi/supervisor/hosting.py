@@ -260,7 +260,7 @@ class HostingProcessGroup(ProcessGroup):
             return
         if not self._front.stopping:
             for one in self._interpreters.host(daemon).parts:
-                self._front.say(Word.DETACH, process=one.number)
+                self._front.detach(one)
         self.planner.on_detached(daemon.number, time.monotonic())
 
     def _give_up(self, daemon: Daemon, interpreter: Interpreter) -> None:
@@ -358,7 +358,7 @@ class HostingProcessGroup(ProcessGroup):
             stop_hearing(one.child, self._selector)
         super()._bury(daemon, status, death)
         for one in interpreters:
-            self._front.say(Word.DIED, process=one.number)
+            self._front.forget(one)
         self._interpreters.forget(daemon)
 
     def _lost_with(self, daemon: Daemon) -> str | None:

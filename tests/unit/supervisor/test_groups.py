@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,6 +21,7 @@ from pydaemonwsgi.supervisor.plan import GroupPlan
 from pydaemonwsgi.supervisor.rollover import Group, Timeouts
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 from pydaemonwsgi.system.sockets import control_pair
+from tests.helpers.exhaustion import exhausted
 
 
 def front_of_the_test(selector: selectors.BaseSelector) -> tuple[Front, socket.socket]:
@@ -41,8 +43,8 @@ def run_daemon(control: socket.socket, board: int) -> int:
 
 
 @contextlib.contextmanager
-def group_with_a_process() -> Iterator[ProcessGroup]:
-    """A process group whose only process has a channel to the front."""
+def group_with_a_process() -> Iterator[tuple[ProcessGroup, Front]]:
+    """A process group whose only process has a channel to the front, and that."""
     planner = Group("app", 1, Timeouts(startup=60.0, graceful=1.0, shutdown=1.0))
     plan = GroupPlan(planner, 1, run_daemon, lambda: 0)
     with selectors.DefaultSelector() as selector:
@@ -52,7 +54,7 @@ def group_with_a_process() -> Iterator[ProcessGroup]:
             group = ProcessGroup(plan, front, selector, itertools.count(1), Errands())
             group.carry_out()
             group.daemons[1].attached_to = front.child
-            yield group
+            yield group, front
 
 
 def kill(group: ProcessGroup) -> tuple[int, int, Callable[[Child], Death]]:
@@ -66,7 +68,7 @@ def kill(group: ProcessGroup) -> tuple[int, int, Callable[[Child], Death]]:
 @pytest.mark.parametrize("first", ["front", "kernel"])
 def test_record_waits_for_the_front_only_as_long_as_it_may_speak(first: str, caplog: pytest.LogCaptureFixture) -> None:
     """Once the front has closed the channel it has said what was lost, whoever noticed the death first."""
-    with group_with_a_process() as group:
+    with group_with_a_process() as (group, _):
         reaped = kill(group)
         if first == "front":
             group.note_detached(1)
@@ -80,8 +82,40 @@ def test_record_waits_for_the_front_only_as_long_as_it_may_speak(first: str, cap
 
 def test_what_the_front_says_was_running_is_in_the_record(caplog: pytest.LogCaptureFixture) -> None:
     """It says so before it closes the channel."""
-    with group_with_a_process() as group:
+    with group_with_a_process() as (group, _):
         group.note_lost(1, "request 1: GET /")
         group.note_detached(1)
         group.reap(*kill(group))
         assert "it was running:\n    request 1: GET /" in caplog.text
+
+
+def test_process_that_cannot_be_connected_with_the_front_is_connected_later(caplog: pytest.LogCaptureFixture) -> None:
+    """Without descriptors for a channel the server goes on, says so once, and tries again."""
+    with group_with_a_process() as (group, front):
+        daemon = group.daemons[1]
+        daemon.attached_to = None
+        with exhausted(os.getpid()):
+            group.planner.on_loaded(1, time.monotonic(), failed={})
+            group.carry_out()
+            assert not front.knows(daemon)
+            problem = (
+                f"pid {daemon.child.pid} cannot be connected with the front: Too many open files; trying again in 1 s"
+            )
+            assert problem in caplog.text
+        again = front.next_deadline()
+        assert again is not None
+        front.carry_out(again)
+        assert front.knows(daemon)
+        group.reap(*kill(group))
+
+
+def test_process_that_dies_unconnected_is_not_connected_any_more() -> None:
+    """Its descriptors are closed, and may be others' by then."""
+    with group_with_a_process() as (group, front):
+        group.daemons[1].attached_to = None
+        with exhausted(os.getpid()):
+            group.planner.on_loaded(1, time.monotonic(), failed={})
+            group.carry_out()
+        assert front.next_deadline() is not None
+        group.reap(*kill(group))
+        assert front.next_deadline() is None
