@@ -164,7 +164,14 @@ class Commands:
         ]
         if not daemons:
             return Reply(Answer(WRONG, {}, f"pid {request.pid} is no daemon process of this server; see status"))
-        stacks = [Stacks(group, daemon, self._errands) for group, daemon in daemons[:_DUMPS]]
+        stacks: list[Stacks] = []
+        try:
+            for group, daemon in daemons[:_DUMPS]:
+                stacks.append(Stacks(group, daemon, self._errands))
+        except OSError:
+            for one in stacks:
+                one.forget()
+            raise
         until = time.monotonic() + _DUMP_TIME
 
         def look(now: float) -> Reply | None:

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 _CONNECTIONS: Final = 32
 # Connections accepted in one turn of the loop.
 _BATCH: Final = 16
+# Seconds without listening after a client could not be accepted.
+_REST: Final = 1.0
 # Seconds for a request to arrive, and for an answer to be taken.
 _PATIENCE: Final = 10.0
 
@@ -115,7 +117,8 @@ class ControlServer:
         self._obey = obey
         self._users = {0, os.geteuid()}
         self._connections: dict[socket.socket, _Connection] = {}
-        selector.register(control_socket.listener, selectors.EVENT_READ, self._accept)
+        self._rests_until: float | None = None
+        self._listen()
 
     @property
     def path(self) -> str:
@@ -126,6 +129,9 @@ class ControlServer:
 
     def carry_out(self, now: float) -> None:
         """Send the answers that are ready; end the connections whose time is over."""
+        if self._rests_until is not None and now >= self._rests_until:
+            self._rests_until = None
+            self._listen()
         for connection in list(self._connections.values()):
             if connection.waiting is not None:
                 self._act(self._look, connection)
@@ -134,7 +140,7 @@ class ControlServer:
 
     def next_deadline(self) -> float | None:
         """Return the monotonic time at which `carry_out` has something to do, or None."""
-        times = [connection.deadline for connection in self._connections.values()]
+        times = [self._rests_until, *(connection.deadline for connection in self._connections.values())]
         times += [connection.waiting.until for connection in self._connections.values() if connection.waiting]
         return min((at for at in times if at is not None), default=None)
 
@@ -149,18 +155,27 @@ class ControlServer:
         self._socket.leave()
 
     def _end(self) -> None:
-        self._selector.unregister(self._socket.listener)
+        if self._rests_until is None:
+            self._selector.unregister(self._socket.listener)
+        self._rests_until = None
         for connection in list(self._connections.values()):
             self._drop(connection)
 
     # -- connections
 
+    def _listen(self) -> None:
+        self._selector.register(self._socket.listener, selectors.EVENT_READ, self._accept)
+
     def _accept(self) -> None:
         for _ in range(_BATCH):
             try:
                 sock, _ = self._socket.listener.accept()
+            except BlockingIOError:
+                return  # nobody is left
             except OSError:
-                # Nobody is left; or no descriptor is to be had, and whoever asks tries again.
+                # No descriptor is to be had. Who waits would be announced again and again.
+                self._selector.unregister(self._socket.listener)
+                self._rests_until = self._clock() + _REST
                 return
             sock.setblocking(False)
             peer = Peer(*peer_of(sock))

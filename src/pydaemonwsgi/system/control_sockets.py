@@ -51,8 +51,7 @@ class ControlSocket:
 
     def claim(self) -> None:
         """Write into the lock that it is this process's now."""
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode("ascii"), 0)
+        _write_pid(self._lock)
 
     def leave(self) -> None:
         """Give it up to another process that has it as well: its files stay."""
@@ -163,10 +162,16 @@ def _lock(lock_path: str, path: str) -> int:
         except FileNotFoundError:
             same = False
         if same:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
+            _write_pid(lock)
             return lock
         os.close(lock)
+
+
+def _write_pid(lock: int) -> None:
+    """Write whose a lock is, for the message to whoever wants it too; a full disk is no reason not to have it."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
 
 
 def peer_of(sock: socket.socket) -> tuple[int, int]:

@@ -11,7 +11,9 @@ import pytest
 
 from pydaemonwsgi.channel.commands import DONE, Answer, Request
 from pydaemonwsgi.supervisor.control import ControlServer, Peer, Reply, Waiting
+from pydaemonwsgi.supervisor.loop import turn
 from pydaemonwsgi.system.control_sockets import open_control_socket
+from tests.helpers.exhaustion import exhausted
 
 
 class Loop:
@@ -33,12 +35,10 @@ class Loop:
     def turn(self) -> None:
         """Turn until nothing more is to be done at this time."""
         for _ in range(200):
-            events = self.selector.select(0)
-            for key, _ in events:
-                key.data()
             self.server.carry_out(self.now)
-            if not events:
+            if not self.selector.select(0):
                 return
+            turn(self.selector, 0)
         raise AssertionError("the loop never comes to rest")
 
     def connect(self, data: bytes = b"") -> socket.socket:
@@ -219,3 +219,30 @@ def test_whoever_goes_while_it_waits_is_forgotten_at_the_end(loop: Loop) -> None
     loop.closed = True
     loop.server.close()
     assert forgotten == [True]
+
+
+def test_a_server_without_descriptors_rests_and_answers_later(loop: Loop) -> None:
+    """A client that cannot be accepted waits; the supervisor does not turn in circles meanwhile."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        with exhausted(os.getpid()):
+            client.connect(loop.path)
+            client.sendall(b'{"command": "status"}\n')
+            loop.turn()
+        again = loop.server.next_deadline()
+        assert again is not None
+        loop.now = again
+        loop.turn()
+        assert json.loads(read(client))["result"] == {"ok": True}
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_a_server_that_rests_can_end(loop: Loop, leave: bool) -> None:
+    """Whoever waits meanwhile is nobody's any more, or another server's."""
+    with socket.socket(socket.AF_UNIX) as client:
+        with exhausted(os.getpid()):
+            client.connect(loop.path)
+            loop.turn()
+        loop.closed = True
+        (loop.server.leave if leave else loop.server.close)()
+        assert loop.server.next_deadline() is None

@@ -1,6 +1,7 @@
 """control_sockets: their directories, their locks, and what killed servers leave behind."""
 
 import os
+import resource
 import socket
 import stat
 from pathlib import Path
@@ -118,3 +119,18 @@ def test_peer_of_names_the_process_at_the_other_end() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert peer_of(ours) == (os.getpid(), os.geteuid())
+
+
+def test_a_full_disk_does_not_keep_a_server_from_its_control_socket(tmp_path: Path) -> None:
+    """The lock counts; the pid in it is for a message, which does without."""
+    path = str(tmp_path / "control.sock")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        ours = open_control_socket(path)
+        ours.claim()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(StartError, match="another server has the control socket"):
+        open_control_socket(path)
+    ours.close()
