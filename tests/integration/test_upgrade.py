@@ -16,6 +16,14 @@ from tests.helpers.command import started
 from tests.helpers.server import PATIENCE, Answer, read_all, serving, wait_for
 from tests.helpers.upgrade import SCRIPT, TAKEN, end, upgrade
 
+# Takes as long to load as the test wants.
+GATED = """
+import pathlib, time
+pathlib.Path({entered!r}).touch()
+while not pathlib.Path({gate!r}).exists():
+    time.sleep(0.01)
+"""
+
 
 def test_new_supervisor_serves_the_same_address_with_new_code(tmp_path: Path) -> None:
     """The old one finishes and exits with 0, the new one answers where it listened."""
@@ -105,6 +113,31 @@ def test_new_server_that_cannot_start_is_given_up(tmp_path: Path) -> None:
         assert f"It said: SCRIPT: there is no file {script}" in log.read_text()
         (tmp_path / "elsewhere").rename(script)
         assert server.get().body == b"1"
+
+
+def test_logs_that_are_rotated_in_the_middle_of_an_upgrade_are_rotated_for_the_new_server_too(tmp_path: Path) -> None:
+    """It has opened them before: without a word it would write to the old file until the next rotation."""
+    script, log = tmp_path / "app.wsgi", tmp_path / "access.log"
+    entered, gate = tmp_path / "entered", tmp_path / "gate"
+    script.write_text(SCRIPT % 1)
+    with serving(script, "--disable-reloading", "--access-log", str(log)) as server:
+        script.write_text(GATED.format(entered=str(entered), gate=str(gate)) + SCRIPT % 2)
+        server.process.send_signal(signal.SIGUSR2)
+        wait_for(entered.exists, "the new server to load the script")
+        log.rename(tmp_path / "access.log.1")
+        server.process.send_signal(signal.SIGUSR1)
+        wait_for(log.exists, "the old server to open its logs anew")
+        gate.touch()
+        wait_for(lambda: TAKEN.search(server.log()), "the new supervisor")
+        match = TAKEN.search(server.log())
+        assert match is not None
+        try:
+            assert server.process.wait(PATIENCE) == 0
+            wait_for(lambda: server.log().count("the logs have been opened anew") == 2, "the new server to do so too")
+            assert server.get("/rotated").body == b"2"
+            wait_for(lambda: "/rotated" in log.read_text(), "the record in the new file")
+        finally:
+            end(int(match.group(1)))
 
 
 def test_stop_in_the_middle_of_an_upgrade_stops_both(tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ class Supervisor:
             if self._plan.renew is not None:
                 logger.info("the configuration is as it was: %s", _RELOADING)
             self._fleet.reload()
+        self._succession.pass_on(signal.SIGHUP)
         return ""
 
     def _become(self, renewal: Renewal) -> None:
@@ -223,6 +224,7 @@ class Supervisor:
         logs.close()
         for problem in logs.problems:
             logger.error("a log is not opened anew: %s; it goes on as it is", problem)
+        self._succession.pass_on(signal.SIGUSR1)
         opened = bool(logs.descriptors)
         logger.info("the logs have been opened anew" if opened else "no log is one that could be opened anew")
         return "; ".join(logs.problems)

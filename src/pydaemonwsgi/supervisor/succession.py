@@ -11,6 +11,7 @@ when it was started: what this server is told about them until it retires is pas
 import logging
 import os
 import selectors
+import signal
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -123,6 +124,11 @@ class Succession:
         self._give(successor.pid)
         successor.release()
         self._retire(f"the new supervisor, pid {successor.pid}, has taken over")
+
+    def pass_on(self, number: signal.Signals) -> None:
+        """This server has done what a signal says; a successor that is on its way has to do it as well."""
+        if self._successor is not None:
+            self._successor.owe(number)
 
     def stop(self) -> None:
         """This server ends, and with it a successor that is not ready."""

@@ -99,6 +99,7 @@ class Successor:
         self._terminated = False
         self._stderr_elsewhere = stderr_elsewhere
         self._why = ""
+        self._owed: dict[signal.Signals, None] = {}
         selector.register(link, selectors.EVENT_READ, self._hear)
 
     def next_deadline(self) -> float | None:
@@ -122,14 +123,21 @@ class Successor:
         self._deadline = time.monotonic() + _PATIENCE
         self._signal(signal.SIGTERM)
 
+    def owe(self, number: signal.Signals) -> None:
+        """This server was told something that is for whoever is the server: the successor hears it when it is."""
+        self._owed[number] = None
+
     def release(self) -> None:
-        """Tell it that it is the server now."""
+        """Tell it that it is the server now, and what came meanwhile."""
         self.ready = True
         self._deadline = None
         try:
             self._link.send(_GO)
         except OSError as error:
             logger.error("upgrade: the new supervisor (pid %d) does not hear: %s", self.pid, error)
+        for number in self._owed:
+            logger.info("upgrade: %s came meanwhile; it is passed on to pid %d", number.name, self.pid)
+            self._signal(number)
         self._close()
 
     def bury(self, status: int) -> None:

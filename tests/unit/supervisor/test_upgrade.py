@@ -141,6 +141,38 @@ def test_successor_that_is_ready_has_no_deadline_any_more(caplog: pytest.LogCapt
         assert caplog.text == ""
 
 
+def test_successor_hears_what_came_meanwhile_once_it_is_the_server() -> None:
+    """Not before: it could not make anything of a signal."""
+    with attempt() as one:
+        one.successor.owe(signal.SIGHUP)
+        one.theirs.send(b"READY")
+        one.turn()
+        assert one.lives()
+        one.successor.release()
+        assert one.reap() == signal.SIGHUP
+
+
+def test_successor_hears_each_thing_that_came_meanwhile_once() -> None:
+    """Two reloads are one for it, as it has seen neither."""
+    counting = """
+import os, signal, time
+heard = []
+for number in (signal.SIGHUP, signal.SIGUSR1):
+    signal.signal(number, lambda number, frame: heard.append(number))
+os.write(1, b'here')
+while len(heard) < 2 or signal.sigpending():
+    time.sleep(0.01)
+os._exit(len(heard))
+"""
+    with attempt(counting) as one:
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGHUP):
+            one.successor.owe(number)
+        one.successor.release()
+        assert one.reap() == 0
+        assert one.status is not None
+        assert os.waitstatus_to_exitcode(one.status) == 2
+
+
 def test_successor_that_dies_before_it_is_ready_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     """The end of its connection alone is no news: its exit status is."""
     with attempt() as one:
