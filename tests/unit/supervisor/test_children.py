@@ -36,6 +36,13 @@ def wait_for_end(supervisor: socket.socket) -> int:
     return 0
 
 
+def sleep(supervisor: socket.socket) -> int:
+    """Be a child that reads nothing."""
+    del supervisor
+    time.sleep(600)
+    return 0
+
+
 def reaped(child: Child) -> int:
     """Wait for the end of a child, bury it, and return the number of the signal that ended it."""
     _, status, usage = os.wait4(child.pid, 0)
@@ -46,7 +53,7 @@ def reaped(child: Child) -> int:
 
 def test_child_that_reads_nothing_is_killed() -> None:
     """It does not run, and whoever waits for it waits in vain."""
-    child = fork_child(lambda supervisor: time.sleep(600) or 0, ())
+    child = fork_child(sleep, ())
     taken = [child.say(Word.PING) for _ in range(MANY)]
     assert not all(taken)
     assert reaped(child) == signal.SIGKILL
@@ -56,7 +63,7 @@ def test_child_with_patience_is_waited_for_while_it_reads() -> None:
     """A front that has just started is told of all processes and application groups at once, and may be slower."""
     with connection() as (child, theirs):
         child.patience = 30.0
-        words = []
+        words: list[Word] = []
 
         def read() -> None:
             while len(words) < MANY:

@@ -8,8 +8,11 @@ import selectors
 import socket
 from collections.abc import Iterator
 
+import pytest
+
 from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Word
+from pydaemonwsgi.supervisor import preloaded
 from pydaemonwsgi.supervisor.errands import Errands
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.supervisor.loop import turn
@@ -51,8 +54,10 @@ def preloaded_group() -> Iterator[tuple[PreloadedProcessGroup, selectors.BaseSel
         os.waitpid(parent.pid, 0)
 
 
-def test_fork_that_the_preload_parent_cannot_do_is_tried_again_later() -> None:
+def test_fork_that_the_preload_parent_cannot_do_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its word and the end of the unborn process's connection come in one turn; the parent is not to blame."""
+    # Nobody is born, and this process should not become the parent of other tests' orphans.
+    monkeypatch.setattr(preloaded, "adopt_orphans", lambda: None)
     with preloaded_group() as (group, selector):
         turn(selector, PATIENCE)  # LOADED
         group.carry_out()
