@@ -157,6 +157,8 @@ FILES: dict[str, str | None] = {
     "/site/htdocs/only.txt": "T",
     "/site/htdocs/gz.html": "PLAIN",
     "/site/htdocs/gz.html.gz": "Z",
+    "/site/htdocs/packed.html.de": "DE",
+    "/site/htdocs/packed.html.en.gz": "Z",
     "/site/htdocs/unk.html.zzz": "Z",
     "/site/files/f.txt": "F",
     "/site/scripts/one.wsgi": "W",

@@ -85,13 +85,26 @@ def _language_quality(languages: tuple[str, ...], accepted: list[tuple[str, floa
     return best
 
 
-def _list_quality(value: str | None, accepted: list[tuple[str, float]], default: float) -> float:
-    if value is None or not accepted:
+def _charset_quality(charset: str | None, accepted: list[tuple[str, float]]) -> float:
+    if charset is None or not accepted:
         return 1.0
-    lower = value.lower()
-    found = [quality for name, quality in accepted if name in {lower, "x-" + lower}]
-    if found:
-        return found[0]
+    return _listed(charset.lower(), accepted, 0.0)
+
+
+def _encoding_quality(encoding: str | None, accepted: list[tuple[str, float]]) -> float:
+    if not accepted:
+        # Any may be sent then (RFC 9110 section 12.5.3), but none is better.
+        return 1.0 if encoding is None else 0.5
+    if encoding is None:
+        # Acceptable unless it is refused; and who lists others likes them better.
+        return _listed("identity", accepted, 0.0001)
+    return _listed(encoding.lower().removeprefix("x-"), accepted, 0.0)
+
+
+def _listed(value: str, accepted: list[tuple[str, float]], default: float) -> float:
+    found = next((quality for name, quality in accepted if name.removeprefix("x-") == value), None)
+    if found is not None:
+        return found
     return next((quality for name, quality in accepted if name == "*"), default)
 
 
@@ -127,20 +140,18 @@ def choose_variant(
     for name, media, size in candidates:
         type_quality = _type_quality(media.media_type, types)
         language_quality = _language_quality(media.languages, languages) if languages_differ else 1.0
-        charset_quality = _list_quality(media.charset, charsets, 0.0)
-        # Without the header any coding may be sent (RFC 9110 section 12.5.3), but none is better.
-        encoding_quality = _list_quality(media.encoding, encodings, 0.0)
+        charset_quality = _charset_quality(media.charset, charsets)
+        encoding_quality = _encoding_quality(media.encoding, encodings)
         if not (type_quality and charset_quality and encoding_quality):
             continue
         rank = _language_rank(media.languages, priority) if languages_differ else 0
-        plain = 1.0 if media.encoding is None or (encodings and encoding_quality == 1.0) else 0.5
         others = (charset_quality, encoding_quality, -size)
         if languages_differ and not language_quality:
-            best_of_none = (rank, type_quality * plain, *others)
+            best_of_none = (rank, type_quality, *others)
             if rank and "fallback" in force and (fallback is None or best_of_none > fallback[0]):
                 fallback = (best_of_none, name)
             continue
-        key = (type_quality * plain, language_quality, rank if "prefer" in force else 0, *others)
+        key = (type_quality, language_quality, rank if "prefer" in force else 0, *others)
         if best is None or key > best[0]:
             best = (key, name)
     if len({media.media_type for _, media, _ in candidates}) > 1:

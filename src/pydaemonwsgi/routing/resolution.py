@@ -180,6 +180,7 @@ def _negotiated(request: Request) -> Request | None:
         sized, headers, settings.language_priority or (), settings.force_language_priority or frozenset()
     )
     if chosen.name is None:
+        request.added_headers.append(("Vary", ", ".join(chosen.vary)))
         raise Answered(406, f"no variant of {request.uri} is acceptable to the client")
     uri = request.uri.removesuffix(request.path_info) if request.path_info else request.uri
     variant = request.subrequest(uri[: uri.rfind("/") + 1] + chosen.name + request.path_info)

@@ -6,7 +6,7 @@ differ, the test says so.
 
 import pytest
 
-from tests.helpers.routing import asked
+from tests.helpers.routing import FILES, asked, facts, router
 
 SITE = """
 Listen 80
@@ -52,6 +52,23 @@ Options MultiViews ExecCGI FollowSymLinks
         ("/only  accept=text/html,application/xml;q=0.9,*/*;q=0.8", "file /site/htdocs/only.png"),
         ("/gz  accept_encoding=gzip", "file /site/htdocs/gz.html.gz"),
         ("/gz", "file /site/htdocs/gz.html"),
+        ("/gz  accept_encoding=x-gzip", "file /site/htdocs/gz.html.gz"),
+        ("/gz  accept_encoding=gzip;q=0.5", "file /site/htdocs/gz.html.gz"),
+        ("/gz  accept_encoding=gzip;q=0.5,identity;q=0.9", "file /site/htdocs/gz.html"),
+        ("/gz  accept_encoding=gzip,identity;q=0.5", "file /site/htdocs/gz.html.gz"),
+        ("/gz  accept_encoding=identity;q=0,gzip", "file /site/htdocs/gz.html.gz"),
+        ("/gz  accept_encoding=gzip;q=0,identity;q=0", "406"),
+        ("/gz  accept_encoding=*;q=0", "406"),
+        ("/gz  accept_encoding=deflate,*;q=0", "406"),
+        ("/gz  accept_encoding=*;q=0.5,gzip;q=0.2", "file /site/htdocs/gz.html"),
+        ("/gz  accept_encoding=deflate", "file /site/htdocs/gz.html"),
+        ("/gz  accept_encoding=gzip;q=0", "file /site/htdocs/gz.html"),
+        ("/gz  accept_encoding=identity", "file /site/htdocs/gz.html"),
+        # What language a text has counts for more than how it is packed.
+        ("/packed", "file /site/htdocs/packed.html.de"),
+        ("/packed  accept_language=en,de;q=0.5", "file /site/htdocs/packed.html.en.gz"),
+        ("/packed  accept_language=en,de;q=0.5 accept_encoding=gzip;q=0.3", "file /site/htdocs/packed.html.en.gz"),
+        ("/packed  accept_language=en;q=0.5,de accept_encoding=gzip", "file /site/htdocs/packed.html.de"),
         ("/unk", "404"),
         ("/a", "file /site/htdocs/a.txt"),
         ("/a.t", "404"),
@@ -61,6 +78,14 @@ Options MultiViews ExecCGI FollowSymLinks
 )
 def test_multiviews_choose_by_what_the_client_accepts(request_line: str, answer: str) -> None:
     assert asked(SITE % MULTIVIEWS_CHOOSE_BY_WHAT_THE_CLIENT_ACCEPTS, request_line) == answer
+
+
+def test_that_nothing_is_acceptable_depends_on_what_the_client_accepts() -> None:
+    """Or a cache would give the refusal to others."""
+    decision = router(SITE % MULTIVIEWS_CHOOSE_BY_WHAT_THE_CLIENT_ACCEPTS, FILES).decide(
+        facts("/gz", accept_encoding="*;q=0")
+    )
+    assert decision.common.added_headers == (("Vary", "negotiate, accept-encoding"),)
 
 
 MULTIVIEWS_FIND_SCRIPTS_IF_HANDLERS_MATCH = r"""
