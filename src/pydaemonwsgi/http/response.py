@@ -149,10 +149,13 @@ def _read(encoded: bytes, longest_line: int) -> ResponseHead:
     for known, parts in joined.items():
         lines[known] = b", ".join(parts)
     bodiless = status in {204, 304}
-    if status == 204 and content_length is not None:
-        # RFC 9110 section 8.6: not with 204.
-        kept = [line for line in b"".join(lines).split(b"\r\n") if not line.lower().startswith(b"content-length:")]
-        return ResponseHead(status, b"\r\n".join(kept), None, bodiless)
+    if bodiless and (b"content-type" in values or content_length is not None):
+        # RFC 9110 section 8.6: no length with 204. As under httpd there is no type where there is no content.
+        if status == 204:
+            content_length = None
+        unwanted = (b"content-type:", b"content-length:") if status == 204 else b"content-type:"
+        kept = [line for line in b"".join(lines).split(b"\r\n") if not line.lower().startswith(unwanted)]
+        return ResponseHead(status, b"\r\n".join(kept), content_length, bodiless)
     location = lines[values[b"location"]] if status == 200 and b"location" in values else b""
     sent_on = location if location.startswith(b"/") else None
     return ResponseHead(status, b"".join(lines), content_length, bodiless, sent_on)

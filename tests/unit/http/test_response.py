@@ -79,6 +79,13 @@ def test_length_stays_where_it_may(status: int, lines: bytes, length: int | None
     assert (head.lines, head.content_length) == (lines, length)
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_type_goes_with_a_body_only(status: int) -> None:
+    """As under httpd, an application's Content-Type stays away where there is no content."""
+    head = read_response_head(encoded(b"%d x" % status, b"A", b"b", b"content-type", b"text/x", b"ETag", b"e"))
+    assert head.lines == b"HTTP/1.1 %d x\r\nA: b\r\nETag: e\r\n" % status
+
+
 @pytest.mark.parametrize(
     "head",
     [
