@@ -12,7 +12,8 @@ from pydaemonwsgi.routing.request import Request
 
 __all__ = ["GroupTable", "expand_callable", "expand_group"]
 
-_STANDARD_PORTS: Final = frozenset({80, 443})
+# A client that comes by a Unix socket has come to port 0, and is told 80.
+_STANDARD_PORTS: Final = frozenset({0, 80, 443})
 
 
 def _port(request: Request) -> str:

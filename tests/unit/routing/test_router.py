@@ -221,6 +221,13 @@ def test_a_module_is_mounted_without_a_file() -> None:
     assert (decision.target.module, decision.script_name, decision.path_info) == ("site.wsgi", "/app", "/x")
 
 
+def test_who_comes_by_a_unix_socket_has_come_to_no_port() -> None:
+    asked = router(PLAIN.replace("Listen 80", "Listen unix:/run/a.sock"), FILES)
+    decision = asked.decide(facts("/x", local=("", 0)))
+    assert isinstance(decision, Script)
+    assert ":" not in decision.target.application_group
+
+
 @pytest.mark.parametrize(("setting", "group"), [("On", "a.example|/Shop"), ("Off", "a.example|/shop")])
 def test_resources_that_differ_in_case_only_are_one_where_the_site_says_so(setting: str, group: str) -> None:
     """WSGICaseSensitivity is about the names of application groups."""

@@ -17,6 +17,8 @@ from pydaemonwsgi.config.values import INTERPRETERS
 __all__ = ["CHECKS", "ApplicationGroup", "application_groups", "runs_as"]
 
 _MANY = "each script"
+# A Unix socket has port 0, and is as good as 80.
+_STANDARD_PORTS = frozenset({0, 80, 443})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,20 @@ def runs_as(server: Server, process_group: str, application_group: str) -> str:
 def _named(server: Server) -> Iterator[tuple[str, str, str, Position]]:
     for host in server.hosts:
         for alias in host.script_aliases:
-            yield group_of(host, alias), _alias_name(server, host, alias), alias.target, alias.position
+            for name in _alias_names(server, host, alias):
+                yield group_of(host, alias), name, alias.target, alias.position
         for section in (None, *host.sections):
             own = host.settings if section is None else section.settings
             settings = host.settings if section is None else merge_settings(host.settings, section.settings)
             for rule in own.extensions:
                 if rule.attribute == "handler" and rule.value in WSGI_HANDLERS:
-                    name = _expanded(server, host, settings.application_group, _MANY)
-                    yield settings.process_group or "", name, f"*.{rule.extension}", rule.position
+                    for name in _expanded(server, host, settings.application_group, _MANY):
+                        yield settings.process_group or "", name, f"*.{rule.extension}", rule.position
     for script in server.import_scripts:
         yield script.process_group, script.application_group, script.path, script.position
 
 
-def _alias_name(server: Server, host: Host, alias: ScriptAlias) -> str:
+def _alias_names(server: Server, host: Host, alias: ScriptAlias) -> list[str]:
     form = alias.application_group
     if form is None:
         url = None if alias.is_regex else alias.url
@@ -81,25 +84,22 @@ def _alias_name(server: Server, host: Host, alias: ScriptAlias) -> str:
     return _expanded(server, host, form, _MANY if alias.is_regex else alias.url.rstrip("/"))
 
 
-def _expanded(server: Server, host: Host, form: str | None, resource: str) -> str:
-    """The form as far as it can be expanded without a request."""
-    name = host.server_name or "%{SERVER}"
-    port = _port(server, host) if host.server_name else None
-    if port not in {None, 80, 443}:
-        name += f":{port}"
-    if form == "%{SERVER}":
-        return name
-    if form is None or form == "%{RESOURCE}":
-        return f"{name}|{resource}"
-    return form
+def _expanded(server: Server, host: Host, form: str | None, resource: str) -> list[str]:
+    """The form as far as it can be expanded without a request: a name for each port that the host is reached by."""
+    if form not in {None, "%{SERVER}", "%{RESOURCE}"}:
+        return [form or ""]
+    name = host.server_name or "localhost"
+    servers = dict.fromkeys(name if port in _STANDARD_PORTS else f"{name}:{port}" for port in _ports(server, host))
+    return list(servers) if form == "%{SERVER}" else [f"{one}|{resource}" for one in servers]
 
 
-def _port(server: Server, host: Host) -> int | None:
-    """The port in the host's name: that of ServerName, else that of the listener; None if there are several."""
+def _ports(server: Server, host: Host) -> list[int]:
+    """The ports in the host's names: that of ServerName, else those of the listeners that it is reached by."""
     if host.server_port is not None:
-        return host.server_port
-    ports = {address.port for address in host.addresses} - {None} or {one.address.port for one in server.listeners}
-    return ports.pop() if len(ports) == 1 else None
+        return [host.server_port]
+    listening = [one.address.port for one in server.listeners]
+    own = [address.port for address in host.addresses]
+    return [port for port in listening if not own or None in own or port in own] or listening
 
 
 def _runs_as(name: str, group: ProcessGroup | None, server: Server) -> str:

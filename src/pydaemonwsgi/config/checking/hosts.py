@@ -9,6 +9,7 @@ from pydaemonwsgi.config.checking.row import Check, Finding
 from pydaemonwsgi.config.grouping import STATIC_HANDLERS, WSGI_HANDLERS, group_of, settings_at
 from pydaemonwsgi.config.model import (
     DEFAULT_SETTINGS,
+    UNIX_PEERS,
     Alias,
     Host,
     HostAddress,
@@ -251,6 +252,21 @@ def _trusts_everybody(server: Server, _: Machine) -> Iterator[Finding]:
                 )
 
 
+def _unreachable_proxies(server: Server, _: Machine) -> Iterator[Finding]:
+    if not server.listeners or any(listener.address.path is None for listener in server.listeners):
+        return
+    for host in server.hosts:
+        for settings in (host.settings, *_settings_of(host.sections)):
+            position = settings.origins.get("trusted_proxies")
+            if position is not None and UNIX_PEERS not in (settings.trusted_proxies or ()):
+                yield Finding(
+                    position,
+                    "WSGITrustedProxies",
+                    "every Listen is a Unix socket, so no client has an address and nobody's headers are believed; "
+                    f"add {UNIX_PEERS} for whoever comes by a Unix socket",
+                )
+
+
 def _readable_scripts(server: Server, _: Machine) -> Iterator[Finding]:
     for host in server.hosts:
         if host.document_root is None:
@@ -289,5 +305,6 @@ CHECKS = (
     Check("rewrite rules that are not used", _idle_rules),
     Check("sections that deny everybody", _denies_all),
     Check("headers of proxies that everybody may send", _trusts_everybody),
+    Check("proxies that are trusted by an address where there are Unix sockets only", _unreachable_proxies),
     Check("scripts that everybody can read", _readable_scripts),
 )

@@ -223,6 +223,16 @@ def test_headers_that_everybody_may_send_are_found() -> None:
     assert warnings_of(host(f"{lines}\nWSGITrustedProxies 127.0.0.1")) == []
 
 
+def test_proxies_that_cannot_come_by_the_only_sockets_are_found() -> None:
+    lines = "WSGITrustedProxyHeaders X-Forwarded-For\nWSGITrustedProxies 127.0.0.1"
+    text = host(lines).replace("Listen 8080", "Listen unix:/run/a.sock").replace("*:8080", "*")
+    assert [text.partition(",")[0] for text in warnings_of(text)] == [
+        "5: WSGITrustedProxies: every Listen is a Unix socket"
+    ]
+    assert warnings_of(text.replace("127.0.0.1", "127.0.0.1 unix:")) == []
+    assert warnings_of(f"Listen 8080\n{text}") == []
+
+
 def test_a_script_that_everybody_can_read_is_found() -> None:
     lines = "DocumentRoot /srv/a\nWSGIScriptAlias /app /srv/a/x/app.wsgi"
     assert [text.partition(";")[0] for text in warnings_of(host(lines))] == [
@@ -436,17 +446,25 @@ AddHandler wsgi-script .wsgi
 
 
 @pytest.mark.parametrize(
-    ("listeners", "name"),
+    ("listeners", "names"),
     [
-        ("Listen 8080", "a.example:8080|/a"),
-        ("Listen 80", "a.example|/a"),
-        ("Listen 8080\nListen 8081", "a.example|/a"),
+        ("Listen 8080\nServerName a.example", ["a.example:8080|/a"]),
+        ("Listen 80\nServerName a.example", ["a.example|/a"]),
+        ("Listen 8080\nListen 8081\nServerName a.example", ["a.example:8080|/a", "a.example:8081|/a"]),
+        ("Listen 8080\nListen 8081\nServerName a.example:443", ["a.example|/a"]),
+        ("Listen 80\nListen unix:/run/a.sock\nServerName a.example", ["a.example|/a"]),
+        ("Listen 8080", ["localhost:8080|/a"]),
     ],
 )
-def test_a_name_without_a_port_has_the_listeners(listeners: str, name: str) -> None:
-    """Where there is one; where there are several only a request can say it."""
-    text = f"{listeners}\nServerName a.example\nWSGIDaemonProcess site\nWSGIScriptAlias /a /a.wsgi process-group=site\n"
-    assert [group.name for group in application_groups(server_of(text))] == [name]
+def test_a_name_without_a_port_has_the_listeners(listeners: str, names: list[str]) -> None:
+    """Each of them, for to mod_wsgi they are as many application groups."""
+    text = f"{listeners}\nWSGIDaemonProcess site\nWSGIScriptAlias /a /a.wsgi process-group=site\n"
+    assert [group.name for group in application_groups(server_of(text))] == names
+
+
+def test_a_host_has_the_ports_that_it_is_reached_by() -> None:
+    text = host("ServerName a.example\nWSGIScriptAlias /a /a.wsgi", server="Listen 8081")
+    assert [group.name for group in application_groups(server_of(text))] == ["a.example:8080|/a"]
 
 
 ENDLESS = r"""
