@@ -32,7 +32,14 @@ def _canonical(address: str) -> str:
 
 def _wildcard(alias: str) -> "re.Pattern[str]":
     # ap_strcasecmp_match: here a star matches a dot and anything else.
-    return re.compile("".join({"*": ".*", "?": "."}.get(character) or re.escape(character) for character in alias))
+    first, *others = ("".join("." if character == "?" else re.escape(character) for character in part)
+                      for part in alias.split("*"))  # fmt: skip
+    if not others:
+        return re.compile(first)
+    *middle, last = others
+    # What stands between two stars is searched for once, for a lookahead is not tried again: no name keeps it busy.
+    found = "".join(f"(?=(?P<g{number}>.*?{part}))(?P=g{number})" for number, part in enumerate(middle))
+    return re.compile(f"{first}{found}.*{last}")
 
 
 class _Names:
