@@ -26,7 +26,7 @@ def test_check_of_a_configuration_without_errors_ends_with_status_0(tmp_path: Pa
     result = run("check", file)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines()[-1].startswith(f"{file}: 0 errors, ")
-    assert f"{file}:3: info: site: application group %{{SERVER}}|: " in result.stdout
+    assert f"{file}:3: info: site: application group localhost:8080|: " in result.stdout
 
 
 def test_check_with_errors_prints_all_of_them_and_ends_with_status_2(tmp_path: Path) -> None:

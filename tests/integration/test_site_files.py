@@ -4,7 +4,9 @@ import contextlib
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -43,6 +45,18 @@ WSGIScriptAlias /app {site}/app.wsgi
 </Location>
 AddType text/plain .txt
 ErrorDocument 416 "not so long"
+ExpiresDefault "access plus 1 day"
+<Location /good>
+    ExpiresActive On
+    ExpiresByType text/plain "access plus 1 hour"
+</Location>
+Alias /good/files {site}/htdocs
+WSGIScriptAlias /good/app {site}/app.wsgi
+Redirect /good/old http://else.test/
+<Location /sub>
+    LimitRequestBody 10
+    ErrorDocument 413 /sub/413.html
+</Location>
 """
 
 
@@ -54,6 +68,8 @@ def site() -> Iterator[SiteServer]:
         "secret.txt": "secret\n",
         "htdocs/a.txt": "0123456789",
         "htdocs/empty.txt": "",
+        "htdocs/sub/a.txt": "sub\n",
+        "htdocs/sub/413.html": "too much\n",
         "htdocs/.hidden": "hidden\n",
         "htdocs/.git/config": "hidden\n",
         "htdocs/large.bin": LARGE,
@@ -89,6 +105,60 @@ def site() -> Iterator[SiteServer]:
         (htdocs / "unreadable.txt").chmod(0)
         yield site
         (htdocs / "closed").chmod(0o755)
+
+
+# -- bodies
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status", "body"),
+    [
+        ("/sub/a.txt", 10, 200, b"sub\n"),
+        ("/sub/a.txt", 11, 413, b"too much\n"),
+        ("/a.txt", 11, 200, b"0123456789"),
+        ("/sub/none", 11, 404, None),
+    ],
+)
+def test_a_body_for_a_file_may_be_too_long(
+    site: SiteServer, path: str, size: int, status: int, body: bytes | None
+) -> None:
+    """Nobody reads it, so the connection ends; without more of it than its length having come."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
+    answer = Answer(site.exchange(head.encode()))
+    assert (answer.status, answer.header("Connection")) == (status, "close")
+    assert body is None or answer.body == body
+
+
+# -- how long they are good
+
+
+def test_files_and_answers_are_good_for_as_long_as_is_said(site: SiteServer) -> None:
+    before = int(time.time())
+    for path, age in (
+        ("/good/files/a.txt", 3600),
+        ("/good/files/large.bin", 86400),
+        ("/good/app", 86400),
+        ("/good/old", 86400),
+    ):
+        for _ in range(2):
+            answer = site.get(path)
+            assert answer.header("Cache-Control") == f"max-age={age}"
+            assert before + age <= expires(answer) <= time.time() + age
+    answer = site.get("/good/files/a.txt", f"If-None-Match: {site.get('/a.txt').header('ETag')}")
+    assert (answer.status, answer.header("Cache-Control")) == (304, "max-age=3600")
+    for path in ("/a.txt", "/good/files/none", "/app"):
+        assert (site.get(path).header("Expires"), site.get(path).header("Cache-Control")) == (None, None)
+
+
+def expires(answer: Answer) -> float:
+    """Return the seconds since the epoch at which an answer is good no more."""
+    return parsedate_to_datetime(answer.header("Expires") or "").timestamp()
+
+
+def test_the_time_goes_on_with_the_clock(site: SiteServer) -> None:
+    """Heads that are the same are edited once, but not with yesterday's date."""
+    first = expires(site.get("/good/files/a.txt"))
+    wait_for(lambda: expires(site.get("/good/files/a.txt")) > first, "a later date")
 
 
 # -- parts and conditions

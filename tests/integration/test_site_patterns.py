@@ -22,13 +22,25 @@ RedirectMatch ^/redirect/(a+)+$ /page.txt
 </LocationMatch>
 RequestHeader edit X-Edited ^(a+)+$ none
 ErrorDocument 500 "an error text"
+WSGIScriptAlias /app {site}/app.wsgi
+Header edit X-Answer ^(a+)+$ none
+SetEnvIf X-Copied (.*) copied=$1
+Header always set X-Copy %{copied}e env=copied
+Header always edit X-Copy ^(a+)+$ none
+Redirect /gone http://else.test/
+Header always set X-Kept yes
+"""
+APPLICATION = """def application(environ, start_response):
+    start_response("200 OK", [("X-Answer", "a" * 60 + "!" if "hostile" in environ["PATH_INFO"] else "aa")])
+    whole = [b"first", b"second"]
+    return iter(whole) if "piecemeal" in environ["PATH_INFO"] else whole
 """
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[SiteServer]:
     """A site of patterns that nobody should write."""
-    with serving_site("\n" + CONFIGURATION, {"htdocs/page.txt": "page\n"}) as site:
+    with serving_site("\n" + CONFIGURATION, {"htdocs/page.txt": "page\n", "app.wsgi": APPLICATION}) as site:
         yield site
 
 
@@ -41,7 +53,12 @@ def site() -> Iterator[SiteServer]:
         (f"/alias/{HOSTILE}", (), "AliasMatch ^/alias/(a+)+$ ({conf}:9)"),
         (f"/redirect/{HOSTILE}", (), "RedirectMatch ^/redirect/(a+)+$ ({conf}:10)"),
         (f"/location/{HOSTILE}", (), "<LocationMatch ^/location/(a+)+$> ({conf}:11)"),
-        ("/page.txt", (f"X-Edited: {HOSTILE}",), ""),
+        ("/page.txt", (f"X-Edited: {HOSTILE}",), "RequestHeader edit X-Edited ^(a+)+$ none ({conf}:14)"),
+        ("/app/hostile", (), "Header edit X-Answer ^(a+)+$ none ({conf}:17)"),
+        ("/app/hostile/piecemeal", (), "Header edit X-Answer ^(a+)+$ none ({conf}:17)"),
+        ("/page.txt", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:20)"),
+        ("/gone", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:20)"),
+        ("/nothing", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:20)"),
     ],
 )
 def test_a_pattern_that_takes_too_long_is_given_up_and_named(
@@ -50,6 +67,32 @@ def test_a_pattern_that_takes_too_long_is_given_up_and_named(
     """And the request gets 500: the pattern may be the one that was to keep it out."""
     answer = site.get(path, *headers)
     assert (answer.status, answer.text) == (500, "an error text")
+    # Of the headers that the configuration sets, those that are not edited.
+    assert (answer.header("X-Kept"), answer.header("X-Answer"), answer.header("X-Copy")) == ("yes", None, None)
     assert site.get("/page.txt").text == "page\n"
     named = named.replace("{conf}", str(site.configuration))
     wait_for(lambda: f"GET {path}: it takes longer than" in site.log() and named in site.log(), "the reason in the log")
+
+
+def test_what_patterns_do_in_time_is_done(site: SiteServer) -> None:
+    answer = site.get("/app/piecemeal", "X-Copied: aa")
+    assert (answer.header("x-answer"), answer.header("x-copy"), answer.text) == ("none", "none", "firstsecond")
+
+
+def test_no_name_keeps_the_wildcards_of_an_alias_busy() -> None:
+    hosts = """
+Listen 127.0.0.1:{port}
+<VirtualHost *:{port}>
+    ServerName first.test
+    DocumentRoot {site}/htdocs
+</VirtualHost>
+<VirtualHost *:{port}>
+    ServerName second.test
+    ServerAlias *a*a*a*a*a*a*a*b a*.test
+    DocumentRoot {site}/other
+</VirtualHost>
+"""
+    with serving_site(hosts, {"htdocs/page.txt": "first\n", "other/page.txt": "second\n"}) as site:
+        for name, text in (("a" * 200, "first\n"), ("a" * 200 + "b", "second\n"), ("ax.test", "second\n")):
+            answer = site.exchange(f"GET /page.txt HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+            assert answer.endswith(text.encode())

@@ -1,6 +1,7 @@
 """What is answered to a client: a daemon process's answers and the front's own, whole or piece by piece. Shell."""
 
 import logging
+import os
 import socket
 import time
 from abc import abstractmethod
@@ -8,11 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import Payload
+from pydaemonwsgi.errors import OvertimeError
 from pydaemonwsgi.front.access_logs import access_record
 from pydaemonwsgi.front.answer import Answer
 from pydaemonwsgi.front.connection import State
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
-from pydaemonwsgi.front.local_answers import edited
+from pydaemonwsgi.front.local_answers import edited, without_patterns_of
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.timeouts import NEVER
 from pydaemonwsgi.front.writing import Writing
@@ -80,7 +82,11 @@ class Answering(Writing):
             ):
                 self._front.own_answers.replace(self, head)
                 return
-            head = edited(self.route, head, exchange.request_start, time.time())
+            try:
+                head = edited(self.route, head, exchange.request_start, time.time())
+            except OvertimeError as error:
+                self._give_up(error)
+                return
         if head.bodiless or exchange.head.method == b"HEAD":
             body = b""
         elif head.content_length is None:
@@ -115,7 +121,13 @@ class Answering(Writing):
                 exchange.channel.cancel(exchange)
                 self._front.own_answers.replace(self, head)
                 return
-            head = edited(self.route, head, exchange.request_start, time.time())
+            try:
+                head = edited(self.route, head, exchange.request_start, time.time())
+            except OvertimeError as error:
+                exchange.client = None
+                exchange.channel.cancel(exchange)
+                self._give_up(error)
+                return
         discard = head.bodiless or exchange.head.method == b"HEAD"
         left = None if discard else head.content_length
         chunked = left is None and not discard and exchange.head.minor > 0
@@ -170,6 +182,11 @@ class Answering(Writing):
         """Answer 503: the request cannot even wait; after so many seconds the client may ask again."""
         self._front.own_answers.error(self, 503, retry_after=retry_after)
 
+    def _give_up(self, error: OvertimeError) -> None:
+        """Answer 500: a pattern that is to change the answer takes too long."""
+        self.route = without_patterns_of(self.route)
+        self._front.own_answers.refuse(self, 500, str(error))
+
     def _give_credit(self, answer: Answer) -> None:
         exchange = self.exchange
         if exchange is not None and exchange.channel is not None and (credit := answer.take_credit()):
@@ -189,7 +206,11 @@ class Answering(Writing):
     def respond(self, response: ResponseHead, body: bytes, *, is_error: bool = False) -> None:
         """Write an answer that no application gave, as the configuration changes its head."""
         now = time.time()
-        response = edited(self.route, response, now, now, error_page=is_error)
+        try:
+            response = edited(self.route, response, now, now, error_page=is_error)
+        except OvertimeError as error:
+            self._give_up(error)
+            return
         self.state = _ANSWER
         self.deadline = NEVER
         head = self.head
@@ -205,10 +226,16 @@ class Answering(Writing):
         The descriptor is ours, and closed when nobody needs it any more.
         """
         now = time.time()
+        try:
+            response = edited(self.route, response, now, now)
+        except OvertimeError as error:
+            os.close(descriptor)
+            self._give_up(error)
+            return
         self.state = _ANSWER
         self.deadline = NEVER
         self._answer = answer = self._new_answer(left=response.content_length)
-        answer.add_raw(self._head_lines(edited(self.route, response, now, now)))
+        answer.add_raw(self._head_lines(response))
         last = max(number for number, part in enumerate(parts) if isinstance(part, ByteRange))
         for number, part in enumerate(parts):
             if isinstance(part, ByteRange):

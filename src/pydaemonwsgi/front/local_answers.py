@@ -1,5 +1,7 @@
 """What the front answers itself where the configuration says so: redirects, allowed methods. Sans-I/O."""
 
+import dataclasses
+import math
 from collections.abc import Iterable
 from html import escape
 from http import HTTPStatus
@@ -7,10 +9,10 @@ from typing import Final
 
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.http.response import ResponseHead, compose_head, edit_head, error_response
-from pydaemonwsgi.routing.decisions import Common, MethodList, Redirection
-from pydaemonwsgi.routing.headers import Occasion, apply_edits
+from pydaemonwsgi.routing.decisions import Common, MethodList, Redirection, Static
+from pydaemonwsgi.routing.headers import Occasion, apply_edits, without_patterns
 
-__all__ = ["edited", "error_page", "local_answer"]
+__all__ = ["edited", "error_page", "local_answer", "without_patterns_of"]
 
 _PAGE = (
     "<!DOCTYPE html>\n<html><head><title>{status} {reason}</title></head>\n"
@@ -20,7 +22,7 @@ _PAGE = (
 
 _REMEMBERED: Final = 1024
 # By the identity of head and decision, which are kept here, so that it stays theirs.
-_known: Final[dict[tuple[int, int, bool], tuple[ResponseHead, Common, ResponseHead]]] = {}
+_known: Final[dict[tuple[int, int, bool], tuple[ResponseHead, Common, ResponseHead, float]]] = {}
 
 
 def local_answer(decision: Redirection | MethodList) -> tuple[ResponseHead, bytes]:
@@ -70,6 +72,9 @@ def edited(route: Route, head: ResponseHead, received: float, now: float, *, err
         received: when the request was, seconds since the epoch.
         now: likewise.
         error_page: the server itself answers with an error or a redirect, so only `Header always` counts.
+
+    Raises:
+        OvertimeError: a pattern takes too long; the message has its line.
     """
     decision, facts = route.decision, route.facts
     if decision is None or facts is None:
@@ -79,9 +84,12 @@ def edited(route: Route, head: ResponseHead, received: float, now: float, *, err
         return head
     key = id(head), id(common), error_page
     known = _known.get(key)
-    if known is not None:
+    if known is not None and now < known[3]:
         return known[2]
-    occasion = Occasion(dict(common.environment), int(received * 1_000_000), int((now - received) * 1_000_000))
+    began = int(received * 1_000_000)
+    media_type = decision.media_type if isinstance(decision, Static) else None
+    environment = dict(common.environment)
+    occasion = Occasion(environment, began, int(now * 1_000_000) - began, head.status, media_type or "")
 
     def edit(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
         return apply_edits(
@@ -92,10 +100,26 @@ def edited(route: Route, head: ResponseHead, received: float, now: float, *, err
             request_headers=facts.headers,
         )
 
-    after = edit_head(head, edit)
-    if not any(edit.timed or edit.action == "echo" for edit in common.response_edits):
+    assert route.sites is not None
+    overtime = route.sites.overtime
+    overtime.begin()
+    try:
+        after = edit_head(head, edit)
+    finally:
+        overtime.end()
+    lasts = min((edit.lasts for edit in common.response_edits), default=math.inf)
+    if lasts:
         # The same head for the same decision comes again and again.
         if len(_known) >= _REMEMBERED:
             _known.clear()
-        _known[key] = head, common, after
+        _known[key] = head, common, after, int(now) + lasts
     return after
+
+
+def without_patterns_of(route: Route) -> Route:
+    """Return a route whose answers are changed no more by patterns, one of which has taken too long."""
+    decision = route.decision
+    assert decision is not None
+    common = decision.common
+    edits = without_patterns(common.response_edits)
+    return dataclasses.replace(route, decision=decision._replace(common=common._replace(response_edits=edits)))

@@ -58,6 +58,7 @@ class Sites:
         overtime: ends decisions that take too long: there are patterns that hostile paths keep busy for years.
 
     Attributes:
+        overtime: ends computations that take too long.
         needs_names: whether `find` must be told the name of the client, for some hosts at least.
     """
 
@@ -76,7 +77,7 @@ class Sites:
         self._hosts = hosts
         self._resolver = resolver
         self._product = product
-        self._overtime = overtime
+        self.overtime = overtime
         self.needs_names = self._router.needs_remote_host
         self._environs = ScriptEnvirons()
         self._known: dict[int, _Known] = {}
@@ -125,14 +126,14 @@ class Sites:
         return found
 
     def _decide(self, facts: Facts) -> tuple[Decision, float]:
-        self._overtime.begin()
+        self.overtime.begin()
         try:
             return self._router.decide_for_all(facts)
         except OvertimeError as error:
             # Not as if the pattern did not match, as httpd would: it may be the one that keeps somebody out.
             return self._router.unrouted(facts)._replace(status=_SERVER_ERROR, reason=str(error)), 0.0
         finally:
-            self._overtime.end()
+            self.overtime.end()
 
     def _remember(self, head: RequestHead, facts: Facts, expires: float, route: Route) -> None:
         decision = route.decision
@@ -189,13 +190,13 @@ class Sites:
         """
         if route.facts is None or route.decision is None:
             return None
-        self._overtime.begin()
+        self.overtime.begin()
         try:
             found = self._router.error_document(route.facts, route.decision.common, status)
         except OvertimeError:
             return None
         finally:
-            self._overtime.end()
+            self.overtime.end()
         if found is None or isinstance(found, str):
             return found
         if head is None and isinstance(found, Script):
@@ -221,13 +222,13 @@ class Sites:
         assert route.decision is not None
         assert route.facts is not None
         common = route.decision.common
-        self._overtime.begin()
+        self.overtime.begin()
         try:
             decision = self._router.redirected(route.facts, common, location)
         except OvertimeError as error:
             decision = Refusal(common, _SERVER_ERROR, str(error))
         finally:
-            self._overtime.end()
+            self.overtime.end()
         found = _with_headers(decision, headers)
         after = self._route(found, head, route.facts, internal=True)
         after.redirects = route.redirects + 1

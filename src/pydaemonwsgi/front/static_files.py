@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.http.conditional import Validators, evaluate, file_validators, range_applies
+from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.http.ranges import ByteRange, multipart_heads, read_ranges
 from pydaemonwsgi.http.response import ResponseHead, compose_head
 from pydaemonwsgi.routing.decisions import Listing, Static
@@ -29,6 +30,7 @@ _SMALL: Final = 64 * 1024
 # Bytes of small files that are remembered, with what an entry costs besides.
 _REMEMBERED_BYTES: Final = 16 * 1024 * 1024
 _ENTRY: Final = 1024
+_TOO_LONG: Final = 413
 _NO_FILE: Final = 404
 _NO_ACCESS: Final = 403
 _NO_ROOM: Final = 503
@@ -60,6 +62,10 @@ class StaticFiles:
 
     def answer(self, client: "Answering", route: Route, decision: Static) -> None:
         """Answer a request for a file."""
+        head = client.head
+        if head is not None and head.has_body and not route.is_internal and _is_too_long(head, route):
+            client.deny(_TOO_LONG, f"a body of {head.content_length} bytes is more than LimitRequestBody allows")
+            return
         known = self._small.get(decision.filename)
         if known is not None and known.decision is decision and not route.is_internal and client.takes_whole:
             client.respond(known.head, known.body)
@@ -184,6 +190,11 @@ class StaticFiles:
 
         client.wait()
         self._loop.run_in_executor(self._disk, look).add_done_callback(done)
+
+
+def _is_too_long(head: RequestHead, route: Route) -> bool:
+    """Whether the body is longer than it may be, which nobody reads; what comes in chunks is too long for nobody."""
+    return 0 < route.limit_request_body < (head.content_length or 0)
 
 
 def _status(error: OSError) -> int:

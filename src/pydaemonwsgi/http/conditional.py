@@ -9,7 +9,7 @@ from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Final, NamedTuple
 
-__all__ = ["Validators", "evaluate", "file_validators", "range_applies"]
+__all__ = ["Validators", "evaluate", "file_validators", "range_applies", "read_date"]
 
 _TAG: Final = re.compile(r'[ \t]*(?:,[ \t]*)*((?:W/)?"[\x21\x23-\x7e\x80-\uffff]*")')
 
@@ -60,13 +60,13 @@ def evaluate(method: str, headers: Mapping[str, str], validators: Validators) ->
     if if_match is not None:
         if not _matches(if_match, validators.etag, weak=False):
             return 412
-    elif (since := _date(headers.get("if-unmodified-since"))) is not None and validators.modified > since:
+    elif (since := read_date(headers.get("if-unmodified-since"))) is not None and validators.modified > since:
         return 412
     if_none_match = headers.get("if-none-match")
     if if_none_match is not None:
         if _matches(if_none_match, validators.etag, weak=True):
             return 304 if reads else 412
-    elif reads and (since := _date(headers.get("if-modified-since"))) is not None and validators.modified <= since:
+    elif reads and (since := read_date(headers.get("if-modified-since"))) is not None and validators.modified <= since:
         return 304
     return 200
 
@@ -78,7 +78,7 @@ def range_applies(headers: Mapping[str, str], validators: Validators) -> bool:
         return True
     if condition.startswith(('"', "W/")):
         return condition == validators.etag and not condition.startswith("W/")
-    return _date(condition) == validators.modified
+    return read_date(condition) == validators.modified
 
 
 def _matches(condition: str, etag: str | None, *, weak: bool) -> bool:
@@ -95,8 +95,8 @@ def _matches(condition: str, etag: str | None, *, weak: bool) -> bool:
     return False
 
 
-def _date(text: str | None) -> int | None:
-    """Return an HTTP date in seconds since the epoch, or None if it is none: such a condition is ignored."""
+def read_date(text: str | None) -> int | None:
+    """Return an HTTP date in seconds since the epoch, or None if it is none, as of what is to be ignored."""
     if text is None:
         return None
     try:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydaemonwsgi.config.model import Script as ScriptFile
 from pydaemonwsgi.routing.files import FileFacts
-from pydaemonwsgi.routing.headers import HeaderEdits
+from pydaemonwsgi.routing.headers import ResponseEdits
 from pydaemonwsgi.routing.sections import Context
 from pydaemonwsgi.routing.site import Site
 
@@ -32,7 +32,7 @@ class Common(NamedTuple):
     context: Context
     environment: tuple[tuple[str, str], ...] = ()
     request_headers: tuple[tuple[str, str | None], ...] = ()
-    response_edits: HeaderEdits = ()
+    response_edits: ResponseEdits = ()
     added_headers: tuple[tuple[str, str], ...] = ()
     was_redirected: bool = False
 

@@ -1,15 +1,25 @@
 """`Header` and `RequestHeader`: how header fields are edited. Sans-I/O."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from pydaemonwsgi.config.model import HeaderRule
 from pydaemonwsgi.config.patterns import compile_pattern
-from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.mistakes import MistakeError
 
-__all__ = ["HeaderEdit", "HeaderEdits", "Occasion", "apply_edits"]
+__all__ = [
+    "HeaderEdit",
+    "HeaderEdits",
+    "Headers",
+    "Occasion",
+    "ResponseEdit",
+    "ResponseEdits",
+    "apply_edits",
+    "without_patterns",
+]
 
 _FORMAT: Final = re.compile(r"%(?:\{([^{}]*)\}([es])|([%tDlib]))")
 
@@ -21,29 +31,72 @@ class Occasion(NamedTuple):
         environment: of the request.
         received: when the request was received, microseconds since the epoch.
         duration: microseconds since then.
+        status: of the answer.
+        media_type: of what is answered with, where no header says it; "" if it is unknown.
     """
 
     environment: Mapping[str, str]
     received: int = 0
     duration: int = 0
+    status: int = 200
+    media_type: str = ""
 
 
 Headers = list[tuple[str, str]]
 _Value = Callable[[Occasion], str]
 
 
+class ResponseEdit(Protocol):
+    """What changes the headers of an answer.
+
+    Attributes:
+        always: for errors and redirects that the server answers itself, too.
+        lasts: seconds for which it makes the same of the same headers: 0, one (the clock's next), or `math.inf`.
+        name: of the header that it changes.
+        searches: it compares what others have written with a pattern.
+    """
+
+    @property
+    def always(self) -> bool: ...
+    @property
+    def lasts(self) -> float: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def searches(self) -> bool: ...
+
+    def applies(self, environment: Mapping[str, str]) -> bool:
+        """Whether its condition holds."""
+
+    def apply(self, headers: Headers, occasion: Occasion, request_headers: Mapping[str, str]) -> Headers:
+        """Return the headers as edited."""
+
+
 class HeaderEdit:
     """One line, compiled.
 
     Attributes:
-        always: for errors and redirects that the server answers itself, too.
+        always, lasts, name, searches: see `ResponseEdit`.
         timed: its value changes with time.
 
     Raises:
         ConfigurationError: a format or pattern is wrong; the message begins with the place.
     """
 
-    __slots__ = ("_names", "_regex", "_value", "action", "always", "condition", "name", "of_request", "source", "timed")
+    __slots__ = (
+        "_names",
+        "_regex",
+        "_value",
+        "action",
+        "always",
+        "condition",
+        "lasts",
+        "name",
+        "of_request",
+        "searches",
+        "source",
+        "timed",
+    )
 
     def __init__(self, rule: HeaderRule) -> None:
         self.source = rule
@@ -54,7 +107,11 @@ class HeaderEdit:
         self.condition = rule.condition
         self._names: re.Pattern[str] | None = None
         self._regex: re.Pattern[str] | None = None
-        self.timed = False
+        self.searches = self.action in {"edit", "edit*", "echo"}
+        written = rule.replacement if self.action in {"edit", "edit*"} else rule.value
+        self.timed = self.action != "echo" and ("%t" in written or "%D" in written)
+        # What `echo` makes depends on the request's headers.
+        self.lasts = 0.0 if self.timed or self.action == "echo" else math.inf
         try:
             if self.condition is not None and self.condition.startswith("expr="):
                 raise ConfigurationError("Header with expr=: expressions (ap_expr) are not offered here; use env=")
@@ -62,10 +119,7 @@ class HeaderEdit:
                 self._names = compile_pattern(rule.name, ignore_case=True)
             if self.action in {"edit", "edit*"}:
                 self._regex = compile_pattern(rule.value, many=self.action == "edit*")
-                self._value = _format(rule.replacement)
-            else:
-                self._value = _format(rule.value)
-                self.timed = "%t" in rule.value or "%D" in rule.value
+            self._value = _format(written)
         except ConfigurationError as error:
             raise MistakeError(rule.position, error) from error
 
@@ -94,18 +148,31 @@ class HeaderEdit:
                 return [header for header in headers if header[0].lower() != lower]
             case "append" | "merge":
                 return self._append(headers, self._value(occasion))
-            case "edit" | "edit*":
-                return [
-                    (name, self._edited(value, occasion)) if name.lower() == lower else (name, value)
-                    for name, value in headers
-                ]
-            case "echo":
-                assert self._names is not None
-                names = self._names
-                echoed = [(name, value) for name, value in request_headers.items() if names.search(name)]
-                return headers + [(name.title(), value) for name, value in echoed]
+            case "edit" | "edit*" | "echo":
+                try:
+                    return self._search(headers, occasion, request_headers)
+                except OvertimeError as error:
+                    raise OvertimeError(f"{error}: {self._written()}") from error
             case _:
                 return headers  # note: for the log only
+
+    def _search(self, headers: Headers, occasion: Occasion, request_headers: Mapping[str, str]) -> Headers:
+        if self.action == "echo":
+            assert self._names is not None
+            names = self._names
+            echoed = [(name, value) for name, value in request_headers.items() if names.search(name)]
+            return headers + [(name.title(), value) for name, value in echoed]
+        lower = self.name.lower()
+        return [
+            (name, self._edited(value, occasion)) if name.lower() == lower else (name, value) for name, value in headers
+        ]
+
+    def _written(self) -> str:
+        """Return the line as it was written, and where."""
+        source = self.source
+        directive = "RequestHeader" if source.of_request else "Header always" if source.always else "Header"
+        words = (directive, source.action, source.name, source.value, source.replacement)
+        return f"{' '.join(word for word in words if word)} ({source.position})"
 
     def _append(self, headers: Headers, value: str) -> Headers:
         lower = self.name.lower()
@@ -169,10 +236,17 @@ def _variable(name: str) -> _Value:
 
 
 HeaderEdits = tuple[HeaderEdit, ...]
+ResponseEdits = tuple[ResponseEdit, ...]
+
+
+def without_patterns(edits: ResponseEdits) -> ResponseEdits:
+    """Return what may still be done where patterns have taken too long: nothing to the headers that they are about."""
+    searched = {edit.name.lower() for edit in edits if edit.searches}
+    return tuple(edit for edit in edits if edit.name.lower() not in searched)
 
 
 def apply_edits(
-    edits: HeaderEdits,
+    edits: ResponseEdits,
     headers: Headers,
     occasion: Occasion,
     *,

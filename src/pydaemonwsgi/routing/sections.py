@@ -16,8 +16,9 @@ from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.access import AccessCheck, compile_access
 from pydaemonwsgi.routing.aliases import RedirectTable
 from pydaemonwsgi.routing.environment import EnvironmentTest, fixed_environment
+from pydaemonwsgi.routing.expiry import expiry_edits
 from pydaemonwsgi.routing.forwarded import TrustedProxies
-from pydaemonwsgi.routing.headers import HeaderEdit, HeaderEdits
+from pydaemonwsgi.routing.headers import HeaderEdit, HeaderEdits, ResponseEdits
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import merge_slashes, wildcard_pattern
 from pydaemonwsgi.routing.rewrite import Program, compile_rewrite
@@ -51,7 +52,7 @@ class Context(NamedTuple):
     tests: tuple[EnvironmentTest, ...]
     variables: tuple[tuple[str, str], ...]
     request_edits: HeaderEdits
-    response_edits: HeaderEdits
+    response_edits: ResponseEdits
     extensions: Mapping[str, Mapping[str, str]]
     proxies: TrustedProxies | None
     is_plain: bool
@@ -88,7 +89,7 @@ def compile_context(settings: Settings, base: Settings, process_environment: Map
         tests=tuple(EnvironmentTest(test) for test in tests),
         variables=fixed_environment(settings.environment, process_environment),
         request_edits=request_edits,
-        response_edits=tuple(edit for edit in edits if not edit.of_request),
+        response_edits=(*expiry_edits(settings), *(edit for edit in edits if not edit.of_request)),
         extensions=extensions,
         proxies=proxies,
         is_plain=not (access or rewrite or redirects or tests or request_edits)

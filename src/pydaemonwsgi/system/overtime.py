@@ -56,4 +56,4 @@ class Overtime:
         seen, self._seen = self._seen, self._under_way
         if self._under_way and seen == self._under_way:
             self._under_way = 0
-            raise OvertimeError("it takes longer than 0.05 s to find out what this request means")
+            raise OvertimeError("it takes longer than 0.05 s to find out what is to be done")

@@ -86,7 +86,6 @@ ROWS = (
         "TypesConfig MIMEMagicFile DefaultType DefaultLanguage CacheNegotiatedDocs ModMimeUsePathInfo",
         "media types are Python's own and those of AddType",
     ),
-    *noted("ExpiresActive ExpiresByType ExpiresDefault", "use Header set Cache-Control; Expires is not made"),
     *noted(
         "SetOutputFilter SetInputFilter AddOutputFilter AddInputFilter AddOutputFilterByType RemoveOutputFilter "
         "RemoveInputFilter FilterDeclare FilterProvider FilterChain FilterProtocol "

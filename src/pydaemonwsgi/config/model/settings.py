@@ -19,6 +19,7 @@ __all__ = [
     "EnvironmentCondition",
     "EnvironmentVariable",
     "ErrorDocument",
+    "Expiry",
     "ExtensionRule",
     "HandlerScript",
     "HeaderRule",
@@ -135,6 +136,21 @@ class ErrorDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Expiry:
+    """`ExpiresDefault` and `ExpiresByType`.
+
+    Attributes:
+        media_type: in lower case; `text/*` is every text; "" is every answer.
+        from_modification: it counts from the file's last modification; else from the request.
+    """
+
+    media_type: str
+    from_modification: bool
+    seconds: int
+    position: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Redirect:
     """`Redirect`, `RedirectMatch`, `RedirectPermanent`, `RedirectTemp`.
 
@@ -220,6 +236,9 @@ class Settings:
     environment: tuple[EnvironmentVariable, ...] = field(default=(), metadata=_APPEND)
     environment_conditions: tuple[EnvironmentCondition, ...] = field(default=(), metadata=_APPEND)
     headers: tuple[HeaderRule, ...] = field(default=(), metadata=_APPEND)
+    expires_active: bool | None = None
+    expires_default: Expiry | None = None
+    expires_by_type: tuple[Expiry, ...] = field(default=(), metadata=_APPEND)  # the last of a type counts
     error_documents: tuple[ErrorDocument, ...] = field(default=(), metadata=_APPEND)  # the last for a status counts
     limit_request_body: int | None = None  # bytes; 0 is no limit
     use_canonical_name: str | None = None  # "on", "off", "dns"
@@ -314,6 +333,7 @@ DEFAULT_SETTINGS = Settings(
     multiviews_match=frozenset(),
     language_priority=(),
     force_language_priority=frozenset({"prefer"}),
+    expires_active=False,
     limit_request_body=1 << 30,
     use_canonical_name="off",
     hostname_lookups="off",
