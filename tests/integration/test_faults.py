@@ -321,6 +321,22 @@ def test_a_client_that_resets_has_an_access_record(tmp_path: Path) -> None:
         gate.touch()
 
 
+@pytest.mark.parametrize("how", ["ends", "resets"])
+def test_a_client_that_leaves_within_its_body_has_an_access_record(tmp_path: Path, how: str) -> None:
+    """An upload that the client breaks off is recorded with status 499, however it does."""
+    log = tmp_path / "access.log"
+    with serving(SCRIPT, "--access-log", str(log)) as server:
+        with server.connect() as sock:
+            sock.sendall(
+                b"POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
+            sock.sendall(b"x" * 5000)
+            if how == "resets":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        wait_for(lambda: '"POST /upload HTTP/1.1" 499 ' in log.read_text("utf-8"), "the record")
+
+
 # -- the command line
 
 

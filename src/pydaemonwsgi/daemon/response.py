@@ -52,7 +52,7 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
     Raises:
         TypeError: a value is not of the type that PEP 3333 asks for.
         ValueError: a value cannot be a part of an HTTP response head.
-        UnicodeEncodeError: a value is not latin-1.
+        UnicodeEncodeError: the status is not latin-1.
     """
     if type(status) is not str:
         raise TypeError(f"status must be of type str, not {type(status).__name__}")
@@ -94,7 +94,10 @@ def encode_head(status: str, headers: list[tuple[str, str]]) -> Head:
         elif lower in _HOP_BY_HOP:
             raise ValueError(f"header {name!r} belongs to the server (hop-by-hop, PEP 3333)")
         parts.append(name.encode("latin-1"))
-        parts.append(value.encode("latin-1"))
+        try:
+            parts.append(value.encode("latin-1"))
+        except UnicodeEncodeError:
+            raise ValueError(f"the value of header {name!r} is not latin-1 (PEP 3333): {value!r}") from None
     encoded = b"\0".join(parts)
     if len(encoded) > _LONGEST_HEAD:
         raise ValueError(

@@ -328,7 +328,7 @@ class Answering(Writing):
         exchange = self.exchange
         self.exchange = None
         self._body_bytes = 0
-        if self.state is _ANSWER and self.route.host.logs:
+        if (self.state is _ANSWER or self.state is State.BODY) and self.route.host.logs:
             self._log("X", exchange)
         if exchange is not None:
             self._abandon(exchange)

@@ -138,6 +138,8 @@ class Client(Receiving):
             return
         if self.state is _BODY:
             logger.debug("a client ended its connection inside a request body")
+            self.lose()
+            return
         self.close()
 
     def expire(self) -> None:
