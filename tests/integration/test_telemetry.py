@@ -37,23 +37,28 @@ def application(environ, start_response):
 
 
 class Collector:
-    """Receives from a socket, and keeps what has come; the socket is there until it is closed, and its file longer."""
+    """Receives in a thread, for the kernel keeps ten datagrams, and keeps what has come.
+
+    The socket is there until it is closed, and its file longer.
+    """
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
         self.path = path
         self.records: list[dict[str, Any]] = []
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sock.bind(str(path))
         path.chmod(0o666)
+        self._thread = threading.Thread(target=self._receive)
+        self._thread.start()
+
+    def _receive(self) -> None:
+        while data := self._sock.recv(65_536):
+            self.records.append(json.loads(data))
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return what has come of a kind."""
-        try:
-            while True:
-                self.records.append(json.loads(self._sock.recv(65_536)))
-        except BlockingIOError:
-            return [record for record in self.records if record["kind"] == kind]
+        return [record for record in self.records if record["kind"] == kind]
 
     def wait_for(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
         """Return what has come of a kind once there is so much."""
@@ -61,6 +66,9 @@ class Collector:
         return self.of(kind)
 
     def close(self) -> None:
+        """End as if it had been killed."""
+        self._sock.shutdown(socket.SHUT_RD)  # ends the thread's wait
+        self._thread.join()
         self._sock.close()
 
 
@@ -114,12 +122,17 @@ def test_everything_that_a_process_is_and_does_is_told(script: Path, collector: 
             server.get(path)
         blocked = threading.Thread(target=server.get, args=("/block?token=secret", "User-Agent: tester"))
         blocked.start()
-        (running, *_) = collector.wait_for("slow_request")
-        assert (running["state"], running["path"], running["user_agent"]) == ("running", "/block", "tester")
+
+        def slow() -> list[dict[str, Any]]:
+            return [record for record in collector.of("slow_request") if record["path"] == "/block"]
+
+        wait_for(slow, "the slow request")
+        running = slow()[0]
+        assert (running["state"], running["user_agent"]) == ("running", "tester")
         gate.touch()
         blocked.join()
-        wait_for(lambda: collector.of("slow_request")[-1]["state"] == "ended", "its end")
-        ended = collector.of("slow_request")[-1]
+        wait_for(lambda: slow()[-1]["state"] == "ended", "its end")
+        ended = slow()[-1]
         assert (ended["request_id"], ended["status"]) == (running["request_id"], 200)
         assert ended["duration"] >= max(0.2, running["duration"])
         assert f"[request {ended['request_id']}]" in server.log()
@@ -186,14 +199,15 @@ def test_a_collector_that_takes_nothing_holds_nobody_up(script: Path, tmp_path: 
     """The kernel's queue for it is full in no time; requests are answered, and the process ends in order."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(tmp_path / "t.sock"))
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as filler:
-            with contextlib.suppress(BlockingIOError):
-                while True:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                # One each: what a sender may have under way is bounded, too.
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as filler:
                     filler.sendto(b"x", str(tmp_path / "t.sock"))
-            with serving(script, *told(tmp_path / "t.sock")) as server:
-                wait_for(lambda: "its queue is full" in server.log(), "the warning")
-                assert [server.get().status for _ in range(20)] == [200] * 20
-                assert server.stop() == 0
+        with serving(script, *told(tmp_path / "t.sock")) as server:
+            wait_for(lambda: "its queue is full" in server.log(), "the warning")
+            assert [server.get().status for _ in range(20)] == [200] * 20
+            assert server.stop() == 0
 
 
 def test_processes_that_are_forked_from_one_tell_of_themselves(script: Path, collector: Collector) -> None:

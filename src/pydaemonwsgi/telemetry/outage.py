@@ -7,9 +7,10 @@
          SILENT ─────────────────────────────────────┘
            └─────sent──▶ SENDING
 
-A collector that is full at every other time would fill the log with warnings and their ends; so the time in which
-nothing is said doubles with each warning, and is short again after two hours without one. Another reason than before is
-told like a new outage: the collector is there by now, and the user may not write to its socket.
+A collector that comes and goes would fill the log with warnings and their ends; so the time in which nothing is said
+doubles with each warning, and is short again after two hours without one. What may be over in a moment (a full queue,
+of as few as ten datagrams) is said only if it is not. Another reason than before is told like a new outage: the
+collector is there by now, and the user may not write to its socket.
 """
 
 from typing import Final
@@ -33,20 +34,21 @@ class Outage:
         self._told_at = 0.0
         self._quiet = 0.0
 
-    def missed(self, now: float, reason: str, datagrams: int) -> str | None:
+    def missed(self, now: float, reason: str, datagrams: int, patience: float = 0.0) -> str | None:
         """Note what could not be sent; return the reason if it is to be said now.
 
         Args:
             now: the time.
             reason: why not, in words that stay the same while the reason does.
             datagrams: how many.
+            patience: seconds that it must have lasted before it is said.
         """
         if self._reason is None:
             self._since = now
         self._reason = reason
         self._lost += datagrams
         silent_for = now - self._told_at
-        if self._told == reason or (self._quiet and silent_for < self._quiet):
+        if self._told == reason or now - self._since < patience or (self._quiet and silent_for < self._quiet):
             return None
         self._quiet = min(2 * self._quiet, _LONGEST) if self._quiet and silent_for < _FORGOTTEN else _FIRST
         self._told, self._told_at = reason, now

@@ -20,6 +20,8 @@ __all__ = ["Sender", "explain"]
 logger = logging.getLogger(__name__)
 
 _FULL: Final = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
+# Seconds for which a full queue is nothing to speak of; `datagrams_dropped` counts.
+_MOMENT: Final = 2.0
 
 
 class Sender:
@@ -61,7 +63,8 @@ class Sender:
             return
         lost = len(datagrams) - sent
         self.dropped += lost
-        if reason := self._outage.missed(now, explain(failure), lost):
+        patience = _MOMENT if failure.errno in _FULL else 0.0
+        if reason := self._outage.missed(now, explain(failure), lost, patience):
             logger.warning(
                 "telemetry cannot be sent to %s (%s): %s; it is dropped until it can, requests are served as always",
                 settings.path,
@@ -82,7 +85,7 @@ def explain(error: OSError) -> str:
         )
     if number == errno.ENOENT:
         return "there is no such socket; start the collector, or correct the path"
-    if number == errno.ECONNREFUSED:
+    if number in {errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE}:
         return "nobody receives there; start the collector"
     if number == errno.EPROTOTYPE:
         return "it is no datagram socket (SOCK_DGRAM), so whoever listens there is no collector"

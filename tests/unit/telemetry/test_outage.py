@@ -60,3 +60,11 @@ def test_after_two_quiet_hours_outages_are_said_as_at_first() -> None:
     assert outage.missed(10_000, "full", 1) == "full"
     outage.sent(10_001)
     assert outage.missed(10_006, "full", 1) == "full"
+
+
+def test_what_may_be_over_in_a_moment_is_said_only_if_it_is_not() -> None:
+    outage = Outage()
+    assert [outage.missed(now, "full", 1, patience=2.0) for now in (1, 2)] == [None, None]
+    assert outage.sent(2.5) is None
+    assert [outage.missed(now, "full", 1, patience=2.0) for now in (3, 4, 5, 6)] == [None, None, "full", None]
+    assert outage.sent(7) == "after 4 s; 4 datagrams were not sent"
