@@ -270,6 +270,38 @@ def test_an_unreachable_working_directory_is_named(public: Public) -> None:
     assert_refused(result, f"the working directory {closed}", f"{closed} is drwx------ root:root", "may not enter it")
 
 
+def test_a_module_out_of_reach_is_named(public: Public) -> None:
+    """SCRIPT may be a module: the directory that stops the user is named, instead of "No module named"."""
+    closed = public.directory / "library"
+    (closed / "project").mkdir(parents=True)
+    (closed / "project" / "__init__.py").touch()
+    shutil.copy(public.script, closed / "project" / "inner.py")
+    closed.chmod(0o700)
+    result = public.run("--user", "nobody", "--python-path", str(closed), script=Path("project.inner:application"))
+    assert_refused(result, f"the script {closed}/project/", f"{closed} is drwx------ root:root", "may not enter it")
+
+
+def test_a_module_that_may_not_be_read_is_named(public: Public) -> None:
+    """The file of a module in a package is looked at as the user, not only the package."""
+    package = public.directory / "public_package"
+    package.mkdir(mode=0o755)
+    (package / "__init__.py").touch(mode=0o644)
+    shutil.copy(public.script, package / "inner.py")
+    (package / "inner.py").chmod(0o600)
+    result = public.run("--user", "nobody", script=Path("public_package.inner:application"))
+    assert_refused(result, f"the script {package}/inner.py", "-rw------- root:root", "may not read it")
+
+
+def test_a_python_path_out_of_reach_is_a_warning(public: Public) -> None:
+    """Nothing of it may be needed, as with mod_wsgi, so the server starts and says who may not enter what."""
+    closed = public.directory / "unreachable"
+    closed.mkdir(mode=0o700)
+    command = public.command("--port", "0", "--user", "nobody", "--python-path", str(closed))
+    with started(*command, env=public.env, cwd=public.directory) as running:
+        assert running.get().status == 200
+        assert f"--python-path {closed}: {closed} is drwx------ root:root: user nobody" in running.log()
+
+
 def test_an_unreadable_package_is_named(public: Public) -> None:
     """A package that the daemon processes need is looked at as well."""
     directory = public.directory / "packages" / "setproctitle"

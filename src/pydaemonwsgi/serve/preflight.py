@@ -70,7 +70,7 @@ def check(options: ServeOptions) -> Checked:
         flag = "--script-user" if options.script_user else "--script-group"
         raise ConfigurationError(f"{flag} is about a script's file, and SCRIPT is a module; give the path of a file")
     check_root(options.chroot, identity)
-    scripts = [] if script.path is None else [script.path]
+    scripts = _module_files(script, options, directory) if script.path is None else [script.path]
     check_reach(scripts, identity, directory, options.chroot)
     environment = _check_module(script, options, identity, directory)
     return Checked(script, directory, identity, environment)
@@ -195,6 +195,29 @@ def check_reach(
         first = problems[0] if problems[0].startswith("the script") else first
         more = len(problems) - 1
         raise ConfigurationError(first + (f" (and {more} more such path{'s' if more > 1 else ''})" if more else ""))
+
+
+def _module_files(script: ScriptSpec, options: ServeOptions, directory: str) -> list[str]:
+    """Return the files that importing the script's module reads first, as far as they are found without running any.
+
+    To a user who may not enter their directory, Python says that there is no such module.
+    """
+    if script.module is None or options.chroot is not None:
+        return []
+    places: list[str] | None = [directory, *(os.path.abspath(entry) for entry in options.python_path)]
+    if options.python_home is None:
+        places += sys.path
+    files = []
+    parts = script.module.split(".")
+    for count in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:count]), places)
+        if spec is None or not spec.has_location or spec.origin is None:
+            break  # nowhere, or a namespace package, whose directories only an import finds
+        files.append(spec.origin)
+        places = spec.submodule_search_locations
+        if places is None:
+            break
+    return files
 
 
 def _check_module(

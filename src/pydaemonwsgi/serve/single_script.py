@@ -9,6 +9,7 @@ from pydaemonwsgi.serve.blueprint import Blueprint, GroupBlueprint
 from pydaemonwsgi.serve.orders import daemon_settings
 from pydaemonwsgi.serve.preflight import Checked, check, current_directory, describe
 from pydaemonwsgi.serve.telemetry import telemetry_warnings
+from pydaemonwsgi.system.readability import check_readable_as
 
 __all__ = ["draw"]
 
@@ -74,4 +75,7 @@ def _warnings(options: ServeOptions, checked: Checked) -> list[str]:
             if getattr(options, name) != OPTIONS[name].default
         ]
     texts += [f"--python-path {entry} is not a directory" for entry in options.python_path if not os.path.isdir(entry)]
+    if identity is not None and identity.uid != os.geteuid() and options.chroot is None:
+        entries = [os.path.abspath(entry) for entry in options.python_path if os.path.isdir(entry)]
+        texts += check_readable_as(identity, [(entry, "--python-path") for entry in entries]) if entries else []
     return texts

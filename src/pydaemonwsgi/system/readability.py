@@ -190,10 +190,11 @@ def _unreadable_as(
     try:
         if root is not None:
             enter_root(root)
-        drop_privileges(identity)
     except OSError as error:
         return [f"cannot make {root} the root: {error.strerror}"]
-    except PrivilegeError as error:
+    try:
+        drop_privileges(identity)
+    except (OSError, PrivilegeError) as error:
         return [f"cannot become user {identity.user_name}: {error}"]
     findings = [(path, purpose, explain_unreadable(path, want="read")) for path, purpose in paths]
     findings += [(path, purpose, explain_unreadable(path, want="execute")) for path, purpose in executables]

@@ -196,6 +196,20 @@ def test_check_reports_a_drop_that_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "EAGAIN" in message
 
 
+@needs_root
+def test_check_reports_groups_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails while the child becomes the user is not said of a root directory that nobody asked for."""
+
+    def refuse() -> list[int]:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "getgroups", refuse)
+
+    (message,) = check_readable_as(nobody(), [("/", "root")])
+
+    assert message.startswith("cannot become user nobody: ")
+
+
 @pytest.mark.parametrize(
     ("end", "word"),
     [
