@@ -30,6 +30,7 @@ def application(environ, start_response):
         pwd.getpwuid(os.getuid()).pw_name,
         environ["REMOTE_ADDR"],
         environ["wsgi.url_scheme"],
+        environ["SERVER_PORT"],
         os.path.basename(__file__),
     ]
     return ["\\n".join(facts).encode()]
@@ -98,10 +99,20 @@ def test_hosts_that_share_a_group(public: Public) -> None:
 
 @pytest.mark.parametrize("name", ["behind-nginx.conf", "behind-haproxy.conf"])
 def test_behind_a_proxy(public: Public, name: str) -> None:
-    """The proxy is believed, so the client's address and scheme are those that it tells."""
+    """The proxy is believed, so the client's address, scheme and port are those that it tells."""
     with sample(public, name, "/srv/site/site.wsgi") as site:
-        told = report(site, "/", "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https")
-        assert told == ["site", pwd.getpwnam("nobody").pw_name, "192.0.2.7", "https", "site.wsgi"]
+        told = report(site, "/", "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https", "X-Forwarded-Port: 443")
+        assert told == ["site", pwd.getpwnam("nobody").pw_name, "192.0.2.7", "https", "443", "site.wsgi"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("behind-nginx.conf", "nginx-site.conf"), ("behind-haproxy.conf", "haproxy.cfg")]
+)
+def test_what_is_believed_is_what_the_proxy_sets(ours: str, theirs: str) -> None:
+    """A header that is believed and not set would be the client's own."""
+    (believed,) = re.findall(r"^WSGITrustedProxyHeaders (.*)$", (CONF / ours).read_text("utf-8"), re.M)
+    told = re.findall(r"set[-_]header (X-Forwarded-\w+) ", (CONF / theirs).read_text("utf-8"))
+    assert believed.split() == told
 
 
 def test_questions_of_haproxy_are_not_logged(public: Public) -> None:
@@ -134,4 +145,4 @@ def test_a_django_project(public: Public) -> None:
 def test_every_option(public: Public) -> None:
     """With each at its default the script is served."""
     with sample(public, "every-option.conf", "/srv/app/app.wsgi") as site:
-        assert report(site, "/")[4] == "app.wsgi"
+        assert report(site, "/")[-1] == "app.wsgi"
