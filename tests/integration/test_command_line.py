@@ -230,6 +230,14 @@ def test_root_is_warned_once() -> None:
         assert server.log().count("started as root without --user") == 1
 
 
+def test_a_configuration_that_is_given_as_a_script_is_noticed(tmp_path: Path) -> None:
+    """A script may have any name, so it is served; whoever left out --config reads what is missing."""
+    script = tmp_path / "site.conf"
+    script.write_text("Listen 8000\n", "ascii")
+    with started(*SERVE, str(script), "--port", "0") as server:
+        assert f"write serve --config {script}" in server.log()
+
+
 def test_the_command_is_installed() -> None:
     """The script `pydaemonwsgi` does what `python -m pydaemonwsgi` does."""
     command = Path(sys.executable).parent / "pydaemonwsgi"

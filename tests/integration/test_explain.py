@@ -102,6 +102,12 @@ def test_explain_takes_the_client_and_the_method(site: str) -> None:
     assert "Require ip 10.0.0.0/8: granted" in result.stdout
 
 
+def test_explain_takes_a_url_as_a_browser_shows_it(site: str) -> None:
+    """Its fragment is the browser's own: no server sees it."""
+    result = run("explain", site, "http://www.site.com:8000/a.txt#part")
+    assert (result.returncode, result.stdout) == (0, run("explain", site, "http://www.site.com:8000/a.txt").stdout)
+
+
 def test_explain_gives_programs_the_same_as_json(site: str) -> None:
     content = json.loads(run("explain", "--json", site, "/a.txt").stdout)
     assert content["answer"] == "Static"
@@ -117,6 +123,8 @@ def test_explain_gives_programs_the_same_as_json(site: str) -> None:
         (("/x/../..",), "the path climbs above the root"),
         (("/", "-H", "Accept"), "has no colon"),
         (("/", "--fast"), "'--fast' is not known"),
+        (("/", "--from", "10.1.2"), "--from: '10.1.2' is no IP address"),
+        (("/", "--to", "localhost"), "--to: 'localhost' is no IP address"),
         ((), "pydaemonwsgi: explain: the following arguments are required: URL; "),
     ],
 )

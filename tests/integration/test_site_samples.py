@@ -110,7 +110,7 @@ def test_behind_a_proxy(public: Public, name: str) -> None:
 )
 def test_what_is_believed_is_what_the_proxy_sets(ours: str, theirs: str) -> None:
     """A header that is believed and not set would be the client's own."""
-    (believed,) = re.findall(r"^WSGITrustedProxyHeaders (.*)$", (CONF / ours).read_text("utf-8"), re.M)
+    (believed,) = re.findall(r"^WSGITrustedProxyHeaders (.*)$", (CONF / ours).read_text("utf-8"), re.MULTILINE)
     told = re.findall(r"set[-_]header (X-Forwarded-\w+) ", (CONF / theirs).read_text("utf-8"))
     assert believed.split() == told
 

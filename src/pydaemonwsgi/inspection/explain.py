@@ -1,6 +1,7 @@
 """`pydaemonwsgi explain FILE URL`: what the server would do with a request, step by step. Shell."""
 
 import argparse
+import ipaddress
 import json
 import os
 import time
@@ -77,8 +78,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _facts(given: argparse.Namespace, server: Server) -> Facts:
-    # What a browser would escape may be typed as it is.
-    url = quote(given.url, safe="/:?#[]@!$&'()*+,;=%~-._")
+    # What a browser would escape may be typed as it is; what it keeps to itself, it keeps.
+    url = quote(given.url.partition("#")[0], safe="/:?[]@!$&'()*+,;=%~-._")
     scheme = "http"
     if url.lower().startswith("https://"):
         # There is no TLS here; whoever ends it in front of the server asks the same in http.
@@ -94,6 +95,10 @@ def _facts(given: argparse.Namespace, server: Server) -> Facts:
         name, port_text = split_host(authority)
     except HttpError as error:
         raise ConfigurationError(f"explain: {given.url}: {error.reason}: the server answers {error.status}") from error
+    for flag, address in (("--from", given.client), ("--to", given.server)):
+        # Whoever comes by a Unix socket has none.
+        if address and not _is_address(address):
+            raise ConfigurationError(f"explain: {flag}: {address!r} is no IP address; give one such as 192.0.2.1")
     path, mark, query = target_text.partition("?")
     headers = {"host": authority.decode("ascii")}
     for line in given.header:
@@ -118,6 +123,14 @@ def _facts(given: argparse.Namespace, server: Server) -> Facts:
         scheme=scheme,
         now=time.time(),
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _first_name(server: Server) -> str:

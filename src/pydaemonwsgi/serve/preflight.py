@@ -204,9 +204,8 @@ def _module_files(script: ScriptSpec, options: ServeOptions, directory: str) -> 
     """
     if script.module is None or options.chroot is not None:
         return []
-    places: list[str] | None = [directory, *(os.path.abspath(entry) for entry in options.python_path)]
-    if options.python_home is None:
-        places += sys.path
+    ours = sys.path if options.python_home is None else []
+    places: list[str] | None = [directory, *(os.path.abspath(entry) for entry in options.python_path), *ours]
     files = []
     parts = script.module.split(".")
     for count in range(1, len(parts) + 1):

@@ -74,6 +74,11 @@ def _warnings(options: ServeOptions, checked: Checked) -> list[str]:
             for name in ("telemetry_interval", "telemetry_options")
             if getattr(options, name) != OPTIONS[name].default
         ]
+    if checked.script.path is not None and checked.script.path.endswith(".conf"):
+        texts.append(
+            f"{options.script} is loaded as a Python script; if it is a configuration, "
+            f"write serve --config {options.script}"
+        )
     texts += [f"--python-path {entry} is not a directory" for entry in options.python_path if not os.path.isdir(entry)]
     if identity is not None and identity.uid != os.geteuid() and options.chroot is None:
         entries = [os.path.abspath(entry) for entry in options.python_path if os.path.isdir(entry)]
