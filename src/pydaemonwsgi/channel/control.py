@@ -56,6 +56,7 @@ class Word(Enum):
     DRAIN = "drain"  # a successor has your place: finish what you have; who is stuck is not waited for
     DUMP = "dump"  # write the stacks of all threads into the memory that travels as descriptor
     KEEP = "keep"  # these versions of scripts do not load: go on with the code you have
+    SURVEYED = "surveyed"  # it is in the memory that travels as descriptors: mine, and the front's if it has answered
     OPEN = "open"  # open a sub-interpreter: its control connection, scoreboard and orders travel as descriptors
     LOAD = "load"  # load these scripts too before you serve: the first message to every daemon process
     # daemon process, or an interpreter of it -> supervisor
@@ -66,6 +67,7 @@ class Word(Enum):
     DUMPED = "dumped"  # the stacks are written
     OPENED = "opened"  # I am the interpreter; a signal to this thread has the stacks of my threads written
     RETIRE = "retire"  # I should be replaced, for this reason
+    SURVEY = "survey"  # tell me what all processes of the server do
     # supervisor -> front and daemon process
     LOGS = "logs"  # opened anew, as descriptors: put each in the place of the descriptor of this number
     # supervisor -> preload parent, beside KEEP
@@ -117,6 +119,8 @@ _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.KEPT: {},
     Word.DUMPED: {"token": int},
     Word.RETIRE: {"reason": str},
+    Word.SURVEY: {"token": int},
+    Word.SURVEYED: {"token": int},
     Word.LOGS: {"logs": _LIST},
     Word.FORK: {"process": int},
     Word.UNFORKED: {"process": int, "error": str},

@@ -228,6 +228,11 @@ class GroupOptions:
         heading="Resources",
         unset="Python's, 5ms",
     )
+    server_metrics: bool = option(
+        False,
+        "Let the application ask what every process of the server does, and for whom: mod_wsgi.server_metrics().",
+        heading="Control",
+    )
     reload_on_changes: bool = option(
         False, "Load the application anew when any module of it has changed.", heading="Reloading"
     )

@@ -63,6 +63,8 @@ def _group(group: GroupDraft, server: Server, host: Host) -> ProcessGroup:
     if "python_home" not in written and server.python.home is not None:
         written["python_home"] = server.python.home
     written.setdefault("slow_requests", server.slow_requests)
+    if server.server_metrics:
+        written["server_metrics"] = True
     levels = dict(host.log_levels)
     is_scoped = group.host is not None
     return ProcessGroup(

@@ -6,6 +6,7 @@ import os
 import sys
 
 from pydaemonwsgi.daemon.events import Events
+from pydaemonwsgi.daemon.inquiry import Inquiry
 from pydaemonwsgi.daemon.module import install_modules
 from pydaemonwsgi.daemon.output import forbid_streams, install_logging, install_standard_streams
 from pydaemonwsgi.daemon.requests import RunningRequests
@@ -17,7 +18,9 @@ __all__ = ["prepare_python", "restore_standard_descriptors"]
 logger = logging.getLogger(__name__)
 
 
-def prepare_python(settings: DaemonSettings, label: str, events: Events, requests: RunningRequests) -> None:
+def prepare_python(
+    settings: DaemonSettings, label: str, events: Events, requests: RunningRequests, inquiry: Inquiry
+) -> None:
     """Make this interpreter the one that mod_wsgi would give an application; called before the script is loaded.
 
     Args:
@@ -25,6 +28,7 @@ def prepare_python(settings: DaemonSettings, label: str, events: Events, request
         label: what names the process in the error log.
         events: takes the application's subscriptions.
         requests: knows what is running.
+        inquiry: asks about the whole server.
     """
     install_standard_streams(label)
     install_logging()
@@ -49,6 +53,7 @@ def prepare_python(settings: DaemonSettings, label: str, events: Events, request
         threads=settings.threads,
         events=events,
         requests=requests,
+        inquiry=inquiry,
     )
 
 

@@ -7,6 +7,7 @@ from pydaemonwsgi.daemon.applications import Applications
 from pydaemonwsgi.daemon.becoming import label_of
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.events import Events
+from pydaemonwsgi.daemon.inquiry import Inquiry
 from pydaemonwsgi.daemon.interpreter import prepare_python
 from pydaemonwsgi.daemon.module import tell_application_group
 from pydaemonwsgi.daemon.ownership import Owner
@@ -27,18 +28,21 @@ class Workplace:
         reloading: knows when they are out of date.
         events: of the module `mod_wsgi`.
         requests: of the module `mod_wsgi`.
+        inquiry: of the module `mod_wsgi`.
     """
 
     applications: Applications
     reloading: Reloading
     events: Events
     requests: RunningRequests
+    inquiry: Inquiry
 
 
 def prepare(settings: DaemonSettings) -> Workplace:
     """Make this interpreter the one that the settings describe; nothing of the application runs yet."""
     events, requests = Events(), RunningRequests()
-    prepare_python(settings, label_of(settings), events, requests)
+    inquiry = Inquiry(permitted=settings.server_metrics)
+    prepare_python(settings, label_of(settings), events, requests, inquiry)
     default = None
     if settings.script is not None or settings.module is not None:
         default = Target(settings.script, settings.module, settings.callable_object)
@@ -52,7 +56,7 @@ def prepare(settings: DaemonSettings) -> Workplace:
     )
     if settings.application_group is None:
         applications.on_first = tell_application_group
-    return Workplace(applications, Reloading(applications), events, requests)
+    return Workplace(applications, Reloading(applications), events, requests, inquiry)
 
 
 def load(

@@ -39,7 +39,7 @@ from pydaemonwsgi.daemon.telemetry import telemetry_for
 from pydaemonwsgi.daemon.timekeeper import Timekeeper
 from pydaemonwsgi.daemon.timers import Limits, Timers, request_limit
 from pydaemonwsgi.daemon.waker import Waker
-from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
+from pydaemonwsgi.metrics.scoreboard import ExtendedScoreboard, Scoreboard, scoreboard_size
 from pydaemonwsgi.system.memory import map_shared
 from pydaemonwsgi.system.processes import die_with_parent
 from pydaemonwsgi.vocabulary import StartFailure
@@ -150,7 +150,10 @@ def attend(
         ledger: what the interpreters of the process count together; None where there is but one.
         limit: requests of the process after which it asks to be replaced, 0 for never; None for its own.
     """
-    scoreboard = Scoreboard(map_shared(board, scoreboard_size(settings.threads)), settings.threads)
+    memory = map_shared(board, scoreboard_size(settings.threads))
+    scoreboard = Scoreboard(memory, settings.threads)
+    if settings.extended_status:
+        scoreboard = ExtendedScoreboard(memory, settings.threads, time.time)
     os.close(board)
     applications, reloading, events = workplace.applications, workplace.reloading, workplace.events
     retirement = Retirement(supervisor)
@@ -190,6 +193,7 @@ def attend(
         timekeeper,
         scoreboard.heartbeat,
         events,
+        workplace.inquiry,
         hosting,
         telemetry,
     )
@@ -202,6 +206,7 @@ def attend(
     def become_stranger() -> None:
         # A process that the application forked has its parent's channel and control connection, and must use neither.
         pool.note_fork()
+        workplace.inquiry.disconnect()
         supervisor.close()
 
     signals.watch_forks(become_stranger)
@@ -211,7 +216,11 @@ def attend(
     applications.on_loaded = lambda target: supervisor.say(
         Word.SCRIPT, path=target.text, callable_object=target.callable_object
     )
-    status = monitor.run()
+    workplace.inquiry.connect(supervisor)
+    try:
+        status = monitor.run()
+    finally:
+        workplace.inquiry.disconnect()  # threads of the application may go on for a while
     if telemetry is not None:
         telemetry.stopped(status)
     return status

@@ -6,6 +6,7 @@ import types
 from pydaemonwsgi.daemon.environ import APACHE_VERSION, MOD_WSGI_VERSION
 from pydaemonwsgi.daemon.events import Events
 from pydaemonwsgi.daemon.file_wrapper import FileWrapper
+from pydaemonwsgi.daemon.inquiry import Inquiry
 from pydaemonwsgi.daemon.interruption import RequestTimeout
 from pydaemonwsgi.daemon.log_handler import LogHandler
 from pydaemonwsgi.daemon.recorder import Recorder
@@ -15,7 +16,14 @@ __all__ = ["install_modules", "tell_application_group"]
 
 
 def install_modules(
-    *, group: str, application_group: str, processes: int, threads: int, events: Events, requests: RunningRequests
+    *,
+    group: str,
+    application_group: str,
+    processes: int,
+    threads: int,
+    events: Events,
+    requests: RunningRequests,
+    inquiry: Inquiry,
 ) -> None:
     """Put the modules into `sys.modules`; a package `mod_wsgi` from pip stays reachable below it.
 
@@ -26,6 +34,7 @@ def install_modules(
         threads: worker threads of each.
         events: takes the application's subscriptions.
         requests: knows what is running.
+        inquiry: asks about the whole server.
     """
     recorder = Recorder(events, requests, threads)
     mod_wsgi = types.ModuleType("mod_wsgi", "What the server says about itself.")
@@ -41,7 +50,7 @@ def install_modules(
         start_recording_metrics=recorder.start_recording_metrics,
         request_metrics=recorder.request_metrics,
         process_metrics=recorder.process_metrics,
-        server_metrics=recorder.server_metrics,
+        server_metrics=inquiry.server_metrics,
         subscribe_events=events.subscribe_events,
         subscribe_shutdown=events.subscribe_shutdown,
         subscribe_signals=events.subscribe_signals,

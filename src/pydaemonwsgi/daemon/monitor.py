@@ -16,6 +16,7 @@ from pydaemonwsgi.channel.frames import RejectReason
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.daemon.events import Events, SignalDispatcher
 from pydaemonwsgi.daemon.hosting import Hosting
+from pydaemonwsgi.daemon.inquiry import Inquiry
 from pydaemonwsgi.daemon.link import Link
 from pydaemonwsgi.daemon.pool import Pool
 from pydaemonwsgi.daemon.pool_watch import PoolWatch
@@ -59,6 +60,7 @@ class Monitor:
         timekeeper: keeps the timers.
         heartbeat: our sign of life.
         events: knows who wants to hear of signals and of our end.
+        inquiry: is told what it has asked about the whole server.
         hosting: has the sub-interpreters of the process; None where there can be none.
         telemetry: tells the collector; None where there is none.
     """
@@ -75,6 +77,7 @@ class Monitor:
         timekeeper: Timekeeper,
         heartbeat: Heartbeat,
         events: Events,
+        inquiry: Inquiry,
         hosting: Hosting | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
@@ -89,6 +92,7 @@ class Monitor:
         self._timekeeper = timekeeper
         self._heartbeat = heartbeat
         self._events = events
+        self._inquiry = inquiry
         self._hosting = hosting
         self._telemetry = telemetry
         self._dispatcher = SignalDispatcher(events)
@@ -220,6 +224,8 @@ class Monitor:
             self._dump(message.number("token"), descriptors)
         elif message.word is Word.OPEN and self._hosting is not None:
             self._hosting.open(descriptors)
+        elif message.word is Word.SURVEYED:
+            self._inquiry.take(message.number("token"), descriptors)
         elif message.word is Word.LOGS:
             self._take_log(descriptors)
         elif message.word is Word.STOP:

@@ -87,9 +87,6 @@ class Recorder:
             "threads": [{"thread_id": slot + 1, "request_count": count} for slot, count in enumerate(ended)],
         }
 
-    def server_metrics(self) -> None:
-        """Return None, as mod_wsgi does unless it is switched on: there is no scoreboard of httpd here."""
-
     def _take(self, payload: dict[str, Any]) -> None:
         with self._lock:
             self._sample.add(payload)

@@ -51,6 +51,8 @@ class DaemonSettings:
         umask: file mode creation mask, or None to keep the supervisor's.
         reloading: whether a changed script replaces the process.
         reload_on_changes: whether every imported module is watched too.
+        server_metrics: whether the application may ask what all processes of the server do.
+        extended_status: whether each thread's requests are counted, because some process of the server may ask.
         debug: whether error pages show tracebacks, and a script that does not load replaces one that did.
         request_timeout: seconds that a request may run; 0 for any time.
         compat_request_timeout: `log` to scale it by 1 + ln(threads), as mod_wsgi does; else `exact`.
@@ -141,3 +143,5 @@ class DaemonSettings:
     restrict_signal: bool = True
     slow_requests: float = 0.0
     telemetry: TelemetrySettings | None = None
+    server_metrics: bool = False
+    extended_status: bool = False

@@ -20,6 +20,8 @@ __all__ = ["encode_report", "report"]
 
 # Bytes of a URL that are told.
 _LONGEST_TARGET: Final = 500
+# Bytes of a host's name, which may be the client's word.
+_LONGEST_NAME: Final = 255
 _ACTIVITIES: Final = {State.HEAD: "idle", State.BODY: "receiving", State.ANSWER: "answering"}
 
 
@@ -108,10 +110,27 @@ def _row(exchange: Exchange, phase: str, now: float, channel: "Channel | None" =
         "group": exchange.route.group.name,
         "age": max(0.0, now - exchange.request_start),
         "phase": phase,
+        "process": channel.process if channel is not None else None,
+        "stream": exchange.stream,
         "pid": channel.pid if channel is not None else None,
         "thread": None,
         "running": None,
         "client": exchange.client.peer if exchange.client is not None else None,
         "method": exchange.head.method.decode("latin-1"),
         "url": exchange.head.target[:_LONGEST_TARGET].decode("latin-1"),
+        "protocol": f"HTTP/1.{exchange.head.minor}",
+        "host": _host(exchange),
     }
+
+
+def _host(exchange: Exchange) -> str:
+    """Return the host that a request is for, by the configured name or else the client's, and the port it came by."""
+    variables: dict[bytes, bytes] = {}
+    for encoded in (exchange.connection, exchange.environ):
+        pieces = encoded.split(b"\0")
+        variables.update(zip(pieces[::2], pieces[1::2], strict=False))
+    decision = exchange.route.decision
+    name = None if decision is None else decision.common.site.host.server_name
+    name = name or variables.get(b"SERVER_NAME", b"")[:_LONGEST_NAME].decode("latin-1")
+    port = variables.get(b"mod_wsgi.listener_port") or variables.get(b"SERVER_PORT", b"")
+    return f"{name}:{port.decode('latin-1')}"

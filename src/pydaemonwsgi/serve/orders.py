@@ -92,6 +92,7 @@ def daemon_settings(options: ServeOptions, checked: Checked, model: Server) -> "
         python=PythonSettings(home=_inside(options.python_home, options, "--python-home")),
         telemetry=telemetry_settings(model, options.chroot),
         log_level=options.log_level,
+        extended_status=options.server_metrics,
     )
 
 
@@ -131,6 +132,8 @@ def settings_of_group(
         ),
         destroy_interpreter=python.destroy_interpreter,
         telemetry=telemetry_settings(server, options.chroot),
+        # Whoever may ask is told of the threads of every group.
+        extended_status=any(other.options.server_metrics for other in server.groups),
         log_level=group.log_level or levels.get("wsgi") or levels.get("") or "info",
     )
 

@@ -79,6 +79,7 @@ def _plan_of(group: GroupBlueprint, error_log: int, process_group: str = "") -> 
         cpu_time=max(cpu_limits(options.cpu_time_limit, options.shutdown_timeout)),
         run_parent=run_parent,
         error_log=error_log,
+        server_metrics=options.server_metrics,
         process_group=process_group,
         application_group=settings.application_group,
     )

@@ -1,16 +1,26 @@
-"""What children have been asked to do and have not yet said that it is done. Sans-I/O."""
+"""What children have been asked to do and have not yet said that it is done; and what they ask. Sans-I/O."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydaemonwsgi.supervisor.children import Child
 
 __all__ = ["Errands"]
 
 
 class Errands:
-    """Tokens for questions to children: a late answer to an old question is no answer to a new one."""
+    """Tokens for questions to children: a late answer to an old question is no answer to a new one.
 
-    __slots__ = ("_last", "_open")
+    Attributes:
+        surveys: the children that want to know what all processes do, each with the token of its last question.
+    """
+
+    __slots__ = ("_last", "_open", "surveys")
 
     def __init__(self) -> None:
         self._last = 0
         self._open: set[int] = set()
+        self.surveys: dict[Child, int] = {}
 
     def begin(self) -> int:
         """Return the token of a new errand."""

@@ -70,23 +70,24 @@ class Fleet:
     # -- what there is
 
     @property
-    def _every(self) -> list[ProcessGroup]:
+    def every(self) -> list[ProcessGroup]:
+        """All groups that have processes, those that are to leave as well."""
         return [*self.groups, *self._leaving]
 
     @property
     def children(self) -> list[Child]:
         """The living children of every group."""
-        return [child for group in self._every for child in group.children]
+        return [child for group in self.every for child in group.children]
 
     @property
     def scoreboards(self) -> list[Scoreboard]:
         """Those of the living daemon processes."""
-        return [one.scoreboard for group in self._every for one in group.served_by]
+        return [one.scoreboard for group in self.every for one in group.served_by]
 
     @property
     def ended_before(self) -> int:
         """Requests ended by processes that are gone."""
-        return self._ended_before + self._divisions.ended_before + sum(group.ended_before for group in self._every)
+        return self._ended_before + self._divisions.ended_before + sum(group.ended_before for group in self.every)
 
     @property
     def loaded(self) -> bool:
@@ -126,13 +127,13 @@ class Fleet:
             group.end()
             self._ended_before += group.ended_before
             self._leaving.remove(group)
-        for group in self._every:
+        for group in self.every:
             group.carry_out()
         self._divisions.carry_out()
 
     def next_deadline(self, now: float) -> float | None:
         """Return the monotonic time at which `carry_out` has something to do without any event, or None."""
-        times = [group.next_deadline(now) for group in self._every]
+        times = [group.next_deadline(now) for group in self.every]
         return min((at for at in times if at is not None), default=None)
 
     # -- what is asked of it
@@ -149,23 +150,23 @@ class Fleet:
 
     def drain(self) -> None:
         """Have the requests that are stuck given up: the server stops."""
-        for group in self._every:
+        for group in self.every:
             group.drain()
 
     def stop(self) -> None:
         """Stop every process; no other is started."""
         now = time.monotonic()
-        for group in self._every:
+        for group in self.every:
             group.planner.stop(now)
 
     def end(self) -> None:
         """The supervisor ends: say what there is to say."""
-        for group in self._every:
+        for group in self.every:
             group.end()
 
     def give_logs(self, descriptors: Mapping[int, int]) -> None:
         """Have every process take the error log that has been opened anew in the place of its own."""
-        for group in self._every:
+        for group in self.every:
             # The log of a group that leaves may be closed here, and its number another log's.
             is_known = group not in self._leaving or group.plan.error_log == SERVER_ERROR_LOG
             if is_known and group.plan.error_log in descriptors:
@@ -235,18 +236,18 @@ class Fleet:
 
         The arguments are those of `ProcessGroup.reap`.
         """
-        return next((group for group in self._every if group.reap(pid, status, testify)), None)
+        return next((group for group in self.every if group.reap(pid, status, testify)), None)
 
     def on_front(self) -> None:
         """A front is there that knows nothing."""
         self._divisions.on_front()
-        for group in self._every:
+        for group in self.every:
             group.planner.on_front()
 
     def on_front_lost(self) -> None:
         """The front has died, and every channel with it; the next one knows nothing of what is not wanted."""
         now = time.monotonic()
-        for group in self._every:
+        for group in self.every:
             group.planner.on_front_lost(now)
         self._drop_unwanted(self._unwanted)
 
@@ -255,13 +256,13 @@ class Fleet:
         if message.word not in _WORDS:
             return False
         if message.word is Word.LOST:
-            for group in self._every:
+            for group in self.every:
                 group.note_lost(message.number("process"), message.text("requests"))
         elif message.word is Word.UNUSED:
             self._drop_unwanted([message.text("group")])
         elif message.word is Word.DETACHED:
             number = message.number("process")
-            for group in self._every:
+            for group in self.every:
                 group.note_detached(number)
         else:
             # Also while the server stops: the front finishes what has come, and this is a part of it.

@@ -387,6 +387,13 @@ class ProcessGroup:
             self.planner.on_kept(daemon.number)
         elif message.word is Word.RETIRE:
             self.planner.on_retire(daemon.number, ShutdownReason(message.text("reason")))
+        elif message.word is Word.SURVEY:
+            self._note_survey(daemon, message)
+
+    def _note_survey(self, daemon: Daemon, message: Message) -> None:
+        """A process, or an interpreter of it, wants to know what all processes do."""
+        if self._plan.server_metrics:
+            self._errands.surveys[daemon.child] = message.number("token")
 
     def _note_loaded(self, daemon: Daemon, failed: Mapping[str, int], error: str) -> None:
         """A process has loaded its scripts but for those that `failed`, with their versions."""

@@ -310,6 +310,8 @@ class HostingProcessGroup(ProcessGroup):
             process = self.planner.processes.get(daemon.number)
             if process is not None and process.state is State.RUNNING:
                 self._front.say(Word.RESUME, process=interpreter.number)
+        elif message.word is Word.SURVEY:
+            self._note_survey(interpreter, message)
         else:
             super()._obey(daemon, message)
 

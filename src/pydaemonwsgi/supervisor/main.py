@@ -25,6 +25,7 @@ from pydaemonwsgi.supervisor.loop import turn
 from pydaemonwsgi.supervisor.plan import Plan, Renewal
 from pydaemonwsgi.supervisor.signals import SignalInbox
 from pydaemonwsgi.supervisor.succession import Succession
+from pydaemonwsgi.supervisor.surveys import Surveys
 from pydaemonwsgi.supervisor.upgrade import FOREIGN
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 
@@ -55,6 +56,7 @@ class Supervisor:
         )
         self._errands = Errands()
         self._fleet = Fleet(plan.groups, self._front, self._selector, self._errands)
+        self._surveys = Surveys(lambda: self._fleet.every, self._front, self._errands)
         self._watch = OutOfMemoryWatch.of_this_process()
         self._herald = Herald(plan.notifier, lambda: self._front.say(Word.PING))
         self._succession = Succession(
@@ -123,7 +125,7 @@ class Supervisor:
 
     def _wait(self) -> float:
         now = time.monotonic()
-        times = [self._front.next_deadline(), self._fleet.next_deadline(now)]
+        times = [self._front.next_deadline(), self._fleet.next_deadline(now), self._surveys.next_deadline()]
         if self._control is not None:
             times.append(self._control.next_deadline())
         times += [self._succession.next_deadline(), self._herald.next_deadline(), self._plan.logs.next_deadline()]
@@ -134,6 +136,7 @@ class Supervisor:
         self._front.carry_out(time.monotonic())
         self._fleet.carry_out()
         now = time.monotonic()
+        self._surveys.carry_out(now)
         if self._control is not None:
             self._control.carry_out(now)
         self._succession.carry_out(now)
@@ -181,6 +184,7 @@ class Supervisor:
                 logger.error("%s; the server goes on as it was", error)
                 self._herald.on_reloaded(in_short(str(error)))
                 return str(error)
+        self._surveys.generations.begin(time.monotonic())
         if renewal.is_new:
             self._become(renewal)
         else:

@@ -51,6 +51,7 @@ class GroupPlan:
         cpu_time: seconds on a processor at which the kernel kills a process; 0 for never.
         run_parent: be a preload parent, in the child: control connection; for a `PreloadedGroup`, which needs it.
         error_log: descriptor of the group's error log, which its processes have as descriptor 2.
+        server_metrics: whether its processes may ask what all processes of the server do.
         process_group: name of the process group; "" if it is the name that people see.
         application_group: whose processes they are, "" is the main interpreter's; None: the first's that is wanted.
         division: of the process group; None where these are not its own processes, or where it is not divided.
@@ -66,6 +67,7 @@ class GroupPlan:
     cpu_time: float = 0.0
     run_parent: Callable[[socket.socket], int] | None = None
     error_log: int = SERVER_ERROR_LOG
+    server_metrics: bool = False
     process_group: str = ""
     application_group: str | None = ""
     division: Division | None = None

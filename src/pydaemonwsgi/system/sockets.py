@@ -6,6 +6,7 @@ Standard library only: daemon processes use it too.
 import array
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 import stat
@@ -20,6 +21,7 @@ __all__ = [
     "bind_tcp",
     "bind_unix",
     "control_pair",
+    "has_unread",
     "pass_credentials",
     "receive_into_with_descriptors",
     "receive_with_descriptors",
@@ -57,6 +59,14 @@ def stream_pair(send: int = 0, receive: int = 0) -> tuple[socket.socket, socket.
 def control_pair() -> tuple[socket.socket, socket.socket]:
     """Return the two ends of a control connection: message boundaries are kept."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def has_unread(sock: socket.socket) -> bool:
+    """Whether something that was sent by a Unix socket has not been received yet."""
+    import termios  # noqa: PLC0415 - for the supervisor only, and not made for sub-interpreters
+
+    size = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+    return bool(size)
 
 
 def send_with_descriptors(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> int:

@@ -44,6 +44,8 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.SCRIPT: {"path": "/srv/a.wsgi", "callable_object": "application"},
     Word.KEPT: {},
     Word.RETIRE: {"reason": "maximum_requests"},
+    Word.SURVEY: {"token": 4},
+    Word.SURVEYED: {"token": 4},
     Word.FORK: {"process": 3},
     Word.UNFORKED: {"process": 3, "error": "Resource temporarily unavailable"},
     Word.BORN: {},

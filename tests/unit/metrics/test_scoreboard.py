@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pydaemonwsgi.metrics.scoreboard import Row, Scoreboard, scoreboard_size
+from pydaemonwsgi.metrics.scoreboard import ExtendedScoreboard, Row, Scoreboard, ThreadRecord, scoreboard_size
 from pydaemonwsgi.system.memory import create_shared, map_shared
 
 
@@ -69,6 +69,29 @@ def test_rows_show_busy_threads_only() -> None:
 
     writer.end(0, 1)
     assert reader.rows() == [Row(2, 8, 1795413601.5)]
+
+
+def test_a_record_is_there_for_each_thread() -> None:
+    """Busy or idle; when the last request began is known of an idle one too."""
+    writer, reader = make()
+    writer.begin(0, 7, 1.5)
+    writer.begin(2, 8, 2.5)
+    writer.end(0, 1)
+    ended, unused, busy = reader.records()
+    assert (ended, unused, busy) == ((0, 1.5, 0, 0.0), (0, 0.0, 0, 0.0), (8, 2.5, 0, 0.0))
+
+
+def test_an_extended_scoreboard_counts_for_each_thread() -> None:
+    """How many each has ended, and when; all that another scoreboard notes is the same."""
+    memory = memoryview(bytearray(scoreboard_size(2)))
+    writer, reader = ExtendedScoreboard(memory, 2, iter((3.0, 5.0, 6.0)).__next__), Scoreboard(memory, 2)
+    for ended, (thread, started) in enumerate(((1, 2.0), (1, 4.0), (0, 5.5)), 1):
+        writer.begin(thread, ended, started)
+        writer.end(thread, ended)
+    writer.begin(1, 4, 7.0)
+
+    assert reader.records() == [ThreadRecord(0, 5.5, 1, 6.0), ThreadRecord(4, 7.0, 2, 5.0)]
+    assert (reader.requests, reader.has_started(4), reader.rows()) == (3, True, [Row(1, 4, 7.0)])
 
 
 @given(st.integers(1, 40), st.lists(st.tuples(st.integers(0, 39), st.booleans(), st.floats(allow_nan=False))))

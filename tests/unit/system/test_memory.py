@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pydaemonwsgi.system.memory import create_shared, map_shared
+from pydaemonwsgi.system.memory import create_shared, create_unsealed, map_shared, read_text, seal
 
 SIZE = 8192
 
@@ -45,6 +45,35 @@ def test_the_size_cannot_be_changed(size: int) -> None:
         assert os.fstat(descriptor).st_size == SIZE
     finally:
         os.close(descriptor)
+
+
+def test_sealed_memory_is_only_read() -> None:
+    """Through no descriptor can anybody write to it or map it for that, and what was written is read to its end."""
+    descriptor = create_unsealed("test", SIZE)
+    os.pwrite(descriptor, b"told", 0)
+    seal(descriptor)
+    again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR)
+    try:
+        assert read_text(descriptor) == read_text(again) == b"told"
+        with pytest.raises(PermissionError):
+            os.pwrite(again, b"lies", 0)
+        with pytest.raises(PermissionError):
+            map_shared(again, SIZE)
+        with pytest.raises(PermissionError):
+            os.ftruncate(again, 0)
+    finally:
+        os.close(again)
+        os.close(descriptor)
+
+
+def test_memory_that_somebody_writes_to_is_not_sealed() -> None:
+    """It would go on to change under its readers."""
+    descriptor = create_unsealed("test", SIZE)
+    kept = map_shared(descriptor, SIZE)
+    with pytest.raises(OSError, match="busy"):
+        seal(descriptor)
+    kept[0] = 1
+    os.close(descriptor)
 
 
 def test_the_seals_cannot_be_lifted() -> None:

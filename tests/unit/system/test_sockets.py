@@ -15,6 +15,7 @@ from pydaemonwsgi.system.sockets import (
     bind_tcp,
     bind_unix,
     control_pair,
+    has_unread,
     receive_into_with_descriptors,
     receive_with_descriptors,
     send_with_descriptors,
@@ -321,3 +322,18 @@ def test_a_channel_has_the_buffers_asked_for() -> None:
         with end:
             assert end.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 16384
             assert end.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * 32768
+
+
+def test_what_has_not_been_received_is_known_to_its_sender() -> None:
+    """Until the other end takes it; a connection whose other end is closed has nothing unread."""
+    ours, theirs = control_pair()
+    with ours, theirs:
+        assert not has_unread(ours)
+        ours.send(b"one")
+        theirs.send(b"two")
+        assert has_unread(ours)
+        theirs.recv(10)
+        assert not has_unread(ours)
+        ours.send(b"three")
+        theirs.close()
+        assert not has_unread(ours)

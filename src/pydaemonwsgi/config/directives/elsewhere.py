@@ -111,10 +111,6 @@ ROWS = (
     *noted("WSGIVerboseDebugging", "LogLevel debug says more"),
     *noted("WSGIPassApacheRequest", "there is no Apache request that could be passed"),
     *noted("WSGIGroupAuthoritative", "it has no effect in mod_wsgi either"),
-    *noted(
-        "WSGIServerMetrics",
-        "mod_wsgi's telemetry is not sent",
-    ),
     # --- Refused
     *refused(
         "SSLEngine SSLCertificateFile SSLCertificateKeyFile SSLCertificateChainFile "

@@ -36,7 +36,6 @@ OTHER_DAEMON_OPTIONS = {
         "response-flush-delay": "answers are passed on as they come",
         "response-socket-timeout": "socket-timeout counts for clients",
         "python-eggs": "eggs are history; PYTHON_EGG_CACHE can be set in the script",
-        "server-metrics": "metrics are for everybody who may see them",
         "eviction-timeout": "graceful-timeout counts for every reason",
         "script-user": "scripts are not checked for their owner",
         "script-group": "scripts are not checked for their group",
@@ -162,6 +161,10 @@ def _seconds() -> ValueKind[float]:
     return ValueKind("SECONDS", "a number such as 0.005", parse, repr)
 
 
+def _server_metrics(line: Line) -> None:
+    line.draft.single["server_metrics"] = parsed(_FLAG, line.words[0])
+
+
 def _slow_requests(line: Line) -> None:
     line.draft.single["slow_requests"] = parsed(values.duration(), line.words[0])
 
@@ -259,6 +262,15 @@ ROWS = (
         "Requests that waited and ran for so long are logged; slow-requests of the group wins, 0 is none.",
         _slow_requests,
         "none",
+    ),
+    Row(
+        "WSGIServerMetrics",
+        SERVER,
+        "On|Off",
+        "Whether applications may ask what every process of the server does, and for whom "
+        "(`mod_wsgi.server_metrics()`); those of groups with server-metrics=On may in any case.",
+        _server_metrics,
+        "Off",
     ),
     Row(
         "WSGIRestrictStdin",

@@ -139,6 +139,7 @@ class Server:
         slow_requests: of groups without slow-requests; 0.0 for not at all.
         telemetry: the collector; None where nobody collects.
         telemetry_captures: what it may be told of clients (`WSGITelemetryOptions`), sorted.
+        server_metrics: whether every group has server-metrics.
         server_tokens: what the `Server` header says: `full`, `major`, `minor`, `minimal`, `os`, `prod`, `productonly`.
     """
 
@@ -157,6 +158,7 @@ class Server:
     slow_requests: float = 0.0
     telemetry: Telemetry | None = None
     telemetry_captures: tuple[str, ...] = ()
+    server_metrics: bool = False
     server_tokens: str = "prod"
 
     @property
