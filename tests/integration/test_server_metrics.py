@@ -138,7 +138,6 @@ def test_a_reload_begins_a_generation(site: SiteServer) -> None:
     wait_for(lambda: len(pids(site)) == 3, "the end of the old process")
 
 
-
 def test_processes_of_a_preload_parent_may_ask() -> None:
     """The parent, which serves nobody, is no process of the scoreboard; what it was told while it loaded is nothing."""
     options = ("--preload", "--processes", "2", "--threads", "1", "--server-metrics")
@@ -150,6 +149,8 @@ def test_processes_of_a_preload_parent_may_ask() -> None:
         wait_for(lambda: len(told("/ask")["processes"]) == 2, "both processes")
         assert {one["pid"] for one in told("/ask")["processes"]} == {process.pid for process in server.daemons()}
         assert told("/import") is None
+        [own] = [worker for one in told("/ask")["processes"] for worker in one["workers"] if worker["request"]]
+        assert own["vhost"] == f"test:{server.port}"  # without a configuration: what the client calls it
 
 
 def test_sub_interpreters_may_ask(tmp_path: Path) -> None:

@@ -392,7 +392,7 @@ class ProcessGroup:
 
     def _note_survey(self, daemon: Daemon, message: Message) -> None:
         """A process, or an interpreter of it, wants to know what all processes do."""
-        if self._plan.server_metrics:
+        if self.plan.server_metrics:
             self._errands.surveys[daemon.child] = message.number("token")
 
     def _note_loaded(self, daemon: Daemon, failed: Mapping[str, int], error: str) -> None:

@@ -1,10 +1,10 @@
 """What all processes of the server do, for those of them that may ask (`mod_wsgi.server_metrics()`). Shell.
 
-Theory of operation. A survey is the supervisor's own part, from its planners and the scoreboards, and the front's, which
-knows the clients; both are memory that nobody can write to any more when it is given away. Whoever asks hurts nobody:
+Theory of operation. A survey is the supervisor's own part, from its planners and the scoreboards, and the front's,
+which knows the clients; both are memory that nobody can write to any more when it is given away. Who asks hurts nobody:
 
     - One survey answers all that have asked before it began, and the next one begins a while later.
-    - A front that does not answer in time is left out.
+    - A front that does not answer in time is left out, and asked again only once it has read what it was asked.
     - A process that has not read what we said last is told nothing: so there is one answer on its way to each at most,
       and its connection cannot fill up.
 """
@@ -29,9 +29,11 @@ from pydaemonwsgi.system.sockets import has_unread
 
 __all__ = ["Generations", "Surveys", "describe_processes"]
 
-# Seconds from the end of one survey to the next: a page that shows one is made anew once a second at most, and a large
-# one takes the front some milliseconds.
+# Seconds from the end of one survey to the next: a page that shows one is made anew once a second at most. Thousands of
+# requests take the front some ten milliseconds; so the pause is many times as long as the survey took, up to a limit.
 _PAUSE: Final = 0.2
+_PAUSES: Final = 10
+_LONGEST_PAUSE: Final = 2.0
 # Seconds for the front to write its part.
 _FRONT_TIME: Final = 1.0
 # Bytes for it; some thousand requests. Memory that nobody writes costs nothing.
@@ -84,14 +86,18 @@ class Surveys:
         self._started = time.time()
         self._not_before = 0.0
         self._survey: _Survey | None = None
+        self._front_is_late = False
 
     def carry_out(self, now: float) -> None:
-        """Begin the survey that is asked for; finish the one that is underway, if it is complete or its time is over."""
+        """Begin the survey that is asked for; finish the one underway, if it is complete or its time is over."""
         if self._survey is None and self._errands.surveys and now >= self._not_before:
             self._begin(now)
         if self._survey is not None and (self._survey.is_complete or now >= self._survey.until):
             survey, self._survey = self._survey, None
-            self._not_before = now + _PAUSE
+            took = now - survey.began
+            self._not_before = now + max(_PAUSE, min(_PAUSES * took, _LONGEST_PAUSE))
+            if survey.asked:
+                self._front_is_late = survey.front_is_late
             survey.tell(self._report())
 
     def _begin(self, now: float) -> None:
@@ -101,8 +107,10 @@ class Surveys:
         self._errands.surveys = {
             child: token for child, token in surveys.items() if child not in able and child.control.fileno() >= 0
         }
+        child = self._front.child
+        asks_front = self._front.ready and child is not None and not (self._front_is_late and has_unread(child.control))
         if able:
-            self._survey = _Survey(able, self._front, self._errands, now + _FRONT_TIME)
+            self._survey = _Survey(able, self._front if asks_front else None, self._errands, now)
         else:
             self._not_before = now + _PAUSE
 
@@ -123,26 +131,34 @@ class Surveys:
 class _Survey:
     """One survey: asks the front, then tells those that have asked."""
 
-    def __init__(self, asking: dict[Child, int], front: Front, errands: Errands, until: float) -> None:
-        self.until = until
+    def __init__(self, asking: dict[Child, int], front: Front | None, errands: Errands, now: float) -> None:
+        self.began = now
+        self.until = now + _FRONT_TIME
         self._asking = asking
         self._errands = errands
         self._token = errands.begin()
         self._memory = -1
-        try:
-            self._memory = create_unsealed("requests", _FRONT_SIZE)
-            self._asked = front.ready and front.say(Word.REPORT, (self._memory,), token=self._token, requests=True)
-        except OSError:
-            self._asked = False  # out of descriptors; what the front knows is left out
+        self.asked = False
+        if front is not None:
+            try:
+                self._memory = create_unsealed("requests", _FRONT_SIZE)
+                self.asked = front.say(Word.REPORT, (self._memory,), token=self._token, requests=True)
+            except OSError:
+                pass  # out of descriptors; what the front knows is left out
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is waited for."""
-        return not self._asked or not self._errands.is_open(self._token)
+        return not self.front_is_late
+
+    @property
+    def front_is_late(self) -> bool:
+        """Whether the front has been asked and has not answered."""
+        return self.asked and self._errands.is_open(self._token)
 
     def tell(self, report: dict[str, Any]) -> None:
         """Send everything to everybody."""
-        has_answered = self._asked and not self._errands.is_open(self._token)
+        has_answered = self.asked and not self._errands.is_open(self._token)
         self._errands.abandon(self._token)
         memories = []
         try:
@@ -204,13 +220,13 @@ def _describe(
         "generation": generations.of(process.started),
         "starting": process.state is State.STARTING,
         "quiescing": process.state in _LEAVING,
-        "process_group": group.process_group,
+        "process_group": group.plan.belongs_to,
         "interpreters": [
             {
                 "number": one.number,
                 "application_group": one.application_group
                 if isinstance(one, Interpreter)
-                else group.application_group or "",
+                else group.plan.application_group or "",
                 "threads": one.scoreboard.records(),
             }
             for one in interpreters

@@ -22,6 +22,8 @@ class FakeFront:
 
     def __init__(self, errands: Errands) -> None:
         self.ready = True
+        self._sock, theirs = control_pair()
+        self.child = Child(0, theirs)
         self.asked: list[tuple[int, int]] = []
         self._errands = errands
 
@@ -29,10 +31,18 @@ class FakeFront:
         assert word is Word.REPORT
         assert requests
         self.asked.append((os.dup(descriptors[0]), token))
+        self.child.say(Word.PING)
         return True
+
+    def close(self) -> None:
+        while self.asked:
+            self.answer()
+        self._sock.close()
+        self.child.close()
 
     def answer(self) -> None:
         memory, token = self.asked.pop()
+        self._sock.recv(control.MAXIMUM_MESSAGE)
         os.pwrite(memory, REPORT, 0)
         os.close(memory)
         self._errands.finish(token)
@@ -49,7 +59,7 @@ class Asker:
 
     def heard(self) -> list[tuple[int, list[bytes]]]:
         """The tokens and texts of all answers."""
-        found = []
+        found: list[tuple[int, list[bytes]]] = []
         while True:
             try:
                 data, descriptors = receive_with_descriptors(self.sock, control.MAXIMUM_MESSAGE)
@@ -85,8 +95,7 @@ def table() -> Iterator[Table]:
     for asker in (table.one, table.two):
         asker.child.close()
         asker.sock.close()
-    while table.front.asked:
-        table.front.answer()
+    table.front.close()
     assert len(os.listdir("/proc/self/fd")) == before, "every descriptor is given back"
 
 
@@ -141,6 +150,16 @@ def test_a_question_that_comes_too_late_waits_for_the_next_survey(table: Table) 
     assert table.two.heard()
 
 
+def test_a_front_that_takes_long_is_left_in_peace_longer(table: Table) -> None:
+    """Whoever asks without end takes but a small part of its time."""
+    table.ask(table.one)
+    table.surveys.carry_out(1.0)
+    table.ask(table.two)
+    table.front.answer()
+    table.surveys.carry_out(1.1)
+    assert table.surveys.next_deadline() == pytest.approx(2.1)
+
+
 def test_a_front_that_does_not_answer_is_left_out(table: Table) -> None:
     """In time; what it writes later goes nowhere."""
     table.ask(table.one)
@@ -152,6 +171,24 @@ def test_a_front_that_does_not_answer_is_left_out(table: Table) -> None:
     table.surveys.carry_out(until)
     [(_, texts)] = table.one.heard()
     assert len(texts) == 1
+
+
+def test_a_front_that_has_not_read_is_not_asked_again(table: Table) -> None:
+    """One that is stopped is not buried in questions; nobody waits for it then, until it goes on."""
+    now = 0.0
+    for _ in range(3):
+        table.ask(table.one)
+        for _ in range(10):
+            now += 1.0
+            table.surveys.carry_out(now)
+        assert len(table.one.heard()[0][1]) == 1
+    assert len(table.front.asked) == 1
+    table.front.answer()
+    table.ask(table.one)
+    table.surveys.carry_out(now + 1.0)
+    table.front.answer()
+    table.surveys.carry_out(now + 1.0)
+    assert len(table.one.heard()[0][1]) == 2
 
 
 def test_without_a_front_the_answer_comes_at_once(table: Table) -> None:
@@ -203,9 +240,7 @@ def test_a_question_outlives_what_is_still_unread(table: Table) -> None:
     assert [token for token, _ in table.one.heard()] == [3]
 
 
-@pytest.mark.parametrize(
-    ("started", "generation"), [(0.5, 0), (10.0, 1), (19.9, 1), (20.0, 2), (25.0, 2)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("started", "generation"), [(0.5, 0), (10.0, 1), (19.9, 1), (20.0, 2), (25.0, 2)], ids=str)
 def test_a_process_is_of_the_generation_in_which_it_was_started(started: float, generation: int) -> None:
     """Each reload begins one."""
     generations = Generations()
