@@ -13,6 +13,7 @@ from pydaemonwsgi.config.directives.drafts import Draft, GroupDraft, HostDraft
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.config.model import (
     Host,
+    InterpreterOptions,
     Matching,
     Position,
     ProcessGroup,
@@ -31,6 +32,7 @@ __all__ = [
     "WSGI_HANDLERS",
     "check_references",
     "finish_groups",
+    "free_threading_of",
     "groups_with_main_interpreter",
     "has_own_gil",
     "section_fits",
@@ -195,6 +197,17 @@ def _embedded_position(server: Server) -> Position | None:
 
 
 # --- Names
+
+
+def free_threading_of(server: Server, process_group: str) -> InterpreterOptions | None:
+    """The block that says whether a process group goes without a GIL (WSGIFreeThreading); None if none does."""
+    blocks = [
+        block
+        for block in server.interpreters
+        if block.process_group in {None, process_group} and block.free_threading is not None
+    ]
+    blocks.sort(key=lambda block: block.selectors)
+    return blocks[-1] if blocks else None
 
 
 def has_own_gil(server: Server, process_group: str, application_group: str) -> bool:

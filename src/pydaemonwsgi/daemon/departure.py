@@ -43,6 +43,10 @@ def arguments(python: PythonSettings, executable: str, program: str) -> list[str
         flags.append("-B")
     for warning in python.warnings:
         flags += ["-W", warning]
+    if python.free_threading is not None:
+        # Not PYTHON_GIL: the application's own children would have it too, and a Python that has a GIL for good does
+        # not start with PYTHON_GIL=0.
+        flags += ["-X", f"gil={0 if python.free_threading else 1}"]
     return [executable, *flags, program]
 
 

@@ -11,7 +11,7 @@ import psutil
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.errors import ConfigurationError, OvertimeError, PydaemonwsgiError
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity, user_id
-from pydaemonwsgi.system.interpreters import examine
+from pydaemonwsgi.system.interpreters import examine, explain_gil
 from pydaemonwsgi.system.overtime import Overtime
 from pydaemonwsgi.system.readability import check_readable_as, group_name, user_name
 from pydaemonwsgi.system.subinterpreters import explain_missing
@@ -92,6 +92,15 @@ class LocalMachine:
             return explain_missing()
         try:
             return explain_missing(examine(options.python_home, self._identity(options), os.environ).version)
+        except PydaemonwsgiError:
+            return None  # what is wrong with it is said elsewhere
+
+    def lacks_free_threading(self, options: GroupOptions) -> str | None:
+        """Why the Python of a process group cannot go without a GIL."""
+        if options.python_home is None:
+            return explain_gil(None)
+        try:
+            return explain_gil(examine(options.python_home, self._identity(options), os.environ))
         except PydaemonwsgiError:
             return None  # what is wrong with it is said elsewhere
 

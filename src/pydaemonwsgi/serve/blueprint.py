@@ -81,7 +81,8 @@ class Blueprint:
         pid_file: where the supervisor's pid is written; None for nowhere.
         access_logs: of each host, in the order of `site.hosts`; of the only host without a configuration.
         site: the configuration; None where every request goes to one script.
-        examined: the interpreters that have been looked at, and as whom.
+        examined: the interpreters that have been looked at, and as whom; with each, why it cannot go without a GIL,
+            None if it can.
         notes: what the operator may want to know.
         warnings: what the operator should read.
     """
@@ -100,7 +101,7 @@ class Blueprint:
     pid_file: str | None
     access_logs: tuple[tuple[AccessLog, ...], ...]
     site: Server | None = None
-    examined: frozenset[object] = field(default=frozenset(), compare=False)
+    examined: Mapping[object, str | None] = field(default_factory=dict, compare=False)
     notes: Sequence[str] = field(default=(), compare=False)
     warnings: Sequence[str] = field(default=(), compare=False)
 

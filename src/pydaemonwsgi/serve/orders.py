@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydaemonwsgi.config.chroot import seen_from_inside
 from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.grouping import free_threading_of
 from pydaemonwsgi.config.model import ProcessGroup, Server
 from pydaemonwsgi.config.options import OPTIONS, ServeOptions
 from pydaemonwsgi.config.values import GROUP_TITLE
@@ -97,7 +98,7 @@ def daemon_settings(options: ServeOptions, checked: Checked, model: Server) -> "
 
 
 def settings_of_group(
-    group: ProcessGroup, server: Server, directory: str, identity: Identity | None
+    group: ProcessGroup, server: Server, directory: str, identity: Identity | None, *, free_threaded: bool = False
 ) -> "DaemonSettings":
     """Return what a daemon process of a configured group has to know; its paths are as it will see them.
 
@@ -106,6 +107,7 @@ def settings_of_group(
         server: the configuration.
         directory: where the processes run.
         identity: who they become.
+        free_threaded: whether the build of its Python can go without a GIL.
 
     Raises:
         ConfigurationError: a path is outside of the chroot, or there is no such user or group.
@@ -113,6 +115,7 @@ def settings_of_group(
     from pydaemonwsgi.daemon.settings import PythonSettings  # noqa: PLC0415
 
     options = group.options
+    gil = free_threading_of(server, group.name)
     python = server.python
     levels = dict(server.main.log_levels)
     return _settings(
@@ -129,6 +132,7 @@ def settings_of_group(
             dont_write_bytecode=python.dont_write_bytecode,
             warnings=python.warnings,
             hash_seed=python.hash_seed,
+            free_threading=gil.free_threading if gil is not None and free_threaded else None,
         ),
         destroy_interpreter=python.destroy_interpreter,
         telemetry=telemetry_settings(server, options.chroot),

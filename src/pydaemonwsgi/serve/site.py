@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from pydaemonwsgi.config.client_options import ClientOptions
 from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.grouping import free_threading_of
 from pydaemonwsgi.config.model import EMBEDDED, ProcessGroup, Server
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.config.problems import Problem, Severity
@@ -18,6 +20,7 @@ from pydaemonwsgi.serve.partitions import division_of, partition_of
 from pydaemonwsgi.serve.preflight import check_interpreters, check_reach, check_root, describe, environment_of
 from pydaemonwsgi.serve.telemetry import telemetry_warnings
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity
+from pydaemonwsgi.system.interpreters import explain_gil
 
 __all__ = ["draw"]
 
@@ -40,7 +43,7 @@ def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
     path = os.path.abspath(options.config)
     loaded = read_configuration(path, options.define)
     server = loaded.required()
-    drawing = _Drawing(server, frozenset() if before is None else before.examined)
+    drawing = _Drawing(server, {} if before is None else before.examined)
     identity = drawing.front_identity()
     drawing.look_at_spool_directory()
     groups = drawing.groups()
@@ -64,7 +67,7 @@ def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
         pid_file=options.pid_file or server.pid_file,
         access_logs=tuple(host.access_logs for host in server.hosts),
         site=server,
-        examined=frozenset(drawing.examined),
+        examined=drawing.examined,
         notes=(*(str(problem) for problem in loaded.of(Severity.INFO)), *drawing.notes),
         warnings=(
             *(str(problem) for problem in loaded.of(Severity.WARNING)),
@@ -98,14 +101,15 @@ class _Drawing:
         problems: what is wrong, a line each.
         notes: what is worth knowing.
         warnings: what works, but hardly as it was meant.
-        examined: the interpreters that have been looked at, and as whom.
+        examined: the interpreters that have been looked at, and as whom; with each, why it cannot go without a GIL,
+            None if it can.
     """
 
-    def __init__(self, server: Server, examined: frozenset[object]) -> None:
+    def __init__(self, server: Server, examined: Mapping[object, str | None]) -> None:
         self._server = server
         self._is_root = os.geteuid() == 0
         self._examined_before = examined
-        self.examined: set[object] = set()
+        self.examined: dict[object, str | None] = {}
         self.problems: list[str] = []
         self._told: set[str] = set()
         self.notes: list[str] = []
@@ -164,8 +168,10 @@ class _Drawing:
         identity = self._identity(group)
         check_root(options.chroot, identity)
         directory = self._directory(group, identity)
-        self._examine(options, identity, directory)
-        settings = settings_of_group(group, self._server, directory, identity)
+        why = self._examine(options, identity, directory)
+        settings = settings_of_group(group, self._server, directory, identity, free_threaded=why is None)
+        if why is not None:
+            self._look_at_free_threading(group, why)
         division = division_of(group, self._server)
         drawn = GroupBlueprint(group.title, options, settings, (), group.error_log, division)
         # What is wrong with one of them is wrong now, not when it is wanted.
@@ -212,10 +218,23 @@ class _Drawing:
         )
         return "/"
 
-    def _examine(self, options: GroupOptions, identity: Identity | None, directory: str) -> None:
-        """Refuse an interpreter that the user cannot have; scripts out of reach are their requests' trouble."""
+    def _look_at_free_threading(self, group: ProcessGroup, why: str) -> None:
+        """Say of a group that cannot go without a GIL, if it should, that it does not."""
+        block = free_threading_of(self._server, group.name)
+        if block is not None and block.free_threading:
+            text = f"it has no effect for the process group {group.title!r}: {why}"
+            place = block.free_threading_position
+            self.warnings.append(str(Problem(Severity.WARNING, place, "WSGIFreeThreading", text)))
+
+    def _examine(self, options: GroupOptions, identity: Identity | None, directory: str) -> str | None:
+        """Return why an interpreter cannot go without a GIL; None if it can.
+
+        Raises:
+            ConfigurationError: the user cannot have it. Scripts out of reach are their requests' trouble.
+        """
         key = (options.python_home, options.chroot, identity, directory, options.application_groups)
-        if key not in self.examined | self._examined_before:
+        known = {**self._examined_before, **self.examined}
+        if key not in known:
             together = options.application_groups == INTERPRETERS
             check_reach((), identity, directory, options.chroot, imports_us=together)
             environment = None
@@ -223,4 +242,6 @@ class _Drawing:
                 environment = environment_of(options, identity)
                 self.notes += describe(environment, options)
             check_interpreters(options, environment)
-        self.examined.add(key)
+            known[key] = explain_gil(environment)
+        self.examined[key] = known[key]
+        return known[key]

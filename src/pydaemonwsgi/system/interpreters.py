@@ -11,6 +11,7 @@ import platform
 import re
 import select
 import signal
+import sysconfig
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,14 @@ from pydaemonwsgi.system.identities import Identity
 from pydaemonwsgi.system.limits import enter_root
 from pydaemonwsgi.system.readability import check_readable_as, explain_unreadable
 
-__all__ = ["OLDEST", "Environment", "environment_for", "examine", "find_interpreter"]
+__all__ = [
+    "OLDEST",
+    "Environment",
+    "environment_for",
+    "examine",
+    "explain_gil",
+    "find_interpreter",
+]
 
 # The oldest version whose syntax and library daemon processes can do with.
 OLDEST: Final = (3, 10)
@@ -65,7 +73,12 @@ for name in modules:
 found = [name for name in packages if PathFinder.find_spec(name)]
 known = package is None or package in sys.builtin_module_names
 known = known or PathFinder.find_spec(package, directories + sys.path) is not None
-os.write(3, json.dumps([missing, found, known]).encode("ascii"))
+try:
+    import sysconfig
+    free = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+except ImportError:
+    free = False
+os.write(3, json.dumps([missing, found, known, free]).encode("ascii"))
 """
 
 
@@ -78,17 +91,35 @@ class Environment:
         version: three numbers.
         packages: those of the asked ones that it has.
         has_module: whether the module that was asked for can be found.
+        free_threaded: whether its build can go without a GIL.
     """
 
     executable: str
     version: tuple[int, int, int]
     packages: frozenset[str]
     has_module: bool
+    free_threaded: bool = False
 
     @property
     def version_text(self) -> str:
         """The version as people write it."""
         return ".".join(map(str, self.version))
+
+
+def explain_gil(environment: Environment | None) -> str | None:
+    """Return why a Python cannot go without a GIL, for the user to mend; None if it can.
+
+    Args:
+        environment: another Python; None for the one that this is.
+    """
+    own = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    if own if environment is None else environment.free_threaded:
+        return None
+    version = platform.python_version() if environment is None else environment.version_text
+    return (
+        f"it runs Python {version}, which is no free-threaded build; name an environment of one (python3.13t or newer) "
+        "with python-home"
+    )
 
 
 def find_interpreter(home: str, root: str = "/") -> str:
@@ -183,7 +214,7 @@ def examine(
     if told[4] != b"cpython":
         raise _refusal(home, f"{executable} is {told[4].decode('ascii')}; daemon processes need CPython")
     try:
-        missing, found, has_module = json.loads(answer[told.end() :])
+        missing, found, has_module, free_threaded = json.loads(answer[told.end() :])
     except ValueError:
         raise _refusal(home, f"{executable} {_how_it_failed(status, answer, printed)}") from None
     if missing:
@@ -192,7 +223,7 @@ def examine(
             f"{executable} lacks of the standard library: {', '.join(missing)}; "
             "install the whole of it (Debian: the package python3, not python3-minimal)",
         )
-    return Environment(executable, version, frozenset(found), has_module)
+    return Environment(executable, version, frozenset(found), has_module, free_threaded)
 
 
 def _refusal(home: str, why: str) -> ConfigurationError:

@@ -10,6 +10,7 @@ from pydaemonwsgi.config.apache.files import FilesInMemory
 from pydaemonwsgi.config.checking.table import check
 from pydaemonwsgi.config.directives.table import DIRECTIVES
 from pydaemonwsgi.config.group_options import GroupOptions
+from pydaemonwsgi.config.grouping import free_threading_of
 from pydaemonwsgi.config.load import Loaded, load
 from pydaemonwsgi.config.model import (
     AccessList,
@@ -655,6 +656,25 @@ WSGIRestrictStdin On
     )
 
 
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        ("", None),
+        ("WSGIFreeThreading On", True),
+        ("WSGIFreeThreading Off", False),
+        ("WSGIFreeThreading On\n<WSGIInterpreterOptions process-group=g>\nWSGIFreeThreading Off", False),
+        ("<WSGIInterpreterOptions process-group=g>\nWSGIFreeThreading On", True),
+        ("<WSGIInterpreterOptions process-group=h>\nWSGIFreeThreading On", None),
+        ("<WSGIInterpreterOptions>\nWSGIFreeThreading Off\n</WSGIInterpreterOptions>\nWSGIFreeThreading On", False),
+    ],
+)
+def test_free_threading_is_said_for_process_groups(lines: str, wanted: bool | None) -> None:
+    """A block that names the group wins; then the later one, what stands in no block being the first of all."""
+    end = "\n</WSGIInterpreterOptions>" if lines.count("WSGIInterpreterOptions") == 1 else ""
+    block = free_threading_of(server_of(f"Listen 80\nWSGIDaemonProcess g\nWSGIDaemonProcess h\n{lines}{end}\n"), "g")
+    assert (None if block is None else block.free_threading) is wanted
+
+
 def test_request_read_timeout_becomes_the_fronts_options() -> None:
     clients = server_of("Listen 80\nRequestReadTimeout header=20-40,MinRate=600 body=10\n").clients
     assert (clients.header_timeout, clients.header_max_timeout, clients.header_min_rate) == (20.0, 40.0, 600)
@@ -699,6 +719,10 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         (
             "WSGIDaemonProcess a preload=On application-groups=interpreters",
             "preload= and application-groups=interpreters exclude each other",
+        ),
+        (
+            "<WSGIInterpreterOptions application-group=a>\nWSGIFreeThreading On\n</WSGIInterpreterOptions>",
+            "it is for whole processes; take application-group= out",
         ),
         ("WSGIDaemonProcess s threads=0", "write WSGIImportScript FILE process-group=s"),
         ("WSGIProcessGroup %{GLOBL}", "'%{GLOBL}' is a form that is not known"),

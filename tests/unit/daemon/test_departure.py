@@ -153,6 +153,8 @@ def test_an_environment_that_has_gone_ends_the_process(tmp_path: Path) -> None:
         (PythonSettings(optimize=1), ["-O"]),
         (PythonSettings(optimize=2, dont_write_bytecode=True), ["-OO", "-B"]),
         (PythonSettings(warnings=("a", "b")), ["-W", "a", "-W", "b"]),
+        (PythonSettings(free_threading=True), ["-X", "gil=0"]),
+        (PythonSettings(free_threading=False, optimize=1), ["-O", "-X", "gil=1"]),
     ],
 )
 def test_flags_are_those_of_the_settings(python: PythonSettings, flags: list[str]) -> None:

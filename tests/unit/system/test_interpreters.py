@@ -9,7 +9,7 @@ import pytest
 
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.system import interpreters
-from pydaemonwsgi.system.interpreters import environment_for, examine, find_interpreter
+from pydaemonwsgi.system.interpreters import environment_for, examine, explain_gil, find_interpreter
 from tests.helpers.environments import make_environment, site_packages
 
 
@@ -74,7 +74,7 @@ def test_a_silent_interpreter_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
         pytest.param("echo '3.12.1 cpython' >&3", r"does not run \(status 0\)", id="half-an-answer"),
         pytest.param("yes | head -c 300000 >&2; exit 3", r"status 3\): y$", id="says-much"),
         pytest.param(
-            "echo '3.12.1 cpython' >&3; echo '[[\"ctypes\"], [], true]' >&3",
+            "echo '3.12.1 cpython' >&3; echo '[[\"ctypes\"], [], true, false]' >&3",
             "lacks of the standard library: ctypes",
             id="no-ctypes",
         ),
@@ -85,6 +85,17 @@ def test_an_interpreter_that_does_not_answer_is_refused(tmp_path: Path, text: st
     with pytest.raises(ConfigurationError, match=words) as caught:
         examine(str(program(tmp_path, text)), None, os.environ)
     assert f"python-home {tmp_path}: {tmp_path}/bin/python " in str(caught.value)
+
+
+def test_a_free_threaded_build_is_known_by_its_own_word(environment: Path, tmp_path: Path) -> None:
+    """Every other is told of with what to do about it."""
+    home = program(tmp_path, "echo '3.13.0 cpython' >&3; echo '[[], [], true, true]' >&3")
+    free = examine(str(home), None, os.environ)
+    assert explain_gil(free) is None
+    plain = examine(str(environment), None, os.environ)
+    assert not plain.free_threaded
+    assert f"it runs Python {plain.version_text}, which is no free-threaded build; name" in (explain_gil(plain) or "")
+    assert explain_gil(None) == explain_gil(plain), "the environment is of the Python that the tests have"
 
 
 def test_a_loader_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.config.checking.machine import Machine
 from pydaemonwsgi.config.checking.row import Check, Finding
-from pydaemonwsgi.config.grouping import group_of
+from pydaemonwsgi.config.grouping import free_threading_of, group_of
 from pydaemonwsgi.config.model import ProcessGroup, Section, Server
 from pydaemonwsgi.config.options import OPTIONS
 
@@ -230,6 +230,16 @@ def _root(server: Server, machine: Machine) -> Iterator[Finding]:
             )
 
 
+def _free_threading(server: Server, machine: Machine) -> Iterator[Finding]:
+    for group in server.groups:
+        block = free_threading_of(server, group.name)
+        if block is None or not block.free_threading:
+            continue
+        if (why := machine.lacks_free_threading(group.options)) is not None:
+            text = f"it has no effect for the process group {group.title!r}: {why}"
+            yield Finding(block.free_threading_position, "WSGIFreeThreading", text)
+
+
 CHECKS = (
     Check("durations of a process group that defeat each other", _timeouts),
     Check("processes that are never killed", _keeps_hanging),
@@ -237,6 +247,7 @@ CHECKS = (
     Check("a process group that nothing goes to", _unused),
     Check("more threads than connections, or than the kernel's queue", _more_threads_than_connections),
     Check("a backlog that the kernel cuts", _backlog),
+    Check("a Python that cannot go without a GIL, where it should", _free_threading),
     Check("processes that do not fit into memory", _memory),
     Check("threads whose stacks do not fit into the limit", _virtual_memory),
     Check("applications that would run as root", _root),

@@ -44,6 +44,9 @@ class Machine(Protocol):
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         """Why the Python of a process group cannot have sub-interpreters; None if it can, or cannot be asked."""
 
+    def lacks_free_threading(self, options: GroupOptions) -> str | None:
+        """Why the Python of a process group cannot go without a GIL; None if it can, or cannot be asked."""
+
     def takes_long(self, pattern: re.Pattern[str], text: str) -> bool:
         """Whether a search for a pattern takes longer than the front lets it."""
 

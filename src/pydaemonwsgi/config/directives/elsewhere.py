@@ -105,7 +105,6 @@ ROWS = (
         "there is no socket file between the front and daemon processes",
     ),
     *noted("WSGIRestrictEmbedded", "no script ever runs in the front; embedded mode is a process group of its own"),
-    *noted("WSGIFreeThreading", "a free-threaded Python does what PYTHON_GIL says in the server's environment"),
     *noted("WSGIEnableSendfile", "wsgi.file_wrapper always uses sendfile"),
     *noted("WSGIPythonEggs", "eggs are history; PYTHON_EGG_CACHE can be set in the script"),
     *noted("WSGIVerboseDebugging", "LogLevel debug says more"),

@@ -143,6 +143,15 @@ def _interpreter(field: str, kind: ValueKind[Any]) -> Callable[[Line], None]:
     return apply
 
 
+def _free_threading(line: Line) -> None:
+    fields = line.draft.interpreter if line.place.interpreter is None else line.place.interpreter
+    if "application_group" in fields:
+        raise BadValueError(
+            "it is for whole processes; take application-group= out of the <WSGIInterpreterOptions> around it"
+        )
+    fields |= {"free_threading": parsed(_FLAG, line.words[0]), "free_threading_position": line.position}
+
+
 def _python_path(line: Line) -> None:
     if line.place.interpreter is None:
         line.warn("it counts for embedded mode only; give the process groups python-path= instead")
@@ -254,6 +263,15 @@ ROWS = (
         "application-groups=interpreters only, for processes have their own in any case.",
         _interpreter("per_interpreter_gil", _FLAG),
         "Off",
+    ),
+    Row(
+        "WSGIFreeThreading",
+        _INTERPRETER,
+        "On|Off",
+        "Whether a free-threaded Python goes without its GIL (`-X gil=0`) or with it (`-X gil=1`); any other has it. "
+        "Not in a block with application-group=.",
+        _free_threading,
+        "Python's own, or what PYTHON_GIL says",
     ),
     Row(
         "WSGISlowRequests",

@@ -81,6 +81,9 @@ class InterpreterOptions:
     Attributes:
         process_group: None is every one.
         application_group: None is every one; "" is the main interpreter.
+        free_threading: whether a free-threaded Python goes without its GIL; it is the process's, so never for an
+            application group.
+        free_threading_position: where that is written.
     """
 
     process_group: str | None = None
@@ -91,6 +94,8 @@ class InterpreterOptions:
     restrict_stdin: bool | None = None
     restrict_stdout: bool | None = None
     restrict_signal: bool | None = None
+    free_threading: bool | None = None
+    free_threading_position: Position = field(default=NOWHERE, compare=False)
     position: Position = field(default=NOWHERE, compare=False)
 
     @property

@@ -23,6 +23,7 @@ class FakeMachine:
     backlog: int | None = None
     root: bool = False
     old_python: bool = False
+    free_threaded: frozenset[str | None] = frozenset()
     strangers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     endless: frozenset[str] = frozenset()
@@ -56,6 +57,9 @@ class FakeMachine:
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         del options
         return "this Python is too old" if self.old_python else None
+
+    def lacks_free_threading(self, options: GroupOptions) -> str | None:
+        return None if options.python_home in self.free_threaded else "it has a GIL"
 
     def takes_long(self, pattern: re.Pattern[str], text: str) -> bool:
         self.searched.append(text)

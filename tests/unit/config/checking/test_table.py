@@ -403,6 +403,26 @@ def test_sub_interpreters_for_a_python_that_has_none_are_an_error() -> None:
     ]
 
 
+def test_a_python_with_a_gil_where_there_should_be_none_is_found() -> None:
+    """For each process group that has one, with the line that asks for it; Off asks for nothing."""
+    text = """\
+Listen 8080
+WSGIDaemonProcess old
+WSGIDaemonProcess new python-home=/free
+WSGIDaemonProcess off
+WSGIFreeThreading On
+<WSGIInterpreterOptions process-group=off>
+WSGIFreeThreading Off
+</WSGIInterpreterOptions>
+"""
+    found = [
+        (one.severity, one.position.line, one.text)
+        for one in check(server_of(text), FakeMachine(free_threaded=frozenset({"/free"})))
+        if one.directive == "WSGIFreeThreading"
+    ]
+    assert found == [(Severity.WARNING, 5, "it has no effect for the process group 'old': it has a GIL")]
+
+
 def test_what_runs_in_sub_interpreters_says_so() -> None:
     """For the main interpreter nothing changes."""
     text = """\
