@@ -91,7 +91,7 @@ class Telemetry:
         self._telemetry = telemetry
         self._requests = requests
         self._is_main = is_main
-        self._sender = Sender(telemetry)
+        self._sender = Sender(telemetry, silent=not is_main)
         self._sequence = 0
         self._slow = SlowRequests()
         self._recorder = Recorder(events, requests, settings.threads)

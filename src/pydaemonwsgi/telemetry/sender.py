@@ -29,13 +29,15 @@ class Sender:
 
     Args:
         settings: where to.
+        silent: whether nothing is logged: where another sender of the process says it already.
 
     Attributes:
         dropped: how many datagrams could not be sent so far.
     """
 
-    def __init__(self, settings: TelemetrySettings) -> None:
+    def __init__(self, settings: TelemetrySettings, *, silent: bool = False) -> None:
         self._settings = settings
+        self._silent = silent
         self._outage = Outage()
         self.dropped = 0
 
@@ -56,13 +58,17 @@ class Sender:
         except OSError as error:
             # The others would fail as well; and a collector that is behind shall not get the last of a batch alone.
             failure = error
+        lost = len(datagrams) - sent
+        self.dropped += lost
+        if not self._silent:
+            self._tell(now, failure, lost)
+
+    def _tell(self, now: float, failure: OSError | None, lost: int) -> None:
         settings = self._settings
         if failure is None:
             if again := self._outage.sent(now):
                 logger.info("telemetry is sent to %s again %s", settings.path, again)
             return
-        lost = len(datagrams) - sent
-        self.dropped += lost
         patience = _MOMENT if failure.errno in _FULL else 0.0
         if reason := self._outage.missed(now, explain(failure), lost, patience):
             logger.warning(

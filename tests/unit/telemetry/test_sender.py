@@ -118,3 +118,13 @@ def test_a_datagram_may_have_all_that_it_may_have(path: Path, sender: Sender) ->
     with collector(path) as sock:
         sender.send([b"x" * 65_536], 0)
         assert [len(data) for data in received(sock)] == [65_536]
+
+
+def test_a_sender_beside_another_says_nothing(path: Path, log: pytest.LogCaptureFixture) -> None:
+    """The interpreters of a process share its log; a hundred of them would say the same."""
+    silent = Sender(TelemetrySettings(str(path)), silent=True)
+    silent.send(BATCH, 0)
+    with collector(path) as sock:
+        silent.send(BATCH, 1)
+        assert received(sock) == BATCH
+    assert (silent.dropped, log.messages) == (2, [])
