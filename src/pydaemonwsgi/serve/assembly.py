@@ -83,7 +83,7 @@ class Assembly:
 
     def run_front(self, control: socket.socket, heartbeat: memoryview) -> int:
         """Be the front, in a child."""
-        # Imported in the child only: the supervisor holds no HTTP code.
+        # Imported in the child only: the supervisor runs no HTTP code. It has read it, though (`read_modules`).
         from pydaemonwsgi.front import main as front_main  # noqa: PLC0415
 
         listeners = dict(zip(self.addresses, self.sockets, strict=True))

@@ -6,6 +6,7 @@ import logging
 import os
 from typing import Final
 
+import pydaemonwsgi
 from pydaemonwsgi.config.model import NOWHERE, Position
 from pydaemonwsgi.config.options import ServeOptions
 from pydaemonwsgi.errors import PydaemonwsgiError
@@ -22,6 +23,7 @@ from pydaemonwsgi.supervisor.main import Supervisor
 from pydaemonwsgi.supervisor.plan import Plan
 from pydaemonwsgi.supervisor.upgrade import say_failed
 from pydaemonwsgi.system import descriptors
+from pydaemonwsgi.system.imports import read_modules
 from pydaemonwsgi.system.pid_file import PidFile
 from pydaemonwsgi.system.processes import directory_as_called
 
@@ -112,6 +114,8 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
             renew=None if options.config is None else assembly.renew,
         )
     )
+    # What a child imports only once it has been forked: its code is that of this server, whatever is installed by then.
+    read_modules((pydaemonwsgi.__name__,))
     # What is here now stays for ever, in every child as well: a collection there must not write to what is shared.
     gc.collect()
     gc.freeze()
