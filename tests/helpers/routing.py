@@ -65,6 +65,11 @@ class FakeFiles:
         beginning = self._resolved(path).rstrip("/") + "/"
         return sorted({name[len(beginning) :].partition("/")[0] for name in self.files if name.startswith(beginning)})
 
+    def read(self, path: str) -> bytes | None:
+        self.questions.append(f"read {path}")
+        content = self.files.get(self._resolved(path))
+        return None if content is None else content.encode()
+
 
 def server(text: str) -> Server:
     """Return the model of a configuration; its errors are the test's."""

@@ -51,6 +51,12 @@ ExpiresDefault "access plus 1 day"
     ExpiresByType text/plain "access plus 1 hour"
 </Location>
 Alias /good/files {site}/htdocs
+RewriteEngine On
+RewriteMap old txt:{site}/old.map
+RewriteRule ^/old/(.*)$ /${old:$1|none} [R]
+<Location /one-file>
+    Alias {site}/htdocs/a.txt
+</Location>
 WSGIScriptAlias /good/app {site}/app.wsgi
 Redirect /good/old http://else.test/
 <Location /sub>
@@ -68,6 +74,7 @@ def site() -> Iterator[SiteServer]:
         "secret.txt": "secret\n",
         "htdocs/a.txt": "0123456789",
         "htdocs/empty.txt": "",
+        "old.map": "one a.txt\n",
         "htdocs/sub/a.txt": "sub\n",
         "htdocs/sub/413.html": "too much\n",
         "htdocs/.hidden": "hidden\n",
@@ -127,6 +134,27 @@ def test_a_body_for_a_file_may_be_too_long(
     answer = Answer(site.exchange(head.encode()))
     assert (answer.status, answer.header("Connection")) == (status, "close")
     assert body is None or answer.body == body
+
+
+# -- where they are
+
+
+def test_a_map_is_read_again_when_it_has_changed(site: SiteServer) -> None:
+    table = site.directory / "old.map"
+
+    def location() -> str | None:
+        return site.get("/old/one").header("Location")
+
+    assert location() == "http://test/a.txt"
+    table.write_text("one b.txt\n")
+    wait_for(lambda: location() == "http://test/b.txt", "what the table says now")
+    table.unlink()
+    wait_for(lambda: location() == "http://test/none", "what holds without a table")
+    wait_for(lambda: f"{table} cannot be read: No such file or directory" in site.log(), "a word in the log")
+
+
+def test_a_location_may_be_a_file(site: SiteServer) -> None:
+    assert site.get("/one-file").body == b"0123456789"
 
 
 # -- how long they are good

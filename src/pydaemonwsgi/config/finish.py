@@ -95,7 +95,7 @@ def _host(draft: Draft, host: HostDraft, main: Host | None) -> Host:
     )
 
 
-_LISTS = frozenset({"aliases", "script_aliases", "redirects"})
+_LISTS = frozenset({"aliases", "script_aliases", "rewrite_maps", "redirects"})
 _BUILT = frozenset(
     {
         "addresses",

@@ -104,7 +104,9 @@ def _section(node: Node, place: Place, walk: Walk) -> None:
     inner: list[Section] = []
     # What is cut off before a rule is matched is the directory's name; a pattern has none.
     directory = pattern if kind is SectionKind.DIRECTORY else place.directory
-    walk(node.children, Place(place.host, settings, directory=directory, sections=inner), _CONTEXTS[kind])
+    location = pattern if kind is SectionKind.LOCATION and matching is Matching.LITERAL else None
+    inside = Place(place.host, settings, directory=directory, sections=inner, location=location)
+    walk(node.children, inside, _CONTEXTS[kind])
     section = Section(kind, matching, pattern, settings.freeze(directory), tuple(inner), node.position)
     (place.host.sections if place.sections is None else place.sections).append(section)
 

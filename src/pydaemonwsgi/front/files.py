@@ -1,6 +1,7 @@
 """The local file system, for the router's questions. Shell."""
 
 import errno
+import logging
 import os
 import stat
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from typing import Final
 from pydaemonwsgi.routing.files import FORBIDDEN, MISSING, FileFacts, FileKind
 
 __all__ = ["LocalFiles", "facts_of"]
+
+logger = logging.getLogger(__name__)
 
 # No file has a name that is too long; a token in a URL often is, and goes to the application.
 _ABSENT: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG))
@@ -57,6 +60,17 @@ class LocalFiles:
             return [name.decode("utf-8", "surrogateescape") for name in os.listdir(_encoded(path))]
         except (OSError, ValueError):
             return ()
+
+    def read(self, path: str) -> bytes | None:
+        """Return what is in a file; that it cannot be read is logged, for the configuration names it."""
+        try:
+            # Not to wait for the far side of a pipe.
+            descriptor = os.open(_encoded(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            with open(descriptor, "rb") as file:
+                return file.read() or b""
+        except OSError as error:
+            logger.error("%s cannot be read: %s", path, error.strerror)
+            return None
 
 
 def _encoded(path: str) -> bytes:

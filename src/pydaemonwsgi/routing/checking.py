@@ -23,8 +23,9 @@ from pydaemonwsgi.routing.aliases import AliasTable, RedirectTable
 from pydaemonwsgi.routing.conditions import Condition
 from pydaemonwsgi.routing.environment import EnvironmentTest
 from pydaemonwsgi.routing.headers import HeaderEdit
+from pydaemonwsgi.routing.maps import Maps, compile_maps
 from pydaemonwsgi.routing.mistakes import MistakeError
-from pydaemonwsgi.routing.rewrite import Rule
+from pydaemonwsgi.routing.rules import Rule
 from pydaemonwsgi.routing.sections import SectionTable
 from pydaemonwsgi.routing.site import Site
 
@@ -60,8 +61,9 @@ def _mistake(directive: str, compiles: Callable[[], object]) -> list[Problem]:
 
 
 def _of_host(host: Host) -> Iterator[Problem]:
-    yield from _of_rewrite(host.rewrite)
-    yield from _of_settings(host.settings)
+    maps = compile_maps(host.rewrite_maps, {})
+    yield from _of_rewrite(host.rewrite, maps)
+    yield from _of_settings(host.settings, maps)
     for alias in host.aliases:
         yield from _mistake("AliasMatch", lambda: AliasTable((alias,)))  # noqa: B023
     for script_alias in host.script_aliases:
@@ -69,20 +71,20 @@ def _of_host(host: Host) -> Iterator[Problem]:
     for redirect in host.redirects:
         yield from _mistake("RedirectMatch", lambda: RedirectTable((redirect,)))  # noqa: B023
     for section in host.sections:
-        yield from _of_section(section)
+        yield from _of_section(section, maps)
 
 
-def _of_section(section: Section) -> Iterator[Problem]:
+def _of_section(section: Section, maps: Maps) -> Iterator[Problem]:
     base = merge_settings(DEFAULT_SETTINGS, Settings())
     alone = replace(section, settings=Settings(), sections=())
     yield from _mistake(f"<{section.kind.value}>", lambda: SectionTable((alone,), base, {}))
-    yield from _of_settings(section.settings)
+    yield from _of_settings(section.settings, maps)
     for inner in section.sections:
-        yield from _of_section(inner)
+        yield from _of_section(inner, maps)
 
 
-def _of_settings(settings: Settings) -> Iterator[Problem]:
-    yield from _of_rewrite(settings.rewrite)
+def _of_settings(settings: Settings, maps: Maps) -> Iterator[Problem]:
+    yield from _of_rewrite(settings.rewrite, maps)
     for rule in settings.headers:
         name = "RequestHeader" if rule.of_request else "Header"
         yield from _mistake(name, lambda: HeaderEdit(rule))  # noqa: B023
@@ -94,11 +96,11 @@ def _of_settings(settings: Settings) -> Iterator[Problem]:
     yield from _mistake("Allow", lambda: compile_access(None, settings.access_list))
 
 
-def _of_rewrite(rewrite: Rewrite | None) -> Iterator[Problem]:
+def _of_rewrite(rewrite: Rewrite | None, maps: Maps) -> Iterator[Problem]:
     if rewrite is None or not rewrite.engine:
         return
     for rule in rewrite.rules:
         for condition in rule.conditions:
-            yield from _mistake("RewriteCond", lambda: Condition(condition))  # noqa: B023
+            yield from _mistake("RewriteCond", lambda: Condition(condition, maps))  # noqa: B023
         alone = replace(rule, conditions=())
-        yield from _mistake("RewriteRule", lambda: Rule(alone))  # noqa: B023
+        yield from _mistake("RewriteRule", lambda: Rule(alone, maps))  # noqa: B023

@@ -8,6 +8,7 @@ from pydaemonwsgi.config.model import RewriteCondition
 from pydaemonwsgi.config.patterns import compile_pattern
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.routing.files import FileFacts, FileKind
+from pydaemonwsgi.routing.maps import NO_MAPS, Maps
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.templates import RewriteState, Template
 
@@ -64,14 +65,14 @@ class Condition:
 
     __slots__ = ("_holds", "_negated", "or_next", "source", "test", "varies_by")
 
-    def __init__(self, condition: RewriteCondition) -> None:
+    def __init__(self, condition: RewriteCondition, maps: Maps = NO_MAPS) -> None:
         self.source = condition
         self.or_next = condition.or_next
         self._negated = condition.negated
         try:
             if condition.test.lower() == "expr":
                 raise ConfigurationError("RewriteCond expr: expressions (ap_expr) are not offered here")
-            self.test = Template(condition.test)
+            self.test = Template(condition.test, maps)
             # Never Host: it is a part of what a cache keeps an answer under (RFC 9111 section 4).
             names = self.test.headers if condition.varies else ()
             self.varies_by = tuple(name for name in names if name.lower() != "host")

@@ -52,3 +52,6 @@ class FileSystem(Protocol):
 
     def listdir(self, path: str) -> Sequence[str]:
         """Return the names in a directory, `()` if it cannot be read."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return what is in a file that the configuration names, None if it cannot be read."""

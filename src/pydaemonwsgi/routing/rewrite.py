@@ -9,36 +9,28 @@ E= and CO=, query, prefix, redirect: httpd's.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Final
 
-from pydaemonwsgi.config.model import Position, Rewrite, RewriteRule
-from pydaemonwsgi.config.patterns import compile_pattern, literal_beginning
-from pydaemonwsgi.errors import ConfigurationError, OvertimeError
+from pydaemonwsgi.config.model import Position, Rewrite
+from pydaemonwsgi.errors import OvertimeError
 from pydaemonwsgi.routing.conditions import Condition
-from pydaemonwsgi.routing.mistakes import MistakeError
-from pydaemonwsgi.routing.paths import absolute_prefix, escape_reference
+from pydaemonwsgi.routing.maps import NO_MAPS, Maps
+from pydaemonwsgi.routing.paths import absolute_prefix
 from pydaemonwsgi.routing.request import Request
-from pydaemonwsgi.routing.templates import RewriteState, Template
+from pydaemonwsgi.routing.rules import Rule
+from pydaemonwsgi.routing.templates import RewriteState
 
 __all__ = ["Program", "Rewritten", "compile_rewrite"]
 
-# [N] without a number; httpd's REWRITE_MAX_ROUNDS as its documentation has it.
-_ROUNDS: Final = 10000
 # A path that grows beyond this is a loop (httpd: twice LimitRequestLine).
 _LONGEST: Final = 2 * 8190
 _ENCODED_QUESTION_MARK: Final = (
     "a question mark that the client has encoded would become a separator (flag UnsafeAllow3F)"
 )
-_KNOWN_FLAGS: Final = frozenset(
-    "B BNP C CO DPI E END F G H L N NC NE NS PT QSA QSD QSL R S T UNC UNSAFEALLOW3F UNSAFEPREFIXSTAT".split()
-)
-_WRITTEN_BEGINNING: Final = re.compile(r"/[^/$%\\]+(?:/|$)|%\{(?:CONTEXT_)?DOCUMENT_ROOT\}", re.IGNORECASE)
 _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f]")
-_GONE, _FORBIDDEN = 410, 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,118 +57,6 @@ class Rewritten:
     may_be_file: bool = True
     escaped: bool = False
     reason: str = ""
-
-
-class Rule:
-    """One rule, compiled.
-
-    Raises:
-        ConfigurationError: pattern, substitution or a flag is wrong; the message begins with the place.
-    """
-
-    __slots__ = (
-        "allows_question_mark",
-        "beginning",
-        "chained",
-        "conditions",
-        "cookies",
-        "discards_path_info",
-        "ends",
-        "environment",
-        "escape",
-        "escapes_redirect",
-        "handler",
-        "is_redirect",
-        "last",
-        "may_be_file",
-        "media_type",
-        "negated",
-        "not_for_subrequests",
-        "only_status",
-        "passes_through",
-        "query_appends",
-        "query_discards",
-        "query_last",
-        "regex",
-        "rounds",
-        "search",
-        "skip",
-        "source",
-        "status",
-        "substitution",
-    )
-
-    def __init__(self, rule: RewriteRule) -> None:
-        self.source = rule
-        flags: dict[str, str] = {}
-        try:
-            for flag in rule.flags:
-                if flag.name == "P":
-                    raise ConfigurationError("RewriteRule [P]: there is no proxy here")
-                if flag.name.upper() not in _KNOWN_FLAGS:
-                    raise ConfigurationError(f"RewriteRule has no flag {flag.name}")
-                flags[flag.name.upper()] = flag.value
-            self.regex = compile_pattern(rule.pattern, ignore_case="NC" in flags)
-            self.search = self.regex.search
-            self.beginning = None if rule.negated or "NC" in flags else literal_beginning(rule.pattern)
-            self.substitution = None if rule.substitution == "-" else Template(rule.substitution)
-            self.environment = tuple(_assignment(flag.value) for flag in rule.flags if flag.name == "E")
-            self.cookies = tuple(Template(flag.value) for flag in rule.flags if flag.name == "CO")
-            self.handler = Template(flags["H"]) if "H" in flags else None
-            self.media_type = Template(flags["T"]) if "T" in flags else None
-            self.skip = int(flags.get("S") or 0)
-            self.rounds = (int(flags["N"] or _ROUNDS)) if "N" in flags else 0
-            self.status = _status(flags)
-        except ConfigurationError as error:
-            raise MistakeError(rule.position, error) from error
-        except ValueError as error:
-            raise MistakeError(rule.position, f"RewriteRule: a flag's value is no number: {error}") from error
-        self.conditions = tuple(Condition(condition) for condition in rule.conditions)
-        self.negated = rule.negated
-        self.is_redirect = "R" in flags and 300 <= self.status < 400
-        # F, G and R with an error answer at once, and substitute nothing.
-        self.only_status = 0 if self.is_redirect else self.status
-        self.last = "L" in flags or "END" in flags
-        self.ends = "END" in flags
-        self.passes_through = "PT" in flags
-        self.chained = "C" in flags
-        self.discards_path_info = "DPI" in flags
-        self.query_appends = "QSA" in flags
-        self.query_discards = "QSD" in flags
-        self.query_last = "QSL" in flags
-        self.escapes_redirect = "NE" not in flags
-        self.not_for_subrequests = "NS" in flags
-        self.allows_question_mark = "UNSAFEALLOW3F" in flags
-        # Where the client writes how the path begins, it shall not choose a directory of the machine.
-        self.may_be_file = "UNSAFEPREFIXSTAT" in flags or _WRITTEN_BEGINNING.match(rule.substitution) is not None
-        self.escape = _escape(flags)
-
-
-def _status(flags: dict[str, str]) -> int:
-    if "F" in flags:
-        return _FORBIDDEN
-    if "G" in flags:
-        return _GONE
-    if "R" not in flags:
-        return 0
-    status = int(flags["R"] or 302)
-    if not 100 <= status <= 599:
-        raise ConfigurationError(f"RewriteRule [R={status}]: this is no status")
-    return status
-
-
-def _escape(flags: dict[str, str]) -> Callable[[str], str] | None:
-    if "B" not in flags:
-        return None
-    only, plus = flags["B"], "BNP" not in flags
-    return lambda text: escape_reference(text, only=only, plus=plus)
-
-
-def _assignment(text: str) -> tuple[str, Template | None]:
-    if text.startswith("!"):
-        return text[1:], None
-    name, _, value = text.partition(":")
-    return name, Template(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,22 +98,22 @@ class Program:
             try:
                 match = self._matches(rule, state, directory_context=directory_context)
             except OvertimeError as error:
-                raise OvertimeError(_named(rule, str(error))) from error
+                raise OvertimeError(rule.named(str(error))) from error
             if match is None:
                 while rules[index - 1].chained and index < len(rules):
                     index += 1
                 continue
             if request.trace is not None:
-                request.trace.note("rewrite", _applied(rule, match), rule.source.position)
+                request.trace.note("rewrite", rule.applied(match), rule.source.position)
             problem = self._apply(rule, state, directory_context=directory_context)
             if problem:
-                return Rewritten(state.filename, problem, reason=_named(rule, _ENCODED_QUESTION_MARK))
+                return Rewritten(state.filename, problem, reason=rule.named(_ENCODED_QUESTION_MARK))
             if rule.ends:
                 request.ended = True
             if len(state.filename) > _LONGEST:
-                return Rewritten(state.filename, 500, reason=_named(rule, f"the path is longer than {_LONGEST}"))
+                return Rewritten(state.filename, 500, reason=rule.named(f"the path is longer than {_LONGEST}"))
             if rule.only_status:
-                return Rewritten(state.filename, rule.only_status, reason=_named(rule))
+                return Rewritten(state.filename, rule.only_status, reason=rule.named())
             if rule.substitution is not None:
                 changed, escapes = True, rule.escapes_redirect
                 status = rule.status or 302
@@ -246,7 +126,7 @@ class Program:
             if rule.rounds:
                 rounds += 1
                 if rounds >= rule.rounds:
-                    reason = _named(rule, "flag N of a rule has begun anew too often")
+                    reason = rule.named("flag N of a rule has begun anew too often")
                     return Rewritten(state.filename, 500, reason=reason)
                 index = 0
                 continue
@@ -257,7 +137,7 @@ class Program:
             return None
         path = state.filename
         if absolute_prefix(path):
-            redirecting = "" if last is None else _named(last)
+            redirecting = "" if last is None else last.named()
             return Rewritten(path, status, redirects=True, escapes=escapes, reason=redirecting)
         passed = rule is not None and rule.passes_through
         if request.query_is_new and request.query is not None and _CONTROLS.search(request.query):
@@ -321,6 +201,7 @@ class Program:
         path = None
         if rule.substitution is not None and not rule.only_status:
             state.escape_reference = rule.escape
+            state.has_decoded = False
             path = rule.substitution.expand(state)
             state.escape_reference = None
         for name, value in rule.environment:
@@ -336,7 +217,11 @@ class Program:
             request.content_type = rule.media_type.expand(state)
         if path is None:
             return 0
-        if "?" in path and not rule.allows_question_mark and b"%3f" in request.facts.path.lower():
+        if (
+            "?" in path
+            and not rule.allows_question_mark
+            and (state.has_decoded or b"%3f" in request.facts.path.lower())
+        ):
             # A question mark that the client had encoded may not become a separator (CVE-2024-38474).
             return 403
         if directory_context and rule.discards_path_info:
@@ -382,23 +267,6 @@ def _note_failed(state: RewriteState, rule: Rule, condition: Condition, subject:
     trace.note("rewrite", f"{text} {'!' if source.negated else ''}{source.pattern}", source.position)
 
 
-def _applied(rule: Rule, subject: str) -> str:
-    text = rule.source.substitution
-    flags = ",".join(f"{flag.name}={flag.value}" if flag.value else flag.name for flag in rule.source.flags)
-    return (
-        f"{subject!r} fits {'!' if rule.negated else ''}{rule.source.pattern} → {text}{f' [{flags}]' if flags else ''}"
-    )
-
-
-def _named(rule: Rule, problem: str = "") -> str:
-    """Return a rule as it was written and where, after what is wrong with what it does."""
-    source = rule.source
-    flags = ",".join(f"{flag.name}={flag.value}" if flag.value else flag.name for flag in source.flags)
-    written = f"RewriteRule {'!' if rule.negated else ''}{source.pattern} {source.substitution}"
-    text = f"{written}{f' [{flags}]' if flags else ''} ({source.position})"
-    return f"{problem}: {text}" if problem else text
-
-
 def _reduced(path: str, request: Request) -> str:
     """Return the path of an absolute URL that names this very host, or `path` as it is."""
     begin = absolute_prefix(path)
@@ -437,7 +305,7 @@ def _cookie(text: str, request: Request) -> str:
     return cookie
 
 
-def compile_rewrite(rewrite: Rewrite | None) -> Program | None:
+def compile_rewrite(rewrite: Rewrite | None, maps: Maps = NO_MAPS) -> Program | None:
     """Return the program of a context; None where the engine is off or no rule is there.
 
     Raises:
@@ -448,7 +316,7 @@ def compile_rewrite(rewrite: Rewrite | None) -> Program | None:
     prefix = rewrite.directory
     if prefix is not None and not prefix.endswith("/"):
         prefix += "/"
-    rules = tuple(Rule(rule) for rule in rewrite.rules)
+    rules = tuple(Rule(rule, maps) for rule in rewrite.rules)
     found = [rule.beginning for rule in rules]
     beginnings = tuple(beginning for beginning in found if beginning is not None)
     known = beginnings if len(beginnings) == len(rules) else None

@@ -16,6 +16,7 @@ from pydaemonwsgi.routing.decisions import Common, Decision, Listing, Redirectio
 from pydaemonwsgi.routing.files import FileSystem
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
 from pydaemonwsgi.routing.hosts import HostTable
+from pydaemonwsgi.routing.maps import TextFile
 from pydaemonwsgi.routing.memory import FRESH, Memory, Mount
 from pydaemonwsgi.routing.paths import as_text, merge_slashes, read_uri
 from pydaemonwsgi.routing.request import PERSONAL, Facts, Request
@@ -48,8 +49,10 @@ class Router:
         self._hosts = HostTable(server.hosts)
         environment = process_environment or {}
         case = server.python.case_sensitive
+        texts: dict[str, TextFile] = {}
         self.sites = tuple(
-            Site(number, host, environment, case_sensitive=case) for number, host in enumerate(server.hosts)
+            Site(number, host, environment, case_sensitive=case, texts=texts)
+            for number, host in enumerate(server.hosts)
         )
         self._memories = tuple(Memory() for _ in self.sites)
         self._groups = GroupTable(server.groups)

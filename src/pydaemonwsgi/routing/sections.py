@@ -19,6 +19,7 @@ from pydaemonwsgi.routing.environment import EnvironmentTest, fixed_environment
 from pydaemonwsgi.routing.expiry import expiry_edits
 from pydaemonwsgi.routing.forwarded import TrustedProxies
 from pydaemonwsgi.routing.headers import HeaderEdit, HeaderEdits, ResponseEdits
+from pydaemonwsgi.routing.maps import NO_MAPS, Maps
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.paths import merge_slashes, wildcard_pattern
 from pydaemonwsgi.routing.rewrite import Program, compile_rewrite
@@ -58,7 +59,9 @@ class Context(NamedTuple):
     is_plain: bool
 
 
-def compile_context(settings: Settings, base: Settings, process_environment: Mapping[str, str]) -> Context:
+def compile_context(
+    settings: Settings, base: Settings, process_environment: Mapping[str, str], maps: Maps = NO_MAPS
+) -> Context:
     """Return what `settings` mean; what they have from the host's `base` that runs elsewhere is left out.
 
     Raises:
@@ -68,7 +71,7 @@ def compile_context(settings: Settings, base: Settings, process_environment: Map
     tests = settings.environment_conditions[len(base.environment_conditions) :]
     edits = tuple(HeaderEdit(rule) for rule in settings.headers)
     access = compile_access(settings.require, settings.access_list)
-    rewrite = compile_rewrite(settings.rewrite) if settings.rewrite is not base.rewrite else None
+    rewrite = compile_rewrite(settings.rewrite, maps) if settings.rewrite is not base.rewrite else None
     redirects = settings.redirects[: len(settings.redirects) - len(base.redirects)]
     extensions: dict[str, dict[str, str]] = {}
     for rule in settings.extensions:
@@ -110,6 +113,8 @@ class SectionTable:
     Args:
         sections: the main server's before the host's.
         base: the host's settings laid over the defaults.
+        process_environment: for PassEnv.
+        maps: of the host's rules.
 
     Raises:
         ConfigurationError: a pattern is wrong; the message begins with the place.
@@ -118,10 +123,17 @@ class SectionTable:
         named: the patterns of sections that have named groups, by number.
     """
 
-    def __init__(self, sections: tuple[Section, ...], base: Settings, process_environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        sections: tuple[Section, ...],
+        base: Settings,
+        process_environment: Mapping[str, str],
+        maps: Maps = NO_MAPS,
+    ) -> None:
         self._sections: list[Section] = []
         self._base = base
         self._process_environment = process_environment
+        self._maps = maps
         self._paths: dict[str, list[int]] = {}
         self._globs: dict[int, list[_Compiled]] = {}
         self._patterns: list[_Compiled] = []
@@ -250,18 +262,21 @@ class SectionTable:
             settings = self._base
             for number in numbers:
                 settings = merge_settings(settings, self._sections[number].settings)
-            found = compile_context(settings, self._base, self._process_environment)
+            found = self._compile(settings)
             if len(self._contexts) >= _REMEMBERED:
                 self._contexts.clear()
             self._contexts[numbers] = found
         return found
+
+    def _compile(self, settings: Settings) -> Context:
+        return compile_context(settings, self._base, self._process_environment, self._maps)
 
     def check(self) -> list[MistakeError]:
         """Compile each section by itself and return what is wrong with them."""
         problems = []
         for section in self._sections:
             try:
-                compile_context(merge_settings(self._base, section.settings), self._base, self._process_environment)
+                self._compile(merge_settings(self._base, section.settings))
             except MistakeError as error:
                 problems.append(error)
         return problems

@@ -7,6 +7,7 @@ from pydaemonwsgi.routing.access import needs_remote_host
 from pydaemonwsgi.routing.aliases import AliasTable, RedirectTable
 from pydaemonwsgi.routing.environment import EnvironmentTest
 from pydaemonwsgi.routing.hosts import is_named
+from pydaemonwsgi.routing.maps import TextFile, compile_maps
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.rewrite import compile_rewrite
 from pydaemonwsgi.routing.sections import SectionTable
@@ -20,6 +21,7 @@ class Site:
     Args:
         number: its index among the server's hosts.
         process_environment: for PassEnv and `%{ENV:NAME}`.
+        texts: files of rewrite maps by their paths, which hosts share.
         case_sensitive: whether `%{RESOURCE}` tells upper from lower case.
 
     Attributes:
@@ -31,7 +33,13 @@ class Site:
     """
 
     def __init__(
-        self, number: int, host: Host, process_environment: Mapping[str, str], *, case_sensitive: bool = True
+        self,
+        number: int,
+        host: Host,
+        process_environment: Mapping[str, str],
+        *,
+        case_sensitive: bool = True,
+        texts: dict[str, TextFile] | None = None,
     ) -> None:
         self.number = number
         self.case_sensitive = case_sensitive
@@ -42,9 +50,10 @@ class Site:
         settings = merge_settings(DEFAULT_SETTINGS, host.settings)
         self.settings: Settings = settings
         self.tests = tuple(EnvironmentTest(test) for test in settings.environment_conditions)
-        self.sections = SectionTable(host.sections, settings, process_environment)
+        maps = compile_maps(host.rewrite_maps, {} if texts is None else texts)
+        self.sections = SectionTable(host.sections, settings, process_environment, maps)
         self.base = self.sections.base
-        self.rewrite = compile_rewrite(host.rewrite)
+        self.rewrite = compile_rewrite(host.rewrite, maps)
         self.redirects = RedirectTable(host.redirects)
         self.aliases = AliasTable(host.aliases)
         self.script_aliases = AliasTable(host.script_aliases)

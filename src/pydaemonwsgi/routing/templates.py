@@ -10,6 +10,7 @@ from typing import Final
 
 from pydaemonwsgi.config.problems import nearest
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.routing.maps import NO_MAPS, Maps
 from pydaemonwsgi.routing.request import Request
 
 __all__ = ["RewriteState", "Template", "variable_names"]
@@ -22,9 +23,10 @@ class RewriteState:
         filename: the path as rewritten so far; in directory context a file's path, without `path_info`.
         rule_match, condition_match: what `$N` and `%N` refer to.
         escape_reference: how flag B escapes back references; None without it.
+        has_decoded: a map has decoded what becomes a separator: a question mark where there was none before.
     """
 
-    __slots__ = ("condition_match", "escape_reference", "filename", "request", "rule_match")
+    __slots__ = ("condition_match", "escape_reference", "filename", "has_decoded", "request", "rule_match")
 
     def __init__(self, request: Request, filename: str) -> None:
         self.request = request
@@ -32,6 +34,7 @@ class RewriteState:
         self.rule_match: re.Match[str] | None = None
         self.condition_match: re.Match[str] | None = None
         self.escape_reference: Callable[[str], str] | None = None
+        self.has_decoded = False
 
     def read_query(self) -> str | None:
         """Return the query as rewritten so far."""
@@ -41,7 +44,7 @@ class RewriteState:
 Variable = Callable[[RewriteState], str]
 
 _PIECE: Final = re.compile(
-    r"\\(?P<escaped>.)|\$(?P<rule>[0-9])|%(?P<condition>[0-9])|%\{(?P<variable>[^{}]*)\}|\$\{(?P<map>[^{}]*)\}",
+    r"\\(?P<escaped>.)|\$(?P<rule>[0-9])|%(?P<condition>[0-9])|%\{(?P<variable>[^{}]*)\}|(?P<map>\$\{)",
     re.DOTALL,
 )
 
@@ -172,6 +175,46 @@ def _header_of(text: str) -> str | None:
     return text[5:].strip() if text.upper().startswith("HTTP:") else _HEADERS.get(text.upper())
 
 
+def _find_outside(text: str, wanted: str, position: int = 0) -> int:
+    """Return where a character stands outside of braces, from a position on; -1 for nowhere."""
+    depth = 0
+    while position < len(text):
+        character = text[position]
+        if character == wanted and not depth:
+            return position
+        depth += (character == "{") - (character == "}")
+        position += 2 if character == "\\" else 1
+    return -1
+
+
+def _map(text: str, maps: Maps, *, in_query: bool) -> tuple[Variable, tuple[str, ...]]:
+    """Return what `${NAME:KEY|DEFAULT}` means, and the names of the headers that it looks at."""
+    colon = _find_outside(text, ":")
+    if colon < 0:
+        raise ConfigurationError(f"${{{text}}}: there is no such variable (Define), and a map is written ${{NAME:KEY}}")
+    name, rest = text[:colon], text[colon + 1 :]
+    lookup = maps.get(name)
+    if lookup is None:
+        hint = nearest(name, maps) or f"; write RewriteMap {name} txt:FILE"
+        raise ConfigurationError(f"${{{text}}}: there is no RewriteMap {name!r}{hint}")
+    bar = _find_outside(rest, "|")
+    key = Template(rest if bar < 0 else rest[:bar], maps)
+    default = Template("" if bar < 0 else rest[bar + 1 :], maps)
+
+    def look_up(state: RewriteState) -> str:
+        wanted = key.expand(state)
+        found = lookup(wanted, state.request)
+        if state.request.trace is not None:
+            state.request.trace.note("rewrite", f"RewriteMap {name}: {wanted!r} is {found!r}")
+        if found is None:
+            return default.expand(state)
+        if "?" in found and "?" not in wanted and lookup.decodes and not in_query:
+            state.has_decoded = True
+        return found
+
+    return look_up, (*key.headers, *default.headers)
+
+
 def _rule_group(number: int) -> Variable:
     def read(state: RewriteState) -> str:
         match = state.rule_match
@@ -199,22 +242,23 @@ class Template:
 
     Args:
         text: as written.
+        maps: that it may look things up in.
 
     Attributes:
         constant: the text, if nothing in it changes; None otherwise.
         headers: names of the request's headers that it looks at.
 
     Raises:
-        ConfigurationError: a variable is unknown.
+        ConfigurationError: a variable or map is unknown.
     """
 
     __slots__ = ("_parts", "constant", "headers")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, maps: Maps = NO_MAPS) -> None:
         parts: list[str | Variable] = []
-        headers = []
+        headers: list[str] = []
         position = 0
-        for piece in _PIECE.finditer(text):
+        while (piece := _PIECE.search(text, position)) is not None:
             parts.append(text[position : piece.start()])
             position = piece.end()
             if piece["escaped"] is not None:
@@ -224,7 +268,14 @@ class Template:
             elif piece["condition"] is not None:
                 parts.append(_condition_group(int(piece["condition"])))
             elif piece["map"] is not None:
-                raise ConfigurationError(f"${{{piece['map']}}}: rewrite maps are not offered here")
+                end = _find_outside(text, "}", position)
+                if end < 0:
+                    parts.append("${")  # as httpd
+                    continue
+                found, used = _map(text[position:end], maps, in_query="?" in text[: piece.start()])
+                parts.append(found)
+                headers += used
+                position = end + 1
             else:
                 parts.append(_variable(piece["variable"]))
                 if (header := _header_of(piece["variable"])) is not None:

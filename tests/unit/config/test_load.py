@@ -38,6 +38,7 @@ from pydaemonwsgi.config.model import (
     Rewrite,
     RewriteCondition,
     RewriteFlag,
+    RewriteMap,
     RewriteRule,
     Section,
     SectionKind,
@@ -429,6 +430,24 @@ def test_flags_are_in_their_short_form(flag: str, expected: RewriteFlag) -> None
     assert rewrite.rules[0].flags == (expected,)
 
 
+def test_maps_are_the_hosts_before_the_servers() -> None:
+    lines = "RewriteMap b rnd:/m\n<VirtualHost *>\nRewriteMap a int:escape\nRewriteMap a TXT:conf/a.txt\n</VirtualHost>"
+    server = loaded(f"Listen 80\nServerRoot /etc\nRewriteMap a /n\n{lines}\n").required()
+    assert server.main.rewrite_maps == (RewriteMap("a", "txt", "/n"), RewriteMap("b", "rnd", "/m"))
+    assert server.virtual_hosts[0].rewrite_maps == (
+        RewriteMap("a", "txt", "/etc/conf/a.txt"),
+        *server.main.rewrite_maps,
+    )
+
+
+def test_an_alias_in_a_location_is_for_that() -> None:
+    server = loaded("Listen 80\nAlias /a /b\n<Location /x>\nAlias /srv/x\n</Location>\n").required()
+    assert [(alias.url, alias.target, alias.position.line) for alias in server.main.aliases] == [
+        ("/a", "/b", 2),
+        ("/x", "/srv/x", 4),
+    ]
+
+
 def test_a_condition_without_a_rule_is_a_warning() -> None:
     assert warnings_of("Listen 80\nRewriteCond %{HTTPS} on\n") == ["no RewriteRule follows, so it has no effect"]
 
@@ -738,6 +757,21 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ('ExpiresDefault "access plus 1 mont"', "there is no unit 'mont'; did you mean months?"),
         ('ExpiresDefault "access plus 1"', "a unit must follow the 1"),
         ("ExpiresByType css A5", "'css' is no media type such as text/css or image/*"),
+        ("RewriteMap m prg:/bin/x", "prg: maps are not supported; no programs are run for rules; write a txt: file"),
+        ("RewriteMap m dbm=sdbm:/x", "dbm: maps are not supported; write its keys and values into a txt: file"),
+        ("RewriteMap m int:lower", "there is no function 'lower'; did you mean tolower?; give one of tolower, toupper"),
+        ("RewriteMap m map.txt", "'map.txt' is none of txt:FILE, rnd:FILE and int:FUNCTION"),
+        ("RewriteMap m txt:", "'txt:' is none of txt:FILE"),
+        ("RewriteMap a:b int:tolower", "'a:b' cannot be a map's name"),
+        (
+            "<Location />\nRewriteMap m int:tolower\n</Location>",
+            "may not stand in <Location>; its place is the server's",
+        ),
+        ("<Location /x>\nAlias /x /srv\n</Location>", "takes one argument in a <Location>, which is the URL path"),
+        ("<Location ~ /x>\nAlias /srv\n</Location>", "is a pattern; write an AliasMatch outside of it"),
+        ("<LocationMatch /x>\nAlias /srv\n</LocationMatch>", "is a pattern; write an AliasMatch outside of it"),
+        ("Alias /srv", "takes two arguments: Alias URL-PATH FILE"),
+        ("<Location />\nRequire expr true\n</Location>", "expressions are not supported; write SetEnvIf, and Require"),
         ("Redirect 200 /a /b", "200 is no status for a redirect"),
         ("Redirect 301 /a", "needs a URL to go to"),
         ("Redirect gone /a /b", "status 410 takes no URL"),

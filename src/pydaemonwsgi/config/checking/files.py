@@ -73,6 +73,13 @@ def _missing_directories(server: Server, machine: Machine) -> Iterator[Finding]:
                 yield Finding(position, directive, f"there is no directory {directory}, so the log cannot be opened")
 
 
+def _missing_maps(server: Server, machine: Machine) -> Iterator[Finding]:
+    for host in server.hosts:
+        for one in host.rewrite_maps:
+            if one.kind != "int" and not machine.is_file(one.source):
+                yield Finding(one.position, "RewriteMap", f"there is no file {one.source}, so nothing is found in it")
+
+
 def _borrowed_log_directories(server: Server, machine: Machine) -> Iterator[Finding]:
     if not machine.is_root():
         return
@@ -186,6 +193,7 @@ def _low_ports(server: Server, machine: Machine) -> Iterator[Finding]:
 CHECKS = (
     Check("scripts that are missing", _missing_scripts),
     Check("directories that are missing", _missing_directories),
+    Check("rewrite maps that are missing", _missing_maps),
     Check("logs that root writes where others may put links", _borrowed_log_directories),
     Check("programs that are to read a log and are missing", _missing_programs),
     Check("users and groups that do not exist", _missing_accounts),

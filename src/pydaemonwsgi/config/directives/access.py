@@ -72,6 +72,8 @@ def _require(line: Line) -> None:
             arguments = [word.upper() for word in arguments]
             for doubt in filter(None, map(unknown_method, arguments)):
                 line.warn(doubt)
+    elif provider == "expr":
+        raise BadValueError("expressions are not supported; write SetEnvIf, and Require env with its variable")
     else:
         raise BadValueError(f"{words[0]!r} is not supported; give all, ip, host, local, env or method")
     place = line.place

@@ -145,6 +145,7 @@ class Place:
 
     Attributes:
         directory: the path of the `<Directory>` around it.
+        location: the path of the `<Location>` around it, if that is no pattern.
         methods: of the `<Limit>` around it.
         require: the block that `Require` adds to.
         interpreter: the fields of the `<WSGIInterpreterOptions>` around it.
@@ -159,6 +160,7 @@ class Place:
     require: RequireDraft | None = None
     interpreter: dict[str, Any] | None = None
     sections: list[Section] | None = None
+    location: str | None = None
 
 
 def _no_lookup(name: str) -> Sequence[str]:

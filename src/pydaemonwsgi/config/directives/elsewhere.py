@@ -170,10 +170,12 @@ ROWS = (
         "answers are not changed on their way; let the application or the proxy do it",
     ),
     *refused("RedirectRelative", "redirects name the host; leave it out"),
-    *refused("AliasPreservePath", "an Alias does not stand in a <Location> here; leave it out"),
+    *noted("AliasPreservePath", "what follows an Alias's path is always looked for below its file"),
     *refused("LuaHookAccessChecker LuaMapHandler LuaHookMapToStorage LuaAuthzProvider", "there is no Lua here"),
-    *refused("RewriteMap", "maps are not supported; write the rules out, or let the application redirect"),
-    *refused("<If> <ElseIf> <Else> SetEnvIfExpr", "expressions are not supported; use SetEnvIf, or RewriteCond"),
+    *refused(
+        "<If> <ElseIf> <Else> SetEnvIfExpr",
+        "expressions are not supported; write SetEnvIf with Require env or Header … env=, RewriteCond, or <Location>",
+    ),
     *refused("<Macro> Use UndefMacro", "macros are not supported; use Define, and Include a file several times"),
     *refused(
         "VirtualDocumentRoot VirtualScriptAlias VirtualDocumentRootIP VirtualScriptAliasIP",

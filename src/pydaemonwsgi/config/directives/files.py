@@ -33,8 +33,19 @@ def check_url_path(word: str, name: str) -> str:
 
 
 def _alias(line: Line) -> None:
-    url = check_url_path(line.words[0], "Alias")
-    target = line.path(line.words[1])
+    *urls, file = line.words
+    if line.place.sections is None:
+        if not urls:
+            raise BadValueError("takes two arguments: Alias URL-PATH FILE")
+        (url,) = urls
+    else:
+        if urls:
+            raise BadValueError("takes one argument in a <Location>, which is the URL path: Alias FILE")
+        if line.place.location is None:
+            raise BadValueError("the <Location> around it is a pattern; write an AliasMatch outside of it")
+        url = line.place.location
+    check_url_path(url, "Alias")
+    target = line.path(file)
     if url.endswith("/") != target.endswith("/") and url != "/":
         line.warn(
             f"{url} and {target} do not agree on a slash at their end, so {_glued(url, target)}; "
@@ -188,9 +199,9 @@ def _redirect(line: Line) -> None:
 ROWS = (
     Row(
         "Alias",
-        HOSTS,
-        "URL-PATH FILE",
-        "Serves an URL path from a file or directory; the first that fits counts.",
+        HOSTS | {Context.LOCATION},
+        "[URL-PATH] FILE",
+        "Serves an URL path from a file or directory; the first that fits counts. In a `<Location>` the path is its.",
         _alias,
     ),
     Row(

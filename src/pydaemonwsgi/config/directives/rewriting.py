@@ -8,8 +8,8 @@ import re
 
 from pydaemonwsgi.config.apache.words import BLANKS
 from pydaemonwsgi.config.directives.kinds import flag
-from pydaemonwsgi.config.directives.row import ANYWHERE, SECTIONS, Line, Row, parsed
-from pydaemonwsgi.config.model import RewriteCondition, RewriteFlag, RewriteRule
+from pydaemonwsgi.config.directives.row import ANYWHERE, HOSTS, SECTIONS, Line, Row, parsed
+from pydaemonwsgi.config.model import RewriteCondition, RewriteFlag, RewriteMap, RewriteRule
 from pydaemonwsgi.config.patterns import compile_pattern
 from pydaemonwsgi.config.problems import nearest
 from pydaemonwsgi.config.values import BadValueError
@@ -178,6 +178,43 @@ def _options(line: Line) -> None:
         draft.options.add(name)
 
 
+_MAP_FUNCTIONS = ("tolower", "toupper", "escape", "unescape")
+_FILE_MAPS = ("txt", "rnd")
+_UNKNOWN_MAPS = {
+    "prg": "no programs are run for rules; write a txt: file, or let the application redirect",
+    "dbm": "write its keys and values into a txt: file",
+    "dbd": "there are no databases here; write a txt: file, or let the application redirect",
+    "fastdbd": "there are no databases here; write a txt: file, or let the application redirect",
+}
+
+
+def _map(line: Line) -> None:
+    name, source = line.words[:2]
+    if not re.fullmatch(r"[^:|{}$%\s]+", name):
+        raise BadValueError(f"{name!r} cannot be a map's name, for ${{{name}:KEY}} could not be read")
+    kind, colon, value = source.partition(":")
+    kind = kind.lower() if colon and not source.startswith("/") else ""
+    kind = kind.partition("=")[0]
+    if kind in _UNKNOWN_MAPS:
+        raise BadValueError(f"{kind}: maps are not supported; {_UNKNOWN_MAPS[kind]}")
+    if kind == "int":
+        if value not in _MAP_FUNCTIONS:
+            known = ", ".join(_MAP_FUNCTIONS)
+            raise BadValueError(f"there is no function {value!r}{nearest(value, _MAP_FUNCTIONS)}; give one of {known}")
+    elif kind in _FILE_MAPS and value:
+        value = line.path(value)
+    elif kind == "" and source.startswith("/"):
+        kind, value = "txt", line.path(source)  # as in httpd
+    else:
+        raise BadValueError(f"{source!r} is none of txt:FILE, rnd:FILE and int:FUNCTION")
+    if len(line.words) > 2:
+        line.info(f"{line.words[2]!r} is without effect here")
+    maps = line.place.host.lists["rewrite_maps"]
+    # The last of a name counts; of the main server's those that the host has not.
+    maps[:] = [one for one in maps if one.name != name]
+    maps.append(RewriteMap(name, kind, value, line.position))
+
+
 ROWS = (
     Row("RewriteEngine", ANYWHERE, "On|Off", "Whether the rules of this context are used.", _engine, "Off"),
     Row(
@@ -204,6 +241,15 @@ ROWS = (
         "What relative substitutions in a `<Directory>` are completed with.",
         _base,
         "the directory's own URL path",
+    ),
+    Row(
+        "RewriteMap",
+        HOSTS,
+        "NAME KIND:SOURCE [OPTIONS]",
+        "What `${NAME:KEY|DEFAULT}` in rules and conditions looks up: `txt:FILE` (a key and a value in each line, read "
+        "again when it has changed), `rnd:FILE` (values with `|` between alternatives), `int:tolower`, `int:toupper`, "
+        "`int:escape`, `int:unescape`.",
+        _map,
     ),
     Row("RewriteOptions", ANYWHERE, "OPTION ...", "Inherit or InheritBefore: use the outer rules too.", _options),
 )

@@ -27,7 +27,7 @@ from pydaemonwsgi.config.model.hosts import (
     SectionKind,
 )
 from pydaemonwsgi.config.model.position import NOWHERE, Position
-from pydaemonwsgi.config.model.rewriting import Rewrite, RewriteCondition, RewriteFlag, RewriteRule
+from pydaemonwsgi.config.model.rewriting import Rewrite, RewriteCondition, RewriteFlag, RewriteMap, RewriteRule
 from pydaemonwsgi.config.model.server import (
     EMBEDDED,
     ImportScript,
@@ -94,6 +94,7 @@ __all__ = [
     "Rewrite",
     "RewriteCondition",
     "RewriteFlag",
+    "RewriteMap",
     "RewriteRule",
     "Script",
     "ScriptAlias",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from pydaemonwsgi.config.model.position import NOWHERE, Position
-from pydaemonwsgi.config.model.rewriting import Rewrite
+from pydaemonwsgi.config.model.rewriting import Rewrite, RewriteMap
 from pydaemonwsgi.config.model.settings import Redirect, Settings
 
 __all__ = [
@@ -172,6 +172,7 @@ class Host:
         server_aliases: in lower case; `*` and `?` are wildcards.
         log_levels: module (`""` for the whole, `wsgi`, `rewrite` …) and level of `config.values.LOG_LEVELS`.
         aliases: the host's own before those of the main server; the first that fits counts.
+        rewrite_maps: the host's own before those of the main server; the first of a name counts.
         rewrite: rules in server context; those in a section are in its settings.
         redirects: in server context; asked before the aliases.
         settings: the main server's, with the host's laid over them. No defaults in them.
@@ -194,6 +195,7 @@ class Host:
     connection: Connection = field(default_factory=Connection)
     aliases: tuple[Alias, ...] = ()
     script_aliases: tuple[ScriptAlias, ...] = ()
+    rewrite_maps: tuple[RewriteMap, ...] = ()
     redirects: tuple[Redirect, ...] = ()
     rewrite: Rewrite | None = None
     settings: Settings = field(default_factory=Settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydaemonwsgi.config.model.position import NOWHERE, Position
 
-__all__ = ["Rewrite", "RewriteCondition", "RewriteFlag", "RewriteRule"]
+__all__ = ["Rewrite", "RewriteCondition", "RewriteFlag", "RewriteMap", "RewriteRule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +83,19 @@ class Rewrite:
     options: frozenset[str] = frozenset()
     rules: tuple[RewriteRule, ...] = ()
     directory: str | None = None
+    position: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteMap:
+    """`RewriteMap NAME KIND:SOURCE`.
+
+    Attributes:
+        kind: `int`, `txt` or `rnd`.
+        source: of `int` the function's name, otherwise the file.
+    """
+
+    name: str
+    kind: str
+    source: str
     position: Position = field(default=NOWHERE, compare=False)

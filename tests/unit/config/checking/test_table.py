@@ -251,6 +251,7 @@ def test_a_script_that_everybody_can_read_is_found() -> None:
         ("WSGIScriptAlias / /srv/a/", "/srv/a/", "4: WSGIScriptAlias: there is no directory /srv/a/"),
         ("WSGIAccessScript /srv/b.wsgi", "/srv/b.wsgi", "5: WSGIAccessScript: there is no script /srv/b.wsgi"),
         ("DocumentRoot /srv/a", "/srv/a", "4: DocumentRoot: there is no directory /srv/a"),
+        ("RewriteMap m txt:/srv/m", "/srv/m", "4: RewriteMap: there is no file /srv/m, so nothing is found in it"),
         ("Alias /x /srv/x", "/srv/x", "4: Alias: there is neither a file nor a directory /srv/x"),
         (
             'ErrorLog "|/usr/bin/rotatelogs /srv/log/%Y 86400"',
