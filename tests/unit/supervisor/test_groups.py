@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from pydaemonwsgi.channel.control import Word, encode
 from pydaemonwsgi.supervisor.children import Child
 from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.supervisor.errands import Errands
@@ -55,6 +56,31 @@ def group_with_a_process() -> Iterator[tuple[ProcessGroup, Front]]:
             group.carry_out()
             group.daemons[1].attached_to = front.child
             yield group, front
+
+
+def ask_unasked(control: socket.socket, board: int) -> int:
+    """Be one that wants to know what all processes do, whatever its orders are."""
+    control.send(encode(Word.SURVEY, token=7))
+    return run_daemon(control, board)
+
+
+@pytest.mark.parametrize("permitted", [True, False])
+def test_who_may_not_know_what_all_processes_do_is_not_heard(permitted: bool) -> None:
+    """The supervisor decides, not the process that runs user code."""
+    planner = Group("app", 1, Timeouts(startup=60.0, graceful=1.0, shutdown=1.0))
+    plan = GroupPlan(planner, 1, ask_unasked, lambda: 0, server_metrics=permitted)
+    errands = Errands()
+    with selectors.DefaultSelector() as selector:
+        front, theirs = front_of_the_test(selector)
+        assert front.child is not None
+        with theirs, front.child.control:
+            group = ProcessGroup(plan, front, selector, itertools.count(1), errands)
+            group.carry_out()
+            child = group.daemons[1].child
+            [(key, _)] = selector.select(10)
+            key.data()
+            assert errands.surveys == ({child: 7} if permitted else {})
+            group.reap(*kill(group))
 
 
 def kill(group: ProcessGroup) -> tuple[int, int, Callable[[Child], Death]]:
