@@ -2,7 +2,7 @@
 
 process group      a name, N daemon processes, M threads each; the unit that is configured and recycled
 application group  applications that share an interpreter; each of a process group has daemon processes of its own, or
-                   with application-groups=interpreters a sub-interpreter in each of the process group's
+                   a sub-interpreter in each of the process group's (application-groups= says which)
 partition          the daemon processes of one application group of a process group
 base               the partition whose processes are started with the server
 daemon process     a process that runs the WSGI script in a pool of worker threads, as the run-as user

@@ -46,6 +46,13 @@ def sleep(argument: str) -> dict[str, Any]:
     return report("")
 
 
+def wait(argument: str) -> dict[str, Any]:
+    """Take until there is a file of this name."""
+    while not os.path.exists(argument):
+        time.sleep(0.01)
+    return report("")
+
+
 def hold(argument: str) -> dict[str, Any]:
     """Take some seconds without ever letting another thread of the interpreter run."""
     ctypes.PyDLL(None).sleep(int(argument))
@@ -84,7 +91,7 @@ def frames(argument: str) -> dict[str, Any]:
 
 
 ACTIONS: dict[str, Callable[[str], dict[str, Any]]] = {
-    one.__name__: one for one in (report, sleep, hold, fork, run, preexec, load, frames)
+    one.__name__: one for one in (report, sleep, wait, hold, fork, run, preexec, load, frames)
 }
 
 

@@ -21,10 +21,10 @@ SCRIPTS = ("one", "two", "three", "main-a", "main-b", "early", "late", "other", 
 FILES = {f"{name}.wsgi": APPS / "app_group.py" for name in SCRIPTS}
 CONFIGURATION = """
 ServerName site.test
-WSGIDaemonProcess apart threads=2
-WSGIDaemonProcess shared threads=2
-WSGIDaemonProcess early threads=2
-WSGIDaemonProcess hosts threads=2 maximum-application-groups=2
+WSGIDaemonProcess apart threads=2 application-groups=processes
+WSGIDaemonProcess shared threads=2 application-groups=processes
+WSGIDaemonProcess early threads=2 application-groups=processes
+WSGIDaemonProcess hosts threads=2 application-groups=processes maximum-application-groups=2
 
 WSGIScriptAlias /one {site}/one.wsgi process-group=apart
 WSGIScriptAlias /two {site}/two.wsgi process-group=apart

@@ -173,7 +173,7 @@ def test_frames_are_those_of_the_interpreter(site: SiteServer) -> None:
     assert {ask(site, path)["pid"] for path in SEVERAL * 2} == {before}
 
 
-def test_the_commands_show_interpreters(site: SiteServer) -> None:
+def test_the_commands_show_interpreters(site: SiteServer, tmp_path: Path) -> None:
     """`status`, `ps` and `dump` tell them apart; a command for one of them says what it takes along."""
     ask(site, "/one")
     shown = {one["application_group"]: one for one in status(site)["interpreters"]}
@@ -181,13 +181,14 @@ def test_the_commands_show_interpreters(site: SiteServer) -> None:
     assert shown[name]["requests"] >= 1
     assert shown["early"]["loaded"]
     assert status(site)["requests"] >= shown[name]["requests"]
-    slow = threading.Thread(target=ask, args=(site, "/one?sleep=1"))
+    slow = threading.Thread(target=ask, args=(site, f"/one?wait={tmp_path}/gate"))
     slow.start()
     wait_for(lambda: [one for one in status(site)["interpreters"] if one["busy"]], "the slow request")
     assert f"g|{name}" in order(site.server, "ps").stdout
     dump = order(site.server, "dump").stdout
+    (tmp_path / "gate").touch()
     slow.join()
-    assert "in sleep" in dump.partition(f"application group {name}\n")[2].partition("daemon process")[0]
+    assert "in wait" in dump.partition(f"application group {name}\n")[2].partition("daemon process")[0]
     assert name in order(site.server, "status").stdout
     refused = order(site.server, "restart", f"g|{name}")
     assert refused.returncode == 2
@@ -321,7 +322,9 @@ def test_a_new_configuration_may_choose_processes(python: Path) -> None:
     paths = ("/one", "/two", "/main-a")
     with serving_site(configured(python), FILES) as site:
         [before] = {ask(site, path)["pid"] for path in paths}
-        text = site.configuration.read_text("utf-8").replace("application-groups=interpreters", "")
+        text = site.configuration.read_text("utf-8").replace(
+            "application-groups=interpreters", "application-groups=processes"
+        )
         site.configuration.write_text(text, "utf-8")
         with Clients(site, *(f"{path}?sleep=0.01" for path in paths)) as clients:
             site.server.process.send_signal(signal.SIGHUP)
@@ -329,6 +332,24 @@ def test_a_new_configuration_may_choose_processes(python: Path) -> None:
             after = [ask(site, path)["pid"] for path in paths]
         assert len({before, *after}) == 4
         assert clients.statuses.keys() == {200}
+
+
+@pytest.mark.parametrize(("version", "processes"), [("3.13", 1), ("3.11", 2)])
+def test_several_application_groups_share_a_process_where_their_python_lets_them(
+    tmp_path: Path, version: str, processes: int
+) -> None:
+    """As under mod_wsgi, without being told to; elsewhere each has a process of its own."""
+    home = make_environment(tmp_path / "venv", interpreter(version))
+    text = f"""
+ServerName site.test
+WSGIDaemonProcess g threads=2 python-home={home}
+WSGIProcessGroup g
+WSGIScriptAlias /one {{site}}/one.wsgi
+WSGIScriptAlias /two {{site}}/two.wsgi
+"""
+    with serving_site(text, FILES) as site:
+        told = [ask(site, path) for path in ("/one", "/two")]
+        assert len({one["pid"] for one in told}) == processes
 
 
 # -- before anything is started

@@ -98,12 +98,12 @@ class GroupOptions:
         heading="Processes",
         unit="requests",
     )
-    # mod_wsgi has sub-interpreters only; docs/design/application-groups.md says what speaks against them.
+    # mod_wsgi has sub-interpreters only; docs/design/application-groups.md says what speaks for which.
     application_groups: str = option(
-        "processes",
+        values.AUTO,
         "Whether each application group has daemon processes of its own, or a sub-interpreter in each of the process "
-        "group's (Python 3.13 or newer).",
-        values.choice("processes", values.INTERPRETERS),
+        "group's (Python 3.13 or newer); `auto`: the latter where there can be several and its Python has them.",
+        values.choice(values.AUTO, values.PROCESSES, values.INTERPRETERS),
         heading="Processes",
     )
     # mod_wsgi has no such limit; each is as many processes again, and clients may choose names (%{HOST}).

@@ -41,7 +41,7 @@ _LONGEST_LABEL: Final = 100
 def label_of(settings: DaemonSettings) -> str:
     """Return what the error log calls a daemon process of this group, or a sub-interpreter of one."""
     title = f"wsgi:{settings.group}"
-    if settings.application_groups == "processes" or not settings.application_group:
+    if settings.application_groups != "interpreters" or not settings.application_group:
         return title
     # Its records have the pid of all of them.
     return f"{title}|{settings.application_group[:_LONGEST_LABEL]}"

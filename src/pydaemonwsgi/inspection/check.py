@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from pydaemonwsgi.config.checking.application_groups import ApplicationGroup, application_groups
+from pydaemonwsgi.config.application_groups import ApplicationGroup, application_groups
 from pydaemonwsgi.config.checking.table import check
 from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.inspection.configuration import read_configuration

@@ -3,12 +3,15 @@
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 
+from pydaemonwsgi.config.application_groups import settled
 from pydaemonwsgi.config.load import Loaded, in_order, load
 from pydaemonwsgi.config.model import Server
 from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.front.access_log import compile_format
+from pydaemonwsgi.inspection.machine import LocalMachine
 from pydaemonwsgi.routing.checking import check_routing
 from pydaemonwsgi.system.files import LocalFiles
 
@@ -35,7 +38,11 @@ def read_configuration(path: str, defined: Sequence[str] = ()) -> Loaded:
     # What the reader has found wrong of a line is not said again in other words.
     known = {problem.position for problem in loaded.of(Severity.ERROR)}
     mistakes = [mistake for mistake in mistakes if mistake.position not in known]
-    return Loaded(None, in_order((*loaded.problems, *mistakes))) if mistakes else loaded
+    if mistakes:
+        return Loaded(None, in_order((*loaded.problems, *mistakes)))
+    if loaded.server is None:
+        return loaded
+    return replace(loaded, server=settled(loaded.server, LocalMachine().has_subinterpreters))
 
 
 def _wrong_formats(server: Server) -> list[Problem]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from pydaemonwsgi.config.checking.application_groups import runs_as
+from pydaemonwsgi.config.application_groups import runs_as
 from pydaemonwsgi.config.model import EMBEDDED, Server
 from pydaemonwsgi.errors import ConfigurationError, HttpError, OvertimeError
 from pydaemonwsgi.front.files import LocalFiles

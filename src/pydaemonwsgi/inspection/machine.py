@@ -104,6 +104,17 @@ class LocalMachine:
         except PydaemonwsgiError:
             return None  # what is wrong with it is said elsewhere
 
+    def has_subinterpreters(self, options: GroupOptions) -> bool:
+        """Whether the Python of a process group has sub-interpreters; what is wrong with it is said elsewhere."""
+        try:
+            if options.python_home is not None:
+                return (
+                    explain_missing(examine(options.python_home, self._identity(options), os.environ).version) is None
+                )
+        except PydaemonwsgiError:
+            return False
+        return explain_missing() is None
+
     def takes_long(self, pattern: re.Pattern[str], text: str) -> bool:
         """Whether a search takes longer than the front lets it; in the main thread only."""
         overtime = Overtime()

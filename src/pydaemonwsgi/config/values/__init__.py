@@ -4,8 +4,10 @@ from pydaemonwsgi.config.values.addresses import ListenAddress, host_name, liste
 from pydaemonwsgi.config.values.kinds import BadValueError, ValueKind
 from pydaemonwsgi.config.values.logs import LOG_LEVELS, access_log_format, log_level
 from pydaemonwsgi.config.values.names import (
+    AUTO,
     GROUP_TITLE,
     INTERPRETERS,
+    PROCESSES,
     account_name,
     account_names,
     callable_name,
@@ -21,9 +23,11 @@ from pydaemonwsgi.config.values.numbers import duration, octal_mask, size, whole
 from pydaemonwsgi.config.values.paths import absolute_directory, directories, file_name, mount_point
 
 __all__ = [
+    "AUTO",
     "GROUP_TITLE",
     "INTERPRETERS",
     "LOG_LEVELS",
+    "PROCESSES",
     "BadValueError",
     "ListenAddress",
     "ValueKind",

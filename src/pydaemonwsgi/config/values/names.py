@@ -24,6 +24,9 @@ __all__ = [
 
 
 GROUP_TITLE = "%{GROUP}"
+# Of application-groups.
+AUTO = "auto"
+PROCESSES = "processes"
 INTERPRETERS = "interpreters"
 """As a process title: `(wsgi:NAME)`."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pydaemonwsgi.config.checking.application_groups import application_groups
+from pydaemonwsgi.config.application_groups import application_groups
 from pydaemonwsgi.config.checking.table import CHECKS, check
 from pydaemonwsgi.config.problems import Severity
 from tests.unit.config.checking.fake_machine import FakeMachine, server_of, warnings_of
