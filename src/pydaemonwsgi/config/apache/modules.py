@@ -11,8 +11,8 @@ HTTPD_VERSION = (2, 4, 62)
 
 _MODULES = frozenset(
     """
-    access_compat alias authz_core authz_host autoindex core dir env headers http log_config mime negotiation
-    pydaemonwsgi reqtimeout rewrite setenvif so unixd version wsgi
+    access_compat alias authz_core authz_host autoindex core dir env expires headers http log_config macro mime
+    negotiation pydaemonwsgi reqtimeout rewrite setenvif so unixd version wsgi
     """.split()
 )
 # Those of httpd whose source file and identifier are not called mod_NAME.c and NAME_module.

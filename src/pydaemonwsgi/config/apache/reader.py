@@ -1,6 +1,6 @@
 """Reads configuration files into a tree of directives. Sans-I/O: files come from a `FileSystem`.
 
-What httpd does while it reads is done here: continuation and comments, `${VARIABLE}`, `Define`, `Include`, the
+What httpd does while it reads is done here: continuation and comments, `${VARIABLE}`, `Define`, `Include`, macros, the
 conditions `<IfModule>` and its kin, and matching `</Section>` with `<Section>`. No error stops the reader: it notes the
 problem and goes on where the file most probably means to, so that one run shows them all.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from pydaemonwsgi.config.apache.files import FileSystem
 from pydaemonwsgi.config.apache.lines import LogicalLine, logical_lines
+from pydaemonwsgi.config.apache.macros import Macro, Macros
 from pydaemonwsgi.config.apache.modules import has_module, has_version
 from pydaemonwsgi.config.apache.tree import Node
 from pydaemonwsgi.config.apache.variables import TooLongError, Variables
@@ -41,6 +42,7 @@ class _Open:
     is_condition: bool  # its children belong to the section around it
     is_taken: bool = True
     children: list[Node] = field(default_factory=list)
+    macro: Macro | None = None  # whose lines are being read
 
 
 class Reader:
@@ -70,6 +72,8 @@ class Reader:
         self._problems = problems
         self._variables = Variables(defined, environment)
         self._knows = knows
+        self._macros = Macros()
+        self._using: list[str] = []
         self._including: list[str] = []
         self._files_read = 0
 
@@ -91,15 +95,20 @@ class Reader:
             return []
         self._files_read += 1
         self._including.append(path)
-        outermost = _Open("", "", Position(path, 0), is_condition=False)
+        children = self._read_lines(logical_lines(content, path, self._problems), Position(path, 0), path)
+        self._including.pop()
+        return children
+
+    def _read_lines(self, lines: Iterable[LogicalLine], position: Position, where: str) -> list[Node]:
+        """Read lines that belong together: sections that begin in them end in them."""
+        outermost = _Open("", "", position, is_condition=False)
         stack = [outermost]
-        for line in logical_lines(content, path, self._problems):
+        for line in lines:
             self._read_line(line, stack)
         while len(stack) > 1:
             section = stack[-1]
-            self._problems.error(section.position, f"<{section.name}>", f"the section is not closed in {path}")
+            self._problems.error(section.position, f"<{section.name}>", f"the section is not closed in {where}")
             self._close(stack)
-        self._including.pop()
         return outermost.children
 
     def _include(self, line: LogicalLine, name: str, arguments: str, stack: list[_Open]) -> None:
@@ -172,6 +181,12 @@ class Reader:
     # --- Lines
 
     def _read_line(self, line: LogicalLine, stack: list[_Open]) -> None:
+        macro = stack[-1].macro
+        if macro is not None:
+            if not macro.take(line):
+                self._define_macro(macro)
+                stack.pop()
+            return
         if not stack[-1].is_taken:
             self._skip_line(line, stack)
             return
@@ -194,6 +209,8 @@ class Reader:
             self._include(line, name, arguments, stack)
         elif name.lower() in ("define", "undefine"):
             self._define(line.position, name, split_words(arguments))
+        elif name.lower() in ("use", "undefmacro"):
+            self._use(line.position, name, split_words(arguments), stack)
         else:
             if ('"' in arguments or "'" in arguments) and not is_closed(arguments):
                 self._problems.warning(
@@ -228,6 +245,43 @@ class Reader:
         else:
             self._variables.define(words[0], words[1] if len(words) == 2 else None)
 
+    # --- Macros
+
+    def _use(self, position: Position, name: str, words: list[str], stack: list[_Open]) -> None:
+        try:
+            if name.lower() == "undefmacro":
+                self._macros.undefine(words)
+                return
+            lines = self._macros.use(words, position)
+        except BadValueError as error:
+            self._problems.error(position, name, str(error))
+            return
+        macro = words[0].lower()
+        if macro in self._using:
+            chain = " uses ".join([*self._using[self._using.index(macro) :], macro])
+            self._problems.error(position, name, f"the macro uses itself: {chain}")
+            return
+        if len(self._using) >= DEEPEST_INCLUDE:
+            self._problems.error(position, name, f"more than {DEEPEST_INCLUDE} macros use one another")
+            return
+        self._using.append(macro)
+        stack[-1].children += self._read_lines(lines, position, f"the macro {words[0]}")
+        self._using.pop()
+
+    def _begin_macro(self, section: _Open) -> None:
+        """Take the lines that follow for a macro's; what cannot be one is left out as a whole."""
+        try:
+            section.macro = self._macros.begin(split_words(section.arguments), section.position)
+        except BadValueError as error:
+            self._problems.error(section.position, "<Macro>", str(error))
+            section.is_condition, section.is_taken = True, False
+
+    def _define_macro(self, macro: Macro) -> None:
+        before = self._macros.define(macro)
+        if before is not None:
+            text = f"{macro.name} is defined already in {before.position}; from here on this one counts"
+            self._problems.warning(macro.position, "<Macro>", text)
+
     # --- Sections
 
     def _read_section(self, line: LogicalLine, text: str, stack: list[_Open]) -> None:
@@ -250,6 +304,8 @@ class Reader:
         section = _Open(name, arguments, line.position, is_condition=condition is not None)
         if condition is not None:
             section.is_taken = self._is_true(condition, section)
+        elif name.lower() == "macro":
+            self._begin_macro(section)
         stack.append(section)
 
     def _is_true(self, condition: "Callable[[Reader, list[str]], bool]", section: _Open) -> bool:
@@ -287,6 +343,8 @@ class Reader:
 
     def _close(self, stack: list[_Open]) -> None:
         section = stack.pop()
+        if section.macro is not None:
+            return  # its end is missing
         if section.is_condition:
             if section.is_taken:
                 stack[-1].children += section.children

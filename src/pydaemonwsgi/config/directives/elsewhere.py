@@ -176,7 +176,6 @@ ROWS = (
         "<If> <ElseIf> <Else> SetEnvIfExpr",
         "expressions are not supported; write SetEnvIf with Require env or Header … env=, RewriteCond, or <Location>",
     ),
-    *refused("<Macro> Use UndefMacro", "macros are not supported; use Define, and Include a file several times"),
     *refused(
         "VirtualDocumentRoot VirtualScriptAlias VirtualDocumentRootIP VirtualScriptAliasIP",
         "write the hosts out, or use RewriteRule",

@@ -15,13 +15,18 @@ class Position:
     Attributes:
         file: the file's name as it was opened; "" where there is no file, as with the command line.
         line: counts from 1; that of the directive's first line if it was continued.
+        used_at: of a line of a macro, where that is used; each use has positions of its own.
     """
 
     file: str
     line: int
+    used_at: "Position | None" = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.file else "the command line"
+        if not self.file:
+            return "the command line"
+        used = "" if self.used_at is None else f" (used in {self.used_at})"
+        return f"{self.file}:{self.line}{used}"
 
 
 NOWHERE = Position("", 0)

@@ -94,6 +94,8 @@ def test_a_definition_that_cannot_be_meant_is_an_error(line: str) -> None:
         ("IfModule mod_wsgi.c", True),
         ("IfModule wsgi_module", True),
         ("IfModule rewrite_module", True),
+        ("IfModule mod_expires.c", True),
+        ("IfModule mod_macro.c", True),
         ("IfModule !mod_rewrite.c", False),
         ("IfModule mod_ssl.c", False),
         ("IfModule !ssl_module", True),
