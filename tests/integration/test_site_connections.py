@@ -66,6 +66,7 @@ RequestReadTimeout header=1 body=15
 </VirtualHost>
 <VirtualHost *:{port}>
     ServerName ported.example:8080
+    BrowserMatch Hurried nokeepalive
     RewriteEngine On
     RewriteRule ^/old/(.*) /app/$1 [PT]
     RewriteRule ^/cookie - [CO=seen:yes:.example]
@@ -115,6 +116,18 @@ def test_a_host_may_close_after_each_answer(site: SiteServer, path: str) -> None
         reader = Reader(sock)
         for _ in range(3):
             sock.sendall(request("first.example", path))
+            assert reader.response().header("Connection") is None
+
+
+@pytest.mark.parametrize("path", ["/app/", "/private/a.txt", "/none"])
+def test_a_request_may_end_its_connection(site: SiteServer, path: str) -> None:
+    """The variable nokeepalive."""
+    answer = Answer(site.exchange(request("ported.example", path, "User-Agent: Hurried")))
+    assert answer.header("Connection") == "close"
+    with site.connect() as sock:
+        reader = Reader(sock)
+        for _ in range(3):
+            sock.sendall(request("ported.example", path, "User-Agent: Patient"))
             assert reader.response().header("Connection") is None
 
 

@@ -16,6 +16,7 @@ from pydaemonwsgi.front.routes import Route
 from pydaemonwsgi.front.site_environ import Addresses, ScriptEnvirons, access_environ, asked, read_facts
 from pydaemonwsgi.http.head import RequestHead
 from pydaemonwsgi.routing.decisions import Decision, Listing, Redirection, Refusal, Script
+from pydaemonwsgi.routing.environment import may_set
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
 from pydaemonwsgi.system.overtime import Overtime
@@ -24,6 +25,8 @@ __all__ = ["Sites"]
 
 # Refusals by httpd's handlers: access has been checked by then.
 _AFTER_ACCESS: Final = frozenset({404, 405, 501})
+# The variable by which a request ends its connection, as under httpd.
+_NO_KEEP_ALIVE: Final = "nokeepalive"
 _REMEMBERED: Final = 1024
 _SERVER_ERROR: Final = 500
 
@@ -75,6 +78,12 @@ class Sites:
         self._router = Router(server, LocalFiles(), process_environment)
         self._find_group = find_group
         self._hosts = hosts
+        # The rules of those hosts some of whose requests end their connections, for such a request.
+        self._closing = {
+            number: dataclasses.replace(hosts[number], most_requests=1)
+            for number, host in enumerate(server.hosts)
+            if may_set(host, _NO_KEEP_ALIVE)
+        }
         self._resolver = resolver
         self._product = product
         self.overtime = overtime
@@ -287,6 +296,8 @@ class Sites:
         common = decision.common
         settings = common.context.settings
         rules = self._hosts[common.site.number]
+        if self._closing and any(name == _NO_KEEP_ALIVE for name, _ in common.environment):
+            rules = self._closing.get(common.site.number, rules)
         group, environ, asks = rules.fallback, None, settings.access_script is not None
         assert group is not None
         if isinstance(decision, Script):

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pydaemonwsgi.config.model import EnvironmentCondition, EnvironmentVariable
+from pydaemonwsgi.config.model import EnvironmentCondition, EnvironmentVariable, Host, Rewrite, Section, Settings
 from pydaemonwsgi.config.patterns import compile_pattern, expand_groups
 from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.mistakes import MistakeError
 from pydaemonwsgi.routing.request import Request
 
-__all__ = ["EnvironmentTest", "fixed_environment"]
+__all__ = ["EnvironmentTest", "fixed_environment", "may_set"]
 
 _HEADER_NAME: Final = re.compile(r"[-A-Za-z0-9_]*")
 _ATTRIBUTES: Final[dict[str, Callable[[Request], str]]] = {
@@ -95,3 +95,25 @@ def fixed_environment(
         elif not variable.from_server:
             fixed.pop(variable.name, None)
     return tuple(fixed.items())
+
+
+def may_set(host: Host, name: str) -> bool:
+    """Return whether any line of a host's sets a variable for some of its requests."""
+    return _sets(host.settings, name) or _rules_set(host.rewrite, name) or _sections_set(host.sections, name)
+
+
+def _sections_set(sections: tuple[Section, ...], name: str) -> bool:
+    return any(_sets(one.settings, name) or _sections_set(one.sections, name) for one in sections)
+
+
+def _sets(settings: Settings, name: str) -> bool:
+    return (
+        any(variable.name == name for variable in settings.environment)
+        or any(given == name for condition in settings.environment_conditions for given, _ in condition.variables)
+        or _rules_set(settings.rewrite, name)
+    )
+
+
+def _rules_set(rewrite: Rewrite | None, name: str) -> bool:
+    rules = rewrite.rules if rewrite is not None else ()
+    return any(flag.name == "E" and flag.value.partition(":")[0] == name for rule in rules for flag in rule.flags)

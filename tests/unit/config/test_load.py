@@ -328,6 +328,15 @@ def test_conditional_variables_are_read(line: str, expected: tuple[object, ...])
     assert (rule.attribute, rule.pattern, rule.variables, rule.ignore_case) == expected
 
 
+def _infos(text: str) -> list[str]:
+    return [problem.text for problem in loaded(text).problems if problem.severity is Severity.INFO]
+
+
+def test_variables_for_clients_of_the_last_century_are_said_to_be_without_effect() -> None:
+    [info] = _infos('Listen 80\nBrowserMatch "RealPlayer 4" force-response-1.0 nokeepalive\n')
+    assert info.startswith("force-response-1.0 is without effect")
+
+
 @pytest.mark.parametrize(
     ("line", "kind", "value"),
     [

@@ -17,6 +17,7 @@ _ACTIONS = {
     "set": (1, 1), "append": (1, 1), "merge": (1, 1), "add": (1, 1), "setifempty": (1, 1), "note": (1, 1),
     "edit": (2, 2), "edit*": (2, 2), "unset": (0, 0), "echo": (0, 0),
 }  # fmt: skip
+_OF_OLD_CLIENTS = frozenset({"downgrade-1.0", "force-response-1.0"})
 _ONLY_ANSWERS = ("echo", "note")
 
 
@@ -63,7 +64,11 @@ def _set_env_if(line: Line) -> None:
     if not _TOKEN.fullmatch(attribute):
         check_pattern(attribute)
     check_pattern(pattern, ignore_case=ignore_case)
-    rule = EnvironmentCondition(attribute, pattern, _variables(variables), ignore_case, line.position)
+    given = _variables(variables)
+    for name, _ in given:
+        if name in _OF_OLD_CLIENTS:
+            line.info(f"{name} is without effect: there are no clients any more that take no HTTP/1.1")
+    rule = EnvironmentCondition(attribute, pattern, given, ignore_case, line.position)
     line.place.settings.lists["environment_conditions"].append(rule)
 
 
@@ -138,11 +143,18 @@ ROWS = (
         "SetEnvIf",
         ANYWHERE,
         "ATTRIBUTE PATTERN [!]NAME[=VALUE] ...",
-        "Sets variables if a header or another attribute of the request fits; `!NAME` takes one away.",
+        "Sets variables if a header or another attribute of the request fits; `!NAME` takes one away. "
+        "`nokeepalive` ends the connection with the answer.",
         _set_env_if,
     ),
     Row("SetEnvIfNoCase", ANYWHERE, "ATTRIBUTE PATTERN [!]NAME[=VALUE] ...", "SetEnvIf without case.", _set_env_if),
-    Row("BrowserMatch", ANYWHERE, "PATTERN [!]NAME[=VALUE] ...", "SetEnvIf for User-Agent.", _set_env_if),
+    Row(
+        "BrowserMatch",
+        ANYWHERE,
+        "PATTERN [!]NAME[=VALUE] ...",
+        "SetEnvIf for User-Agent.",
+        _set_env_if,
+    ),
     Row("BrowserMatchNoCase", ANYWHERE, "PATTERN [!]NAME[=VALUE] ...", "BrowserMatch without case.", _set_env_if),
     Row(
         "Header",
