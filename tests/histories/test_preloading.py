@@ -98,6 +98,24 @@ HISTORIES = {
             (99, "", ""),
         ],
     ),
+    # Its machine is full, or its user; each parent loads in a moment, and would be replaced in the next.
+    "a-parent-that-cannot-fork-is-replaced-more-and-more-seldom": History(
+        1,
+        [
+            (0.0, "", "parent 1"),
+            (1.0, "loaded 1", "fork 2 by 1"),
+            (1.0, "unborn 2", "parent 3"),
+            (2.0, "loaded 3", "stop 1"),
+            (2.1, "exit 1", ""),
+            (2.2, "", "fork 4 by 3"),
+            (2.2, "unborn 4", "parent 5"),
+            (3.0, "loaded 5", "stop 3"),
+            (3.3, "exit 3", ""),
+            (3.4, "", "fork 6 by 5"),
+            (3.5, "serves 6", "attach 6"),
+        ],
+        says=("preload parent 1 forks no process, and is replaced; its successor tries in 0.2 s", "tries in 0.4 s"),
+    ),
     "maximum-requests-keeps-the-parent": History(
         2,
         [

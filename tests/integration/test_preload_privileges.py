@@ -28,6 +28,15 @@ def application(environ, start_response):
     return [AT_IMPORT.encode()]
 """
 
+# Forks as long as a file is not there.
+LIMITED = """
+import os, resource
+def limit():
+    if os.path.exists(%r):
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+os.register_at_fork(before=limit)
+"""
+
 
 def kinds(pid: int) -> Counter[str]:
     """Return what a process has open beyond the standard streams, by kind."""
@@ -72,3 +81,21 @@ def test_each_has_only_its_own_descriptors(public: Public) -> None:
         for process in server.daemons():
             wait_for(lambda pid=process.pid: kinds(pid)["socket"] == 2, "the channel")  # type: ignore[misc]
             assert kinds(process.pid) == {"socket": 2, "pipe": 2, "/memfd:scoreboard": 1}
+
+
+def test_parent_that_may_not_fork_for_a_while_goes_on_when_it_may(public: Public) -> None:
+    """A user who has as many processes as he may costs nothing but new processes: no server, and no parent."""
+    script, full = public.directory / "preloaded.wsgi", public.directory / "full"
+    script.write_text(LIMITED % str(full) + SCRIPT, "utf-8")
+    options = ("--port", "0", "--user", "nobody", "--processes", "2", "--preload")
+    with started(*public.command(*options, script=script), env=public.env, cwd=public.directory) as server:
+        wait_for(lambda: len(server.daemons()) == 2, "both processes")
+        (parent,) = server._children("pydaemonwsgi: preload")
+        full.touch()
+        server.daemons()[0].kill()
+        wait_for(lambda: "could not be forked (Resource temporarily unavailable)" in server.log(), "the attempt")
+        assert server.get().status == 200
+        full.unlink()
+        wait_for(lambda: len(server.daemons()) == 2, "both processes again")
+        assert [one.pid for one in server._children("pydaemonwsgi: preload")] == [parent.pid]
+        assert "Traceback" not in server.log()

@@ -179,10 +179,10 @@ class _Parent:
         """Fork a daemon process; return its connection and scoreboard in it, None here."""
         number = message.number("process")
         if LOST_DESCRIPTOR in descriptors or len(descriptors) != 2:
+            self._say_unforked(number, "no descriptors are left in the preload parent")
             for descriptor in descriptors:
                 if descriptor != LOST_DESCRIPTOR:
                     os.close(descriptor)
-            self._supervisor.say(Word.UNFORKED, process=number, error="no descriptors are left in the preload parent")
             return None
         connection, board = socket.socket(fileno=descriptors[0]), descriptors[1]
         # A signal that comes before the new process has an inbox of its own would be noted in its parent's.
@@ -191,11 +191,16 @@ class _Parent:
             if self._forker.fork(connection):
                 return connection, board
         except OSError as error:
-            self._supervisor.say(Word.UNFORKED, process=number, error=error.strerror or str(error))
+            self._say_unforked(number, error.strerror or str(error))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _LEAVING)
         connection.close()
         os.close(board)
         return None
+
+    def _say_unforked(self, number: int, error: str) -> None:
+        """Tell the supervisor before it finds the connection closed, which would mean that this parent is of no use."""
+        self._supervisor.say(Word.UNFORKED, process=number, error=error)
+        self._supervisor.flush()
 
 
 def _take_log(descriptors: list[int]) -> None:

@@ -219,6 +219,11 @@ class PreloadedGroup(Group):
         for parent in self.parents.values():
             superseded = proven or parent.number not in self._outdated
             if superseded and parent is not source and parent.state is State.RUNNING:
+                if parent.cut_off:
+                    # It lives, so it could not fork; nor will its successor, unless something changes.
+                    text = f"{parent.name} forks no process, and is replaced"
+                    delay = self.trouble.fail(now, text)
+                    self._say("error", f"{text}; its successor tries in {delay:.1f} s")
                 self._stop_parent(parent, now)
 
     def _speaks_for_code(self, process: Process) -> bool:
