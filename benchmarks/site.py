@@ -25,7 +25,8 @@ from benchmarks.servers import unprivileged_user
 from benchmarks.transfer import MIB, download, pattern
 
 CONNECTIONS = 32
-DOWNLOADS = 4
+# Of each server in a round: single ones go at one of two speeds, a factor of three apart.
+DOWNLOADS = 10
 HOSTS = 1000
 RULES = 50
 SECTIONS = 10

@@ -1,6 +1,7 @@
 """Collecting one request's body, before a thread is taken for it. Shell over `http.body` and `spool`."""
 
 import socket
+import sys
 import time
 from typing import Final
 
@@ -47,7 +48,7 @@ class BodyReader:
         if self._limit and length > self._limit:
             raise HttpError(413, "the body is longer than the limit")
         self._left = length
-        self._decoder = ChunkedBody(options.limit_request_field_size) if head.chunked else None
+        self._decoder = _chunked_body(options) if head.chunked else None
         self.body = RequestBody(options.spool_directory, options.request_buffer_size)
         self.complete = False
         self.received = 0
@@ -107,3 +108,7 @@ class BodyReader:
     def close(self) -> None:
         """Give back what has arrived."""
         self.body.close()
+
+
+def _chunked_body(options: FrontOptions) -> ChunkedBody:
+    return ChunkedBody(options.limit_request_field_size, options.limit_request_fields or sys.maxsize)

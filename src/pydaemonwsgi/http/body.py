@@ -12,6 +12,8 @@ _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]
 _TRAILER: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 # A chunk's size and extensions; longer ones have no honest use (CVE-2023-39326 and its kin).
 _LONGEST_SIZE_LINE: Final = 4096
+# Bytes of extensions of all chunks of a body: nobody reads them, and they would pass by every limit of a body.
+_MOST_EXTENSIONS: Final = 16 * 1024
 
 
 class _Phase(Enum):
@@ -54,16 +56,29 @@ class ChunkedBody:
 
     Args:
         trailer_limit: bytes of trailers; beyond it 431. Trailers are checked and dropped.
+        most_trailers: how many there may be; beyond it 431.
     """
 
-    __slots__ = ("_left", "_pending", "_phase", "_trailer_limit", "_trailers")
+    __slots__ = (
+        "_extensions",
+        "_left",
+        "_most_trailers",
+        "_pending",
+        "_phase",
+        "_trailer_limit",
+        "_trailer_number",
+        "_trailers",
+    )
 
-    def __init__(self, trailer_limit: int = 8190) -> None:
+    def __init__(self, trailer_limit: int = 8190, most_trailers: int = 100) -> None:
         self._phase = _Phase.SIZE
         self._pending = b""
         self._left = 0
+        self._extensions = 0
         self._trailers = 0
+        self._trailer_number = 0
         self._trailer_limit = trailer_limit
+        self._most_trailers = most_trailers
 
     @property
     def complete(self) -> bool:
@@ -131,6 +146,9 @@ class ChunkedBody:
         match = _SIZE_LINE.fullmatch(line)
         if match is None:
             raise HttpError(400, "a chunk's size is malformed")
+        self._extensions += len(match.group(2))
+        if self._extensions > _MOST_EXTENSIONS:
+            raise HttpError(400, "the chunk extensions of a body are too long")
         self._left = int(match.group(1), 16)
         self._phase = _Phase.DATA if self._left else _Phase.TRAILERS
 
@@ -141,5 +159,8 @@ class ChunkedBody:
         self._trailers += len(line)
         if self._trailers > self._trailer_limit:
             raise HttpError(431, "the trailers are longer than the limit")
+        self._trailer_number += 1
+        if self._trailer_number > self._most_trailers:
+            raise HttpError(431, "there are more trailers than the limit")
         if not _TRAILER.fullmatch(line):
             raise HttpError(400, "a trailer field is malformed")

@@ -168,6 +168,26 @@ def test_malformed_trailer_is_refused(trailer: bytes) -> None:
     assert bad(b"0\r\n" + trailer + b"\r\n\r\n") == 400
 
 
+@pytest.mark.parametrize(("number", "refused"), [(100, False), (101, True)])
+def test_trailers_are_bounded_in_number(number: int, refused: bool) -> None:
+    """As the fields of a head are, whatever they have in bytes."""
+    encoded = b"0\r\n" + b"A: b\r\n" * number + b"\r\n"
+    if refused:
+        assert bad(encoded) == 431
+    else:
+        assert feed_whole(encoded) == (b"", b"", True)
+
+
+@pytest.mark.parametrize(("chunks", "refused"), [(160, False), (170, True)])
+def test_extensions_of_all_chunks_are_bounded_together(chunks: int, refused: bool) -> None:
+    """Each is short, but nobody reads them, and they count for no limit of a body."""
+    encoded = (b"1;" + b"e" * 99 + b"\r\nx\r\n") * chunks + b"0\r\n\r\n"
+    if refused:
+        assert bad(encoded) == 400
+    else:
+        assert feed_whole(encoded) == (b"x" * chunks, b"", True)
+
+
 @pytest.mark.parametrize(
     ("trailers", "status"),
     [
