@@ -20,6 +20,9 @@ RedirectMatch ^/redirect/(a+)+$ /page.txt
 <LocationMatch ^/location/(a+)+$>
     Require all denied
 </LocationMatch>
+<Location /glob/*a*a*a*a*a*a*a*a*a*b>
+    Require all denied
+</Location>
 RequestHeader edit X-Edited ^(a+)+$ none
 ErrorDocument 500 "an error text"
 WSGIScriptAlias /app {site}/app.wsgi
@@ -53,12 +56,13 @@ def site() -> Iterator[SiteServer]:
         (f"/alias/{HOSTILE}", (), "AliasMatch ^/alias/(a+)+$ ({conf}:9)"),
         (f"/redirect/{HOSTILE}", (), "RedirectMatch ^/redirect/(a+)+$ ({conf}:10)"),
         (f"/location/{HOSTILE}", (), "<LocationMatch ^/location/(a+)+$> ({conf}:11)"),
-        ("/page.txt", (f"X-Edited: {HOSTILE}",), "RequestHeader edit X-Edited ^(a+)+$ none ({conf}:14)"),
-        ("/app/hostile", (), "Header edit X-Answer ^(a+)+$ none ({conf}:17)"),
-        ("/app/hostile/piecemeal", (), "Header edit X-Answer ^(a+)+$ none ({conf}:17)"),
-        ("/page.txt", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:20)"),
-        ("/gone", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:20)"),
-        ("/nothing", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:20)"),
+        (f"/glob/{HOSTILE}", (), "<Location /glob/*a*a*a*a*a*a*a*a*a*b> ({conf}:14)"),
+        ("/page.txt", (f"X-Edited: {HOSTILE}",), "RequestHeader edit X-Edited ^(a+)+$ none ({conf}:17)"),
+        ("/app/hostile", (), "Header edit X-Answer ^(a+)+$ none ({conf}:20)"),
+        ("/app/hostile/piecemeal", (), "Header edit X-Answer ^(a+)+$ none ({conf}:20)"),
+        ("/page.txt", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:23)"),
+        ("/gone", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:23)"),
+        ("/nothing", (f"X-Copied: {HOSTILE}",), "Header always edit X-Copy ^(a+)+$ none ({conf}:23)"),
     ],
 )
 def test_a_pattern_that_takes_too_long_is_given_up_and_named(

@@ -66,11 +66,17 @@ class LocalFiles:
         try:
             # Not to wait for the far side of a pipe.
             descriptor = os.open(_encoded(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-            with open(descriptor, "rb") as file:
-                return file.read() or b""
+            try:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    with open(descriptor, "rb", closefd=False) as file:
+                        return file.read()
+                problem = "it is no file"
+            finally:
+                os.close(descriptor)
         except OSError as error:
-            logger.error("%s cannot be read: %s", path, error.strerror)
-            return None
+            problem = error.strerror or str(error)
+        logger.error("%s cannot be read: %s", path, problem)
+        return None
 
 
 def _encoded(path: str) -> bytes:

@@ -302,24 +302,25 @@ def _depth(directory: str) -> int:
     return 0 if directory == "/" else directory.count("/")
 
 
+def _named(find: Callable[[str], "re.Match[str] | None"], name: str) -> Callable[[str], bool]:
+    """Return whether a pattern fits, by a function that tells its name where that takes too long."""
+
+    def matches(text: str) -> bool:
+        try:
+            return find(text) is not None
+        except OvertimeError as error:
+            raise OvertimeError(f"{error}: {name}") from error
+
+    return matches
+
+
 def _matcher(section: Section) -> Callable[[str], bool]:
     pattern = section.pattern
     if section.matching is Matching.REGEX:
-        search = compile_pattern(pattern).search
-
-        def matches(text: str) -> bool:
-            try:
-                return search(text) is not None
-            except OvertimeError as error:
-                name = f"<{section.kind.value}Match {pattern}>"
-                raise OvertimeError(f"{error}: {name} ({section.position})") from error
-
-        return matches
+        return _named(compile_pattern(pattern).search, f"<{section.kind.value}Match {pattern}> ({section.position})")
     if section.matching is Matching.GLOB:
-        fullmatch = re.compile(
-            wildcard_pattern(_directory(pattern) if section.kind is SectionKind.DIRECTORY else pattern)
-        ).fullmatch
-        return lambda text: fullmatch(text) is not None
+        glob = wildcard_pattern(_directory(pattern) if section.kind is SectionKind.DIRECTORY else pattern)
+        return _named(re.compile(glob).fullmatch, f"<{section.kind.value} {pattern}> ({section.position})")
     if section.kind is SectionKind.LOCATION and not pattern.endswith("/"):
         inside = pattern + "/"
         return lambda text: text == pattern or text.startswith(inside)

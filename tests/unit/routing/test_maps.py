@@ -18,6 +18,8 @@ r x|y|z
 special/x /target?q=1
   lead value
 A\tupper
+novalue  \r
+novalue this
 a second
 slash /app/deep/er
 url http://else.test/x
@@ -83,6 +85,7 @@ RewriteRule ^/ /app/${m:%1|x-%1} [PT]
         ("/m/", "/[]"),
         ("/m/r", "/[x|y|z]"),
         ("/m/A", "/[upper]"),
+        ("/m/novalue", "/[this]"),
         ("/m/lead", "/[]"),
         ("/m/a%20x", "/[]"),
         ("/m/%23d", "/[]"),
