@@ -792,6 +792,7 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("RewriteBase /x", "may not stand in the server's own configuration"),
         ("Header sett X-A b", "there is no action 'sett'; did you mean set?"),
         ("Header set X-A b c", "'c' is no condition"),
+        ("Header set X-A b expr=true", "expressions are not supported; write SetEnvIf, and env= with its variable"),
         ("Header set X-A %q", "'%q' is no item of a header's value"),
         ("CustomLog /a comon", "no LogFormat has the nickname 'comon'; did you mean common?"),
         ("CustomLog /a common expr=x", "'expr=x' is no condition"),

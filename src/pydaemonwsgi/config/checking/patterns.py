@@ -85,6 +85,9 @@ def _of_settings(settings: Settings) -> Iterator[_Pattern]:
     yield from _of_rewrite(settings.rewrite)
     for condition in settings.environment_conditions:
         yield _Pattern(condition.position, "SetEnvIf", condition.pattern, condition.ignore_case)
+    for rule in settings.headers:
+        if rule.action in {"edit", "edit*"}:
+            yield _Pattern(rule.position, "RequestHeader" if rule.of_request else "Header", rule.value)
     for redirect in settings.redirects:
         if redirect.is_regex:
             yield _Pattern(redirect.position, "RedirectMatch", redirect.pattern)

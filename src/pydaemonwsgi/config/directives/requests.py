@@ -97,6 +97,8 @@ def _header(line: Line) -> None:
         line.info("early is without effect: headers are changed just before the request is run")
     elif rest:
         kind, equals, condition = rest[0].partition("=")
+        if kind.lower() == "expr":
+            raise BadValueError("expressions are not supported; write SetEnvIf, and env= with its variable")
         if kind.lower() != "env" or not equals or condition in ("", "!"):
             raise BadValueError(f"{rest[0]!r} is no condition; give env=NAME or env=!NAME, or quote the value")
     if action.startswith("edit"):

@@ -496,6 +496,8 @@ RewriteRule ^/old/(a+)+$ /new
 SetEnvIf Referer (b|bb)+$ c
 AliasMatch ^/(d+)*e /srv
 RedirectMatch (e*)*f /
+Header edit X-A (k*)*l m
+RequestHeader edit* X-B (n*)*o p
 <LocationMatch (g|g)*h>
 RedirectMatch (i*)*j /
 </LocationMatch>
@@ -504,7 +506,17 @@ RedirectMatch (i*)*j /
 
 def test_patterns_that_a_client_can_keep_busy_are_found() -> None:
     """Each is asked for with what it begins with, and characters of its own."""
-    patterns = r"(x+x+)+y", r"^/old/(a+)+\Z", r"(b|bb)+\Z", "^/(d+)*e", "(e*)*f", "(g|g)*h", "(i*)*j"
+    patterns = (
+        r"(x+x+)+y",
+        r"^/old/(a+)+\Z",
+        r"(b|bb)+\Z",
+        "^/(d+)*e",
+        "(e*)*f",
+        "(g|g)*h",
+        "(i*)*j",
+        "(k*)*l",
+        "(n*)*o",
+    )
     machine = FakeMachine(endless=frozenset(patterns))
     found = warnings_of(host(ENDLESS, group="WSGIDaemonProcess site\nWSGIScriptAlias / /a.wsgi"), machine)
     busy = [line.partition(": a client can keep")[0] for line in found if "a client can keep" in line]
@@ -514,7 +526,9 @@ def test_patterns_that_a_client_can_keep_busy_are_found() -> None:
         "10: SetEnvIf",
         "11: AliasMatch",
         "12: RedirectMatch",
-        "13: <LocationMatch>",
-        "14: RedirectMatch",
+        "13: Header",
+        "14: RequestHeader",
+        "15: <LocationMatch>",
+        "16: RedirectMatch",
     ]
     assert any(text.startswith("/old/") for text in machine.searched)
