@@ -325,6 +325,7 @@ class HostingProcessGroup(ProcessGroup):
         process = self.planner.processes.get(daemon.number)
         if process is None:
             return
+        self._open_missing()  # not all can be opened at once
         host = self._interpreters.host(daemon)
         if process.state is State.RUNNING:
             for one in host.interpreters.values():

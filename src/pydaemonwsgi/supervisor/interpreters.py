@@ -28,6 +28,9 @@ _AGAIN: Final = 1.0
 _LONGEST_DELAY: Final = 60.0
 # Attempts in the same process.
 _ATTEMPTS: Final = 3
+# Interpreters that a process is to open at the same time: it reads nothing while its script loads, and its connection
+# holds some hundred words and, with them, three descriptors each.
+_AT_ONCE: Final = 32
 
 
 class Tenant:
@@ -138,11 +141,13 @@ class Interpreters:
         host = self.host(daemon)
         if len(host.interpreters) == len(self.tenants):
             return []
-        return [
+        missing = [
             key
             for key, tenant in self.tenants.items()
             if key not in host.interpreters and now >= tenant.backoff.until and host.failures[key] < _ATTEMPTS
         ]
+        opening = sum(not one.loaded for one in host.interpreters.values())
+        return missing[: max(0, _AT_ONCE - opening)]
 
     def next_attempt(self, now: float) -> float | None:
         """Return the monotonic time at which one that could not be opened is tried again, or None."""
