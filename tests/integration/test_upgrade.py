@@ -1,5 +1,6 @@
 """SIGUSR2: a supervisor from the installed code takes over, or nothing happens."""
 
+import os
 import signal
 import socket
 import sys
@@ -138,6 +139,20 @@ def test_logs_that_are_rotated_in_the_middle_of_an_upgrade_are_rotated_for_the_n
             wait_for(lambda: "/rotated" in log.read_text(), "the record in the new file")
         finally:
             end(int(match.group(1)))
+
+
+def test_upgrade_without_the_interpreter_is_told_in_a_line(tmp_path: Path) -> None:
+    """It may have been removed with the old version; this server needs it no more."""
+    script, python = tmp_path / "app.wsgi", tmp_path / "python"
+    script.write_text(SCRIPT % 1)
+    python.symlink_to(Path(sys.executable).resolve())
+    with serving(script, python=str(python), env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}) as server:
+        python.unlink()
+        server.process.send_signal(signal.SIGUSR2)
+        wait_for(lambda: "This one goes on as before" in server.log(), "the failure")
+        assert f"the new supervisor cannot be started: {python}: No such file or directory" in server.log()
+        assert "Traceback" not in server.log()
+        assert server.get().body == b"1"
 
 
 def test_stop_in_the_middle_of_an_upgrade_stops_both(tmp_path: Path) -> None:

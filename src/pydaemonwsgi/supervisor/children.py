@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Message, Word
-from pydaemonwsgi.errors import ChannelError
+from pydaemonwsgi.errors import ChannelError, StartError
 from pydaemonwsgi.supervisor.crash_report import Death
 from pydaemonwsgi.supervisor.signals import reset_signals
 from pydaemonwsgi.system.descriptors import close_all_except, replace_error_log
@@ -226,6 +226,8 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_l
         # The supervisor's objects belong to the supervisor: their finalisers must not close our descriptors.
         ours.detach()
         status = run(theirs)
+    except StartError as error:
+        logger.critical("a child process cannot be started: %s", error)
     except BaseException:
         # The child's last stop; nothing of the supervisor's frames below may run in it.
         logger.exception("a child process failed")

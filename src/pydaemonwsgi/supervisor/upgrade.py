@@ -293,6 +293,9 @@ def start_successor(
             [sys.executable, *sys.orig_argv[1:]],
             {**os.environ, **environment(os.getpid()), **variables},
         )
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        logger.error("upgrade: the new supervisor cannot be started: %s%s", where, error.strerror)
     except BaseException:
         # The child's last stop; nothing of the supervisor's frames below may run in it.
         logger.exception("upgrade: the new supervisor cannot be started")

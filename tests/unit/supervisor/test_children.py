@@ -1,6 +1,7 @@
 """children: telling a child things, and ending it, with real processes and connections."""
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import pytest
 
 from pydaemonwsgi.channel import control
 from pydaemonwsgi.channel.control import Word
+from pydaemonwsgi.errors import StartError
 from pydaemonwsgi.supervisor.children import Child, fork_child
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 from pydaemonwsgi.system.sockets import control_pair
@@ -124,3 +126,27 @@ def test_nobody_is_signalled_by_the_pid_of_a_process_that_was_reaped(monkeypatch
             one.kill(signal.SIGKILL)
         part.close()
         assert not signalled
+
+
+def test_child_that_the_machine_refuses_says_so_in_a_line() -> None:
+    """Whoever has too few descriptors needs no traceback."""
+    reading, writing = os.pipe()
+    logger = logging.getLogger("pydaemonwsgi.supervisor.children")
+    with os.fdopen(reading) as told, os.fdopen(writing, "w") as log:
+        handler = logging.StreamHandler(log)
+        logger.addHandler(handler)
+        try:
+            child = fork_child(refuse, (writing,))
+        finally:
+            logger.removeHandler(handler)
+        log.close()
+        assert told.read() == "a child process cannot be started: no descriptors\n"
+    _, status, usage = os.wait4(child.pid, 0)
+    child.bury(status, usage, OutOfMemoryWatch(None))
+    child.close()
+    assert os.waitstatus_to_exitcode(status) == 1
+
+
+def refuse(supervisor: socket.socket) -> int:
+    """Be a child of which nothing comes."""
+    raise StartError(f"no descriptors{'' if supervisor else ' at all'}")
