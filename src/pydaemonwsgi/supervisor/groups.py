@@ -168,12 +168,12 @@ class ProcessGroup:
         return min((at for at in times if at is not None), default=None)
 
     def _log_messages(self) -> None:
-        for level, text in self.planner.take_messages():
-            self._log(level, text)
+        self._log(self.planner.take_messages())
 
     @staticmethod
-    def _log(level: str, text: str) -> None:
-        logger.log(_LEVELS[level], "%s", text)
+    def _log(messages: Iterable[tuple[str, str]]) -> None:
+        for level, text in messages:
+            logger.log(_LEVELS[level], "%s", text)
 
     def _look_at_memory(self, processes: Iterable[Process], now: float) -> None:
         for process, text, replace in self._memory.look(processes, usage_of, now):
@@ -331,8 +331,7 @@ class ProcessGroup:
             wall=time.time(),
         )
         self._publish(now)
-        for level, text in rest:
-            self._log(level, text)
+        self._log(rest)
 
     def _lost_with(self, daemon: Daemon) -> str | None:
         """Return what the front says a process was running when it died; None until it does."""
@@ -356,8 +355,7 @@ class ProcessGroup:
         self.planner.on_detached(number, time.monotonic())
 
     def _publish(self, now: float) -> None:
-        for level, text in self._obituaries.take(now):
-            self._log(level, text)
+        self._log(self._obituaries.take(now))
 
     def end(self) -> None:
         """The supervisor ends: say what there is to say."""

@@ -159,9 +159,7 @@ class PreloadedProcessGroup(ProcessGroup):
         self.hopeless = self.hopeless or (ended.hopeless and not self.loaded)
         (level, headline), *rest = self.planner.take_messages()
         facts = [] if level == "info" else describe_death(death)
-        self._log(level, "\n  ".join([headline, *facts]))
-        for other, text in rest:
-            self._log(other, text)
+        self._log([(level, "\n  ".join([headline, *facts])), *rest])
 
     def _hear_parent(self, number: int) -> None:
         parent = self._parents[number]
