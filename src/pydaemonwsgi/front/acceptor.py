@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 _ACCEPT_BATCH: Final = 64
 # Seconds without accepting after the machine has run out of descriptors.
 _ACCEPT_PAUSE: Final = 0.5
+# Seconds between two warnings that there is no room; somebody leaves and somebody comes all the time then.
+_FULL_WARNING_PAUSE: Final = 60.0
 # What had happened to the connection before it was accepted: accept(2), section Error handling.
 _CONNECTION_LOST: Final = frozenset(
     (
@@ -51,6 +53,7 @@ class Acceptor:
         self._welcome = welcome
         self._accepting = False
         self._accept_again = 0.0
+        self._warn_again = 0.0
         self._closed = False
 
     def open(self) -> None:
@@ -99,6 +102,7 @@ class Acceptor:
         """Accept what waits; return whether there may be more."""
         for _ in range(_ACCEPT_BATCH):
             if self._room() <= 0:
+                self._warn_full()
                 self.pause()
                 return False
             try:
@@ -119,3 +123,12 @@ class Acceptor:
             sock.setblocking(False)
             self._welcome(sock, address)
         return True
+
+    def _warn_full(self) -> None:
+        now = time.monotonic()
+        if now >= self._warn_again:
+            self._warn_again = now + _FULL_WARNING_PAUSE
+            logger.warning(
+                "as many clients are connected as may be (--maximum-connections, ServeOption maximum-connections): "
+                "others wait until one of them leaves"
+            )

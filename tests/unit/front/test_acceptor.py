@@ -50,3 +50,39 @@ def test_a_connection_that_was_lost_before_it_was_accepted_is_passed_over(number
     for sock in welcomed:
         sock.close()
     assert not complaints
+
+
+def test_a_front_that_is_full_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Clients wait without an answer then, so somebody has to read why; not for each that comes when one leaves."""
+    welcomed: list[socket.socket] = []
+    room = 1
+
+    async def accept(listener: Listener) -> None:
+        nonlocal room
+        acceptor = Acceptor(
+            asyncio.get_running_loop(),
+            {"": listener},
+            lambda: room - len(welcomed),
+            lambda sock, address: welcomed.append(sock),
+        )
+        for places in (1, 2):
+            room = places
+            acceptor.open()
+            while len(welcomed) < places:
+                await asyncio.sleep(0)
+        acceptor.pause()
+
+    with Listener() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        listener.errors = []
+        address = listener.getsockname()
+        with socket.create_connection(address), socket.create_connection(address):
+            asyncio.run(asyncio.wait_for(accept(listener), 20))
+    for sock in welcomed:
+        sock.close()
+    assert [record.getMessage() for record in caplog.records if "maximum-connections" in record.getMessage()] == [
+        "as many clients are connected as may be (--maximum-connections, ServeOption maximum-connections): "
+        "others wait until one of them leaves"
+    ]
