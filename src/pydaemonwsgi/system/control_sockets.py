@@ -83,7 +83,10 @@ def directories(environ: Mapping[str, str], uid: int) -> list[str]:
     found.append(f"/run/{_NAME}")
     if xdg := environ.get("XDG_RUNTIME_DIR"):
         found.append(os.path.join(xdg, _NAME))
-    found.append(os.path.join(tempfile.gettempdir(), f"{_NAME}-{uid}"))
+    try:
+        found.append(os.path.join(tempfile.gettempdir(), f"{_NAME}-{uid}"))
+    except FileNotFoundError:
+        pass  # none that can be written to, as in a container whose file system is read-only
     return [path for path in dict.fromkeys(found) if os.path.isabs(path)]
 
 

@@ -25,6 +25,16 @@ def test_directories_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert directories({"XDG_RUNTIME_DIR": "relative"}, 7) == ["/run/pydaemonwsgi", "/tmp/pydaemonwsgi-7"]
 
 
+def test_there_may_be_no_temporary_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose file system is read-only there is none, and servers and commands run all the same."""
+
+    def gettempdir() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", gettempdir)
+    assert directories({}, 7) == ["/run/pydaemonwsgi"]
+
+
 def test_a_new_directory_is_ours_alone(tmp_path: Path) -> None:
     """Mode 0700, whatever the umask; and again is no error."""
     directory = tmp_path / "run"
