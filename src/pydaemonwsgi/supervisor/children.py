@@ -26,7 +26,7 @@ from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_w
 if TYPE_CHECKING:
     from resource import struct_rusage
 
-__all__ = ["Child", "drop_inheritance", "fork_child", "hear_all", "stop_hearing"]
+__all__ = ["Child", "drop_inheritance", "fork_child", "fork_into", "hear_all", "stop_hearing"]
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +194,33 @@ def drop_inheritance(keep: set[int]) -> None:
     close_all_except(keep)
 
 
+def fork_into(become: Callable[[], int], name: str, status: int = 1) -> int:
+    """Fork; the child exits with what `become` returns. Return its pid.
+
+    Args:
+        become: be the child; may as well not return.
+        name: how the log calls the child if that fails.
+        status: with which it exits then.
+
+    Raises:
+        OSError: no process is to be had.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        status = become()
+    except StartError as error:
+        logger.critical("%s cannot be started: %s", name, error)
+    except BaseException:
+        # The child's last stop; nothing of the supervisor's frames below may run in it.
+        logger.exception("%s failed", name)
+    finally:
+        os._exit(status)
+
+
 def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_log: int = _ERROR_LOG) -> Child:
     """Fork; the child runs `run` with its end of a control connection and exits with what it returns.
 
@@ -206,30 +233,21 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_l
         OSError: no process or no descriptors are to be had.
     """
     ours, theirs = control_pair()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    try:
-        pid = os.fork()
-    except OSError:
-        ours.close()
-        theirs.close()
-        raise
-    if pid:
-        theirs.close()
-        ours.setblocking(False)
-        return Child(pid, ours)
-    status = 1
-    try:
+
+    def become() -> int:
         if error_log != _ERROR_LOG:
             replace_error_log(error_log)
         drop_inheritance({0, 1, 2, theirs.fileno(), *keep})
         # The supervisor's objects belong to the supervisor: their finalisers must not close our descriptors.
         ours.detach()
-        status = run(theirs)
-    except StartError as error:
-        logger.critical("a child process cannot be started: %s", error)
-    except BaseException:
-        # The child's last stop; nothing of the supervisor's frames below may run in it.
-        logger.exception("a child process failed")
-    finally:
-        os._exit(status)
+        return run(theirs)
+
+    try:
+        pid = fork_into(become, "a child process")
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    theirs.close()
+    ours.setblocking(False)
+    return Child(pid, ours)

@@ -11,11 +11,10 @@ A reader ends by the end of its input, when the last writer has let go: it has r
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pydaemonwsgi.supervisor.children import drop_inheritance
+from pydaemonwsgi.supervisor.children import drop_inheritance, fork_into
 from pydaemonwsgi.supervisor.exits import describe_exit
 from pydaemonwsgi.supervisor.lifecycle import Backoff
 from pydaemonwsgi.system.descriptors import unread_bytes
@@ -80,28 +79,19 @@ class LogReader:
         return min(times, default=None)
 
     def _start(self, now: float) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
         try:
-            pid = os.fork()
+            pid = fork_into(self._become_reader, self.name, _NO_EXEC)
         except OSError as error:
             delay = self._backoff.fail(now)
             logger.error("cannot fork for %s: %s; trying again in %.1f s", self.name, error.strerror, delay)
             return
-        if pid:
-            self.pid = pid
-            self._started = now
-            logger.debug("%s runs as pid %d", self.name, pid)
-            return
-        status = _NO_EXEC
-        try:
-            drop_inheritance({0, 1, 2, *self._sources, *self._keep})
-            status = self._become()
-        except BaseException:
-            # The child's last stop; nothing of the supervisor's frames below may run in it.
-            logger.exception("%s cannot be started", self.name)
-        finally:
-            os._exit(status)
+        self.pid = pid
+        self._started = now
+        logger.debug("%s runs as pid %d", self.name, pid)
+
+    def _become_reader(self) -> int:
+        drop_inheritance({0, 1, 2, *self._sources, *self._keep})
+        return self._become()
 
     def retire(self) -> None:
         """Its pipes have no writer in this process any more: it is not missed once it has read what is in them."""

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from pydaemonwsgi.supervisor.children import fork_into
 from pydaemonwsgi.supervisor.exits import describe_exit
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
 from pydaemonwsgi.supervisor.signals import reset_signals
@@ -269,35 +270,31 @@ def start_successor(
         OSError: no process or no descriptors are to be had.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    sys.stdout.flush()
-    sys.stderr.flush()
+
+    def become() -> int:
+        reset_signals()
+        try:
+            os.chdir(directory)
+            variables = hand_down([*descriptors, (PREDECESSOR, theirs.fileno())])
+            if stderr != SERVER_ERROR_LOG:
+                os.dup2(stderr, SERVER_ERROR_LOG)
+            os.execve(  # noqa: S606 - the command that the user gave, unchanged
+                sys.executable,
+                [sys.executable, *sys.orig_argv[1:]],
+                {**os.environ, **environment(os.getpid()), **variables},
+            )
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            logger.error("upgrade: the new supervisor cannot be started: %s%s", where, error.strerror)
+        return _NO_EXEC
+
     try:
-        pid = os.fork()
+        pid = fork_into(become, "upgrade: the new supervisor", _NO_EXEC)
     except OSError:
         ours.close()
         theirs.close()
         raise
-    if pid:
-        theirs.close()
-        ours.setblocking(False)
-        elsewhere = stderr != SERVER_ERROR_LOG
-        return Successor(pid, ours, patience, selector, on_ready, stderr_elsewhere=elsewhere)
-    try:
-        reset_signals()
-        os.chdir(directory)
-        variables = hand_down([*descriptors, (PREDECESSOR, theirs.fileno())])
-        if stderr != SERVER_ERROR_LOG:
-            os.dup2(stderr, SERVER_ERROR_LOG)
-        os.execve(  # noqa: S606 - the command that the user gave, unchanged
-            sys.executable,
-            [sys.executable, *sys.orig_argv[1:]],
-            {**os.environ, **environment(os.getpid()), **variables},
-        )
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        logger.error("upgrade: the new supervisor cannot be started: %s%s", where, error.strerror)
-    except BaseException:
-        # The child's last stop; nothing of the supervisor's frames below may run in it.
-        logger.exception("upgrade: the new supervisor cannot be started")
-    finally:
-        os._exit(_NO_EXEC)
+    theirs.close()
+    ours.setblocking(False)
+    elsewhere = stderr != SERVER_ERROR_LOG
+    return Successor(pid, ours, patience, selector, on_ready, stderr_elsewhere=elsewhere)
