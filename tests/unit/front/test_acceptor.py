@@ -82,7 +82,5 @@ def test_a_front_that_is_full_says_so_once(caplog: pytest.LogCaptureFixture) -> 
             asyncio.run(asyncio.wait_for(accept(listener), 20))
     for sock in welcomed:
         sock.close()
-    assert [record.getMessage() for record in caplog.records if "maximum-connections" in record.getMessage()] == [
-        "as many clients are connected as may be (--maximum-connections, ServeOption maximum-connections): "
-        "others wait until one of them leaves"
-    ]
+    said = [record.getMessage() for record in caplog.records]
+    assert len([text for text in said if "(--maximum-connections, " in text]) == 1
