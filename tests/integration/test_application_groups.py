@@ -313,7 +313,7 @@ def application(environ, start_response):
 def test_signals_are_an_application_groups_own_where_it_is_said() -> None:
     """WSGIRestrictSignal Off: the handler that an early script installs is called; elsewhere it is not installed."""
     text = """
-    WSGIDaemonProcess g threads=1
+    WSGIDaemonProcess g threads=1 application-groups=processes
     WSGIImportScript {site}/handler.py process-group=g application-group=free
     WSGIImportScript {site}/handler.py process-group=g application-group=%{GLOBAL}
     <WSGIInterpreterOptions application-group=free>
