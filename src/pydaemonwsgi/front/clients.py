@@ -140,6 +140,13 @@ class Client(Receiving):
             logger.debug("a client ended its connection inside a request body")
             self.lose()
             return
+        if self.state is _HEAD and self._buffer:
+            # Requests that wait for their turn between two (`_begin_next`) are answered as well; a head that will
+            # never come whole is not.
+            self._half_closed = True
+            self._watch(self._events & ~READ)
+            self._continue()
+            return
         self.close()
 
     def expire(self) -> None:
