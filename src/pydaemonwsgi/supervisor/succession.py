@@ -14,7 +14,6 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable
-from typing import Final
 
 from pydaemonwsgi.supervisor.plan import Plan
 from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, Predecessor, Successor, start_successor
@@ -22,8 +21,6 @@ from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, Predecessor, 
 __all__ = ["Succession"]
 
 logger = logging.getLogger(__name__)
-
-_STOPS: Final = "this server stops"
 
 
 class Succession:
@@ -117,9 +114,7 @@ class Succession:
         """The successor serves: leave everything to it."""
         successor = self._successor
         assert successor is not None
-        if self.stopping:
-            successor.give_up(_STOPS)
-            return
+        assert not self.stopping, "then it has been given up"
         self.owns_files = False
         self._give(successor.pid)
         successor.release()
@@ -134,7 +129,7 @@ class Succession:
         """This server ends, and with it a successor that is not ready."""
         self.stopping = True
         if self._successor is not None and not self._successor.ready:
-            self._successor.give_up(_STOPS)
+            self._successor.give_up("this server stops")
 
     # -- the loop
 

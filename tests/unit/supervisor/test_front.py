@@ -10,9 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from pydaemonwsgi.metrics.scoreboard import Scoreboard, scoreboard_size
 from pydaemonwsgi.supervisor import children
+from pydaemonwsgi.supervisor.children import Child
+from pydaemonwsgi.supervisor.daemons import Daemon
 from pydaemonwsgi.supervisor.front import Front
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
+from pydaemonwsgi.system.sockets import control_pair
 from tests.helpers.exhaustion import exhausted
 
 
@@ -73,3 +77,42 @@ def test_front_that_cannot_be_told_to_stop_is_killed(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(children, "send_with_descriptors", refuse)
         assert not front.stop(0.0, 101.0)
         assert buried(front) == signal.SIGKILL
+
+
+@contextlib.contextmanager
+def unattached(front: Front) -> Iterator[Daemon]:
+    """A daemon process that could not be connected with a front, which accepts clients."""
+    front.carry_out(100.0)
+    front.ready = True
+    ours, theirs = control_pair()
+    with ours, theirs, open(os.devnull, encoding="ascii") as board:
+        memory = Scoreboard(memoryview(bytearray(scoreboard_size(1))), 1)
+        daemon = Daemon(Child(0, ours), 1, board.fileno(), memory)
+        with exhausted(os.getpid()):
+            front.attach(daemon, "app", (0, 0))
+        assert not front.knows(daemon)
+        yield daemon
+
+
+def test_process_that_has_died_is_not_connected_later() -> None:
+    """Its descriptors may be others' by then."""
+    with a_front() as front, unattached(front) as daemon:
+        assert front.next_deadline() is not None
+        front.forget(daemon)
+        assert front.next_deadline() is None
+        assert front.child is not None
+        front.child.kill(signal.SIGKILL)
+        buried(front)
+
+
+def test_front_that_comes_next_is_told_by_the_planners_whom_to_connect() -> None:
+    """What could not be connected with the one before is its planner's to ask for again, if it still serves."""
+    with a_front() as front, unattached(front):
+        assert front.child is not None
+        front.child.kill(signal.SIGKILL)
+        buried(front)
+        front.carry_out(time.monotonic())
+        assert front.next_deadline() is None
+        assert front.child is not None
+        front.child.kill(signal.SIGKILL)
+        buried(front)

@@ -2,7 +2,10 @@
 
 import math
 
-from pydaemonwsgi.supervisor.crash_report import Obituary
+import pytest
+
+from pydaemonwsgi.metrics.scoreboard import Row
+from pydaemonwsgi.supervisor.crash_report import Death, Obituary
 from pydaemonwsgi.supervisor.obituaries import Obituaries
 
 
@@ -31,3 +34,33 @@ def test_record_waits_no_longer_than_its_time() -> None:
     assert waiting.take(5.0) == [("info", "one")]
     assert waiting.take(math.inf) == [("error", "two")]
     assert waiting.next_deadline() is None
+
+
+@pytest.mark.parametrize(
+    ("level", "front_knows", "busy", "waits"),
+    [
+        ("error", True, False, True),
+        ("error", False, True, False),
+        ("info", True, True, True),
+        ("info", True, False, False),
+    ],
+)
+def test_record_waits_where_the_front_may_add_to_it(level: str, front_knows: bool, busy: bool, waits: bool) -> None:
+    """A process that left as it was asked to, and ran nothing, needs nobody's word."""
+    waiting = Obituaries()
+    messages = [(level, "process 1 exited with status 0"), ("info", "more")]
+    rest = waiting.write(
+        1,
+        messages,
+        Death(1.0, 0.5, 0, None, 0.0, killed=False, out_of_memory=None),
+        [Row(0, 1, 95.0)] if busy else [],
+        None,
+        cpu_time=0.0,
+        front_knows=front_knows,
+        now=5.0,
+        wall=100.0,
+    )
+    assert rest == [("info", "more")]
+    assert (waiting.next_deadline() == 6.0) is waits
+    ((_, text),) = waiting.take(6.0)
+    assert ("it lived 1.0 s" in text) is (level == "error")

@@ -1,5 +1,7 @@
 """roster: who of a group's processes should go, and how many should come."""
 
+import pytest
+
 from pydaemonwsgi.supervisor.lifecycle import Process, State
 from pydaemonwsgi.supervisor.roster import Roster
 from pydaemonwsgi.vocabulary import ShutdownReason
@@ -49,3 +51,53 @@ def test_better_has_loaded_what_another_could_not() -> None:
     assert numbers(group.better_than(BROKEN)) == [1]
     assert numbers(group.better_than(BROKEN | {"other.wsgi"})) == [1, 2]
     assert group.has_failed
+
+
+def probing() -> Process:
+    """A process that was started to see whether the script loads by now, and has just found that it does not."""
+    return Process(9, 9.0, State.STARTING, probe=True)
+
+
+def test_probe_that_fails_is_spared_only_where_somebody_serves() -> None:
+    """A process that answers 500 is better than none, and one that fails less is better than one that fails more."""
+    assert roster(running(1, failed=BROKEN)).can_spare(probing(), BROKEN, debug=False)
+    assert not roster().can_spare(probing(), BROKEN, debug=False)
+    assert not roster(running(1, failed=BROKEN | {"other.wsgi"})).can_spare(probing(), BROKEN, debug=True)
+
+
+def test_successor_that_does_worse_is_spared_unless_its_error_is_wanted() -> None:
+    """With debug its page is."""
+    successor = Process(9, 9.0, State.STARTING)
+    assert roster(running(1)).can_spare(successor, BROKEN, debug=False)
+    assert not roster(running(1)).can_spare(successor, BROKEN, debug=True)
+    assert not roster(running(1, failed=BROKEN)).can_spare(successor, BROKEN, debug=False)
+
+
+@pytest.mark.parametrize("reason", ShutdownReason)
+def test_those_that_were_to_go_for_newer_code_stay(reason: ShutdownReason) -> None:
+    """Who was to go for its age, its size or its state goes all the same; all that do better hear of it."""
+    group = roster(running(1, retire=reason), running(2, failed=BROKEN))
+    told, kept = group.keep({"app.wsgi": 7}, 5)
+    goes_for_code = {
+        ShutdownReason.SCRIPT_RELOAD,
+        ShutdownReason.GRACEFUL_SIGNAL,
+        ShutdownReason.EVICTION_SIGNAL,
+        ShutdownReason.SHUTDOWN_SIGNAL,
+    }
+    assert numbers(told) == [1]
+    assert numbers(kept) == ([1] if reason in goes_for_code else [])
+    assert group[1].retire is (None if reason in goes_for_code else reason)
+    assert group[1].keeps_from == 5
+
+
+def test_who_does_better_has_those_go_that_do_worse() -> None:
+    """Those that could not load what it has, and those that have kept older code than it has loaded whole."""
+    keeper = running(2)
+    keeper.keeps_from = 9
+    group = roster(running(1, failed=BROKEN), keeper, running(3), running(4, retire=OLD, failed=BROKEN))
+    assert [(one.number, why) for one, why in group.outdone_by(running(9))] == [
+        (1, ShutdownReason.SCRIPT_RELOAD),
+        (2, ShutdownReason.GRACEFUL_SIGNAL),
+    ]
+    assert group.outdone_by(running(9, failed=BROKEN)) == []
+    assert numbers([one for one, _ in group.outdone_by(running(8))]) == [1]

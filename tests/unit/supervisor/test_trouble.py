@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from pydaemonwsgi.supervisor.trouble import RETRIES, Trouble
 
 
@@ -53,3 +55,24 @@ def test_only_hopeless_failures_in_a_row_are_fatal() -> None:
         assert not trouble.fatal
     trouble.fail(10.0, "exited", hopeless=True)
     assert trouble.fatal
+
+
+@pytest.mark.parametrize(("failed", "now", "forgiven"), [(1, 2, True), (1, 1, False), (0, 2, False), (1, 0, False)])
+def test_another_version_of_the_script_is_forgiven_what_one_has_done(failed: int, now: int, forgiven: bool) -> None:
+    """Where either is not known nothing is: it may be the same."""
+    trouble = Trouble()
+    trouble.fail(10.0, "exited", version=failed)
+    trouble.forgive_other_than(now)
+    assert trouble.allows_start(10.0) is forgiven
+
+
+def test_script_is_looked_at_each_second_until_the_next_attempt() -> None:
+    """The delay may be half a minute, and whoever mends the script waits for less."""
+    trouble = Trouble()
+    assert trouble.deadlines(10.0) == []
+    for _ in range(5):
+        trouble.fail(10.0, "exited")
+    assert trouble.deadlines(10.0) == [11.0]
+    assert trouble.deadlines(13.0) == [pytest.approx(13.2)]
+    trouble.probe_backoff.fail(10.0)
+    assert trouble.deadlines(10.0) == [11.0, 11.0]
