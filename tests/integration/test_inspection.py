@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,16 @@ def test_a_server_is_not_started_with_a_spool_directory_that_is_not_there(tmp_pa
     result = run("serve", "--config", str(file), "--control-socket", "off")
     assert result.returncode == 2
     assert f"ServeOption spool-directory: {tmp_path}/spool is not a directory" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("check", "{file}"), ("explain", "{file}", "http://x:8080/")])
+def test_who_has_read_enough_is_no_error(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """As `head` has; here the reader is gone before the first byte."""
+    arguments = [word.replace("{file}", site(tmp_path)) for word in command]
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as gone:
+        finished = subprocess.run(
+            [sys.executable, "-m", "pydaemonwsgi", *arguments], stdout=gone, stderr=subprocess.PIPE, check=False
+        )
+    assert finished.stderr == b""

@@ -13,6 +13,7 @@ from pydaemonwsgi.console.client import Asked, ask, find_server
 from pydaemonwsgi.console.command_line import Order
 from pydaemonwsgi.console.pages import dump_page, ps_page, status_page
 from pydaemonwsgi.errors import ConfigurationError, ControlError
+from pydaemonwsgi.system.output import write_out
 
 __all__ = ["run"]
 
@@ -46,7 +47,7 @@ def _run(order: Order) -> int:
         _print_json(answer.exit, answer.error, result)
     else:
         if answer.exit == DONE or order.request.command == "dump":
-            _print(_text(order, result, path))
+            write_out(_text(order, result, path))
         if answer.error:
             print(f"pydaemonwsgi {order.request.command}: {answer.error}", file=sys.stderr)
     if order.request.command == "status" and answer.exit == DONE and not result["healthy"]:
@@ -106,13 +107,4 @@ def _wait_for_end(result: Mapping[str, Any]) -> None:
 
 
 def _print_json(status: int, error: str, result: Mapping[str, Any]) -> None:
-    _print(json.dumps({"exit": status, "error": error, "result": result}, indent=2) + "\n")
-
-
-def _print(text: str) -> None:
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `pydaemonwsgi ps | head` has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    write_out(json.dumps({"exit": status, "error": error, "result": result}, indent=2) + "\n")

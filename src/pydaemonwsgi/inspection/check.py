@@ -10,6 +10,7 @@ from pydaemonwsgi.config.problems import Problem, Severity
 from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.inspection.machine import LocalMachine
 from pydaemonwsgi.inspection.terminal import make_parser, parse, printable
+from pydaemonwsgi.system.output import write_out
 
 __all__ = ["run"]
 
@@ -33,7 +34,8 @@ def run(arguments: Sequence[str]) -> int:
         machine = LocalMachine()
         problems += check(loaded.server, machine)
         groups = application_groups(loaded.server)
-    print(_as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet))
+    text = _as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet)
+    write_out(f"{text}\n")
     if any(problem.severity is Severity.ERROR for problem in problems):
         return _ERRORS
     if given.strict and any(problem.severity is Severity.WARNING for problem in problems):

@@ -8,6 +8,7 @@ from pydaemonwsgi.config.script import resolve_script
 from pydaemonwsgi.config.serving import model_of
 from pydaemonwsgi.config.writer import write_configuration
 from pydaemonwsgi.errors import ConfigurationError, StartError
+from pydaemonwsgi.system.output import write_out
 
 __all__ = ["run"]
 
@@ -38,5 +39,5 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         raise StartError(f"the current directory is not there any more: {error.strerror}; cd elsewhere") from error
     script = resolve_script(options, cwd=cwd, exists=os.path.isfile)
-    print(write_configuration(model_of(options, script, cwd=cwd)), end="")
+    write_out(write_configuration(model_of(options, script, cwd=cwd)))
     return 0

@@ -19,6 +19,7 @@ from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Scrip
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
 from pydaemonwsgi.routing.trace import Step, Trace
+from pydaemonwsgi.system.output import write_out
 from pydaemonwsgi.system.overtime import Overtime
 
 __all__ = ["run"]
@@ -42,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
         trace.note("listener", f"nobody listens on port {meant}; taken as for port {facts.local_port}")
     decision = _decide(Router(server, LocalFiles(), os.environ), facts, trace)
     details = _details(decision, server)
-    print(_as_json(trace, decision, details) if given.json else _as_text(trace, details))
+    write_out(f"{_as_json(trace, decision, details) if given.json else _as_text(trace, details)}\n")
     return 1 if isinstance(decision, Refusal) else 0
 
 
