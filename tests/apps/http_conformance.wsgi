@@ -65,6 +65,22 @@ def status(environ, start_response):
     return iter([b"bo", b"dy"])
 
 
+def endless(environ, start_response):
+    """A Content-Length of 4 and pieces without end: /endless/TOKEN; it is seen as /TOKEN/closed once it has been closed."""
+    token = environ["PATH_INFO"].split("/")[2]
+
+    def pieces():
+        try:
+            while True:
+                yield b"01"
+        finally:
+            with lock:
+                seen.add(f"/{token}/closed")
+
+    start_response("200 OK", [*PLAIN, ("Content-Length", "4")])
+    return pieces()
+
+
 def length(environ, start_response):
     """A Content-Length of 5 and other bytes: /length/NUMBER/list."""
     _, _, count, how = environ["PATH_INFO"].split("/")
@@ -189,6 +205,7 @@ ROUTES = {
     "stream": stream,
     "header": header,
     "status": status,
+    "endless": endless,
     "length": length,
     "bad": bad,
     "big": big,

@@ -450,6 +450,19 @@ def test_too_many_bytes_are_cut_off(server: Server, how: str) -> None:
     wait_for(lambda: "more bytes than its Content-Length" in server.log(), "the error in the log")
 
 
+def test_a_body_without_end_is_not_iterated_any_more(server: Server) -> None:
+    """20: an application that gives more than its Content-Length is closed, as PEP 3333 asks, and holds no thread."""
+    before = server.log().count("more bytes than its Content-Length")
+    with server.connect() as sock:
+        sock.sendall(b"GET /endless/mill HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+        reader = Reader(sock)
+
+        assert reader.response().body == b"0101"
+        assert reader.response().body == b"GET /next "
+    wait_for(lambda: "closed" in server.get("/seen/mill").text, "the application's body to be closed")
+    wait_for(lambda: server.log().count("more bytes than its Content-Length") == before + 1, "the error in the log")
+
+
 @pytest.mark.parametrize("count", [0, 4])
 @pytest.mark.parametrize("how", ["list", "pieces", "iterator", "write"])
 def test_too_few_bytes_close_the_connection(server: Server, how: str, count: int) -> None:

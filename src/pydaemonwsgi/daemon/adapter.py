@@ -202,6 +202,9 @@ class Adapter:
             if exchange.cancelled:
                 exchange.end_cancelled()
                 return
+            if exchange.overfull:
+                exchange.end()
+                return
             interruption.enter()
 
     @staticmethod
@@ -212,6 +215,10 @@ class Adapter:
                 # Quietly: the client has gone, nothing is wrong with the application.
                 exchange.end_cancelled()
                 return
+            if exchange.overfull:
+                # PEP 3333: stop once enough has been sent. Not before a piece too many: generators have things to do
+                # after their last one.
+                break
         exchange.end()
 
     @staticmethod

@@ -56,6 +56,7 @@ class Exchange:
         head_sent: whether the head is on its way, so that the status cannot change any more.
         cancelled: whether the front said that the client has gone.
         ended: whether the end of the answer is on its way; nothing may follow it.
+        overfull: whether the application has given more than its Content-Length.
         given_up: whether nobody waits for the end of this request any more, although it may be running.
         status: the last status code that the application gave, 0 before.
         request: what the front sent.
@@ -79,6 +80,7 @@ class Exchange:
         "given_up",
         "head_sent",
         "interruption",
+        "overfull",
         "prompt",
         "request",
         "started",
@@ -102,6 +104,7 @@ class Exchange:
         self._method = method
         self._head = _EMPTY_HEAD
         self._left: int | None = None
+        self.overfull = False
         self._discard = False
         self._unacknowledged = 0
         self._flags = RAN_INLINE if inline else 0
@@ -261,9 +264,11 @@ class Exchange:
             if len(data) > left:
                 data = data[:left]
                 self._left = 0
+                if not self.overfull:
+                    self.overfull = True
+                    self._say_too_long()
                 if not data:
                     return
-                self._say_too_long()
             else:
                 self._left = left - len(data)
         self._send_pieces(data)
