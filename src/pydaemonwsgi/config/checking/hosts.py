@@ -25,14 +25,19 @@ __all__ = ["CHECKS"]
 
 
 def _shadowed_aliases(server: Server, _: Machine) -> Iterator[Finding]:
+    of_main = {alias.position for alias in (*server.main.aliases, *server.main.script_aliases)}
     for host in _own(server):
+        # What a host says instead of what the main server does is how one overrides it.
+        inherited = frozenset() if host is server.main else of_main
         for earlier, later in _shadowed(host.aliases):
-            yield _hidden(later, "Alias", earlier)
+            if later.position not in inherited:
+                yield _hidden(later, "Alias", earlier)
         for earlier, later in _shadowed(host.script_aliases):
-            yield _hidden(later, "WSGIScriptAlias", earlier)
+            if later.position not in inherited:
+                yield _hidden(later, "WSGIScriptAlias", earlier)
         # Files are looked for before scripts, whatever the order.
         for script in host.script_aliases:
-            if not script.is_regex:
+            if not script.is_regex and script.position not in inherited:
                 for alias in host.aliases:
                     if not alias.is_regex and _covers(alias.url, script.url):
                         yield _hidden(script, "WSGIScriptAlias", alias)

@@ -155,6 +155,14 @@ def test_an_alias_that_hides_another_is_found(first: str, second: str, hidden: s
     assert [text.partition(" is never reached")[0] for text in found] == [hidden]
 
 
+@pytest.mark.parametrize("line", ["WSGIScriptAlias / /own.wsgi", "Alias / /srv/own"])
+def test_a_host_that_overrides_an_alias_of_the_main_server_hides_nothing(line: str) -> None:
+    """Another host has it still."""
+    other = "<VirtualHost *:8080>\nServerName b.example\nWSGIProcessGroup site\n</VirtualHost>"
+    text = host(f"ServerName a.example\n{line}", server=f"WSGIProcessGroup site\nWSGIScriptAlias / /main.wsgi\n{other}")
+    assert [found for found in warnings_of(text) if "never reached" in found] == []
+
+
 @pytest.mark.parametrize(
     "lines",
     [
