@@ -11,10 +11,22 @@ from tests.conformance.wire import Reader
 from tests.helpers.server import serving, wait_for
 
 APPLICATION = """
-import os, threading, time
+import os, time
 
 def note(name):
     open(os.path.join({directory!r}, name), "w").close()
+
+# Its close is called when all of it is in the channel.
+class Answer:
+    def __init__(self, path):
+        self.path = path
+
+    def __iter__(self):
+        yield self.path.encode()
+
+    def close(self):
+        if self.path == "/0":
+            note("answered")
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]
@@ -22,10 +34,8 @@ def application(environ, start_response):
         note("started")
         while not os.path.exists({directory!r} + "/gate"):
             time.sleep(0.01)
-        # By then the answer is in the channel; if it were not, the test would find nothing.
-        threading.Timer(0.1, note, ["answered"]).start()
-    start_response("200 OK", [])
-    return [path.encode()]
+    start_response("200 OK", [("Content-Length", "2")])
+    return Answer(path)
 """
 
 

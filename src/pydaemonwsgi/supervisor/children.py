@@ -26,7 +26,7 @@ from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_w
 if TYPE_CHECKING:
     from resource import struct_rusage
 
-__all__ = ["Child", "drop_inheritance", "fork_child", "fork_into", "hear_all", "stop_hearing"]
+__all__ = ["Child", "drop_inheritance", "fork_child", "fork_connected", "fork_into", "hear_all", "stop_hearing"]
 
 logger = logging.getLogger(__name__)
 
@@ -221,6 +221,32 @@ def fork_into(become: Callable[[], int], name: str, status: int = 1) -> int:
         os._exit(status)
 
 
+def fork_connected(
+    pair: tuple[socket.socket, socket.socket], become: Callable[[], int], name: str, status: int = 1
+) -> tuple[int, socket.socket]:
+    """Fork; return the child's pid and our end of the connection with it, which does not block.
+
+    Args:
+        pair: our end and the child's; closed where no process is to be had.
+        become: see `fork_into`.
+        name: see `fork_into`.
+        status: see `fork_into`.
+
+    Raises:
+        OSError: no process is to be had.
+    """
+    ours, theirs = pair
+    try:
+        pid = fork_into(become, name, status)
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    ours.setblocking(False)
+    return pid, ours
+
+
 def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_log: int = _ERROR_LOG) -> Child:
     """Fork; the child runs `run` with its end of a control connection and exits with what it returns.
 
@@ -232,7 +258,7 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_l
     Raises:
         OSError: no process or no descriptors are to be had.
     """
-    ours, theirs = control_pair()
+    ours, theirs = pair = control_pair()
 
     def become() -> int:
         if error_log != _ERROR_LOG:
@@ -242,12 +268,4 @@ def fork_child(run: Callable[[socket.socket], int], keep: Iterable[int], error_l
         ours.detach()
         return run(theirs)
 
-    try:
-        pid = fork_into(become, "a child process")
-    except OSError:
-        ours.close()
-        theirs.close()
-        raise
-    theirs.close()
-    ours.setblocking(False)
-    return Child(pid, ours)
+    return Child(*fork_connected(pair, become, "a child process"))

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from pydaemonwsgi.supervisor.children import fork_into
+from pydaemonwsgi.supervisor.children import fork_connected
 from pydaemonwsgi.supervisor.exits import describe_exit
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG
 from pydaemonwsgi.supervisor.signals import reset_signals
@@ -269,7 +269,7 @@ def start_successor(
     Raises:
         OSError: no process or no descriptors are to be had.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pair = _, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def become() -> int:
         reset_signals()
@@ -288,13 +288,6 @@ def start_successor(
             logger.error("upgrade: the new supervisor cannot be started: %s%s", where, error.strerror)
         return _NO_EXEC
 
-    try:
-        pid = fork_into(become, "upgrade: the new supervisor", _NO_EXEC)
-    except OSError:
-        ours.close()
-        theirs.close()
-        raise
-    theirs.close()
-    ours.setblocking(False)
+    pid, ours = fork_connected(pair, become, "upgrade: the new supervisor", _NO_EXEC)
     elsewhere = stderr != SERVER_ERROR_LOG
     return Successor(pid, ours, patience, selector, on_ready, stderr_elsewhere=elsewhere)

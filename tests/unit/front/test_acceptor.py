@@ -1,9 +1,11 @@
 """acceptor: what fails with one connection is nobody else's."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +26,17 @@ class Listener(socket.socket):
         return super().accept()
 
 
+@contextlib.contextmanager
+def listening(*errors: int) -> Iterator[Listener]:
+    """A listener of this machine that gives these errors first."""
+    with Listener() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        listener.errors = [*errors]
+        yield listener
+
+
 @pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EPROTO, errno.EHOSTUNREACH, errno.EPERM])
 def test_a_connection_that_was_lost_before_it_was_accepted_is_passed_over(number: int) -> None:
     """The next one in the backlog is welcomed in the same turn."""
@@ -40,13 +53,8 @@ def test_a_connection_that_was_lost_before_it_was_accepted_is_passed_over(number
             await asyncio.sleep(0)
         acceptor.pause()
 
-    with Listener() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        listener.setblocking(False)
-        listener.errors = [number]
-        with socket.create_connection(listener.getsockname()):
-            asyncio.run(asyncio.wait_for(accept(listener), 20))
+    with listening(number) as listener, socket.create_connection(listener.getsockname()):
+        asyncio.run(asyncio.wait_for(accept(listener), 20))
     for sock in welcomed:
         sock.close()
     assert not complaints
@@ -72,11 +80,7 @@ def test_a_front_that_is_full_says_so_once(caplog: pytest.LogCaptureFixture) -> 
                 await asyncio.sleep(0)
         acceptor.pause()
 
-    with Listener() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        listener.setblocking(False)
-        listener.errors = []
+    with listening() as listener:
         address = listener.getsockname()
         with socket.create_connection(address), socket.create_connection(address):
             asyncio.run(asyncio.wait_for(accept(listener), 20))

@@ -25,10 +25,11 @@ __all__ = ["CHECKS"]
 
 
 def _shadowed_aliases(server: Server, _: Machine) -> Iterator[Finding]:
-    of_main = {alias.position for alias in (*server.main.aliases, *server.main.script_aliases)}
+    of_main = {alias.position for alias in server.main.aliases}
+    of_main |= {script.position for script in server.main.script_aliases}
     for host in _own(server):
         # What a host says instead of what the main server does is how one overrides it.
-        inherited = frozenset() if host is server.main else of_main
+        inherited = set() if host is server.main else of_main
         for earlier, later in _shadowed(host.aliases):
             if later.position not in inherited:
                 yield _hidden(later, "Alias", earlier)
