@@ -11,31 +11,26 @@ from tests.conformance.wire import Reader
 from tests.helpers.server import serving, wait_for
 
 APPLICATION = """
-import os, time
+import mod_wsgi, os, time
 
 def note(name):
     open(os.path.join({directory!r}, name), "w").close()
 
-# Its close is called when all of it is in the channel.
-class Answer:
-    def __init__(self, path):
-        self.path = path
-
-    def __iter__(self):
-        yield self.path.encode()
-
-    def close(self):
-        if self.path == "/0":
-            note("answered")
+# A request that has waited is answered at once, before it is said to have finished.
+@mod_wsgi.subscribe_events
+def hear(event, request_data, **payload):
+    if event == "request_finished" and request_data:
+        note("answered")
 
 def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/0":
+        mod_wsgi.request_data()["first"] = True
         note("started")
         while not os.path.exists({directory!r} + "/gate"):
             time.sleep(0.01)
-    start_response("200 OK", [("Content-Length", "2")])
-    return Answer(path)
+    start_response("200 OK", [])
+    return [path.encode()]
 """
 
 
