@@ -48,6 +48,9 @@ def test_the_environment_never_runs_as_root(public: Public, home: Path) -> None:
         before = {process.pid for process in server.daemons()}
         os.kill(min(before), signal.SIGKILL)
         wait_for(lambda: len({process.pid for process in server.daemons()} - before) == 1, "a replacement")
+        # One that has only been forked is still becoming who it is to be.
+        loaded = "[pid {}] [wsgi:app] script "
+        wait_for(lambda: all(loaded.format(one.pid) in server.log() for one in server.daemons()), "their scripts")
         assert server.get().status == 200
         for process in server.daemons():
             assert_unprivileged(process.pid)
