@@ -6,6 +6,7 @@ Any thread may send; only the thread that leads may receive. What is queued with
 
 import errno
 import os
+import select
 import socket
 import threading
 from collections import deque
@@ -35,6 +36,10 @@ class Link:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._socket = sock
+        # Whoever waits in a receive is woken as well whenever the front takes what was sent to it, for nothing.
+        readable = select.poll()
+        readable.register(sock, select.POLLIN)
+        self._wait = readable.poll
         self._decoder = FrameDecoder(Side.FRONT)
         self._descriptors: deque[int] = deque()
         self._posted: deque[bytes] = deque()
@@ -117,6 +122,7 @@ class Link:
         while True:
             try:
                 if wait:
+                    self._wait()
                     data, descriptors = receive_with_descriptors(self._socket, _RECEIVE)
                 else:
                     if not self._readable():

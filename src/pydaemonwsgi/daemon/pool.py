@@ -166,7 +166,7 @@ class Pool:
 
     def _serve(self, worker: Worker) -> None:
         """A worker's life: become leader at once, or wait to be made leader; lead; again."""
-        worker.ident = threading.get_ident()
+        worker.begin()
         while True:
             with self._lock:
                 lead = self._leader is None
@@ -181,7 +181,7 @@ class Pool:
                 if given is None:
                     self._lead(worker)
                 else:
-                    self._run(worker, *given)
+                    self._run_beside(worker, *given)
             except MemoryError:
                 # Not the application's, which is a 500, but ours: nothing can be received or sent any more.
                 end_for_lack_of_memory()
@@ -217,8 +217,11 @@ class Pool:
                 job.link.flush()
                 exchange = self._begin(worker, job, inline=False)
                 self._pass_lead(worker)
-                self._run(worker, job, exchange, path)
+                self._run_beside(worker, job, exchange, path)
                 return
+            if not worker.batch:
+                # It is woken again and again by the front, which has more to do than to wake it.
+                worker.set_batch(True)
             exchange = self._begin(worker, job, inline=True)
             worker.inline_since = exchange.started
             self.inline_runs += 1
@@ -245,6 +248,12 @@ class Pool:
             self.inactive.add(job.stream)
         self._active[job.stream] = worker.exchange = exchange
         return exchange
+
+    def _run_beside(self, worker: Worker, job: Job, exchange: Exchange, path: str) -> None:
+        """Run one job while another worker leads."""
+        if worker.batch:
+            worker.set_batch(False)
+        self._run(worker, job, exchange, path)
 
     def _run(self, worker: Worker, job: Job, exchange: Exchange, path: str) -> float:
         """Run one job; return the time (perf_counter) when it ended."""

@@ -47,6 +47,8 @@ _RESPONSE: Final = int(Kind.RESPONSE)
 _SENT: Final = Phase.SENT
 _ENDED: Final = Phase.ENDED
 
+# Requests with which a process that runs them one after the other may begin, while the front reads more.
+_ENOUGH: Final = 6
 # What a channel receives into; the loop is single-threaded, and nothing stays in it.
 _buffer: Final = memoryview(bytearray(256 * 1024))
 _CREDIT_BYTES: Final = 8
@@ -144,6 +146,8 @@ class Channel:
             else:
                 # Each wakes a thread of its own there. One by one they do not wait for each other.
                 writer.flush()
+        elif len(writer.waiting) >= _ENOUGH:
+            writer.flush()
 
     def cancel(self, exchange: Exchange) -> None:
         """Tell the process that nobody waits for this request any more."""
