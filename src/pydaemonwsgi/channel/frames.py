@@ -155,8 +155,12 @@ class FrameDecoder:
         self._rules = {int(kind): rule for kind, rule in RULES.items() if rule.sender is sender}
         self._pending = b""
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: Payload) -> list[Frame]:
         """Return the frames that `data` completes, in order.
+
+        Args:
+            data: what was received; where it is a view, so are long payloads, and it must not change while they are
+                needed.
 
         Raises:
             ChannelError: the bytes are not frames of the expected side; the decoder must not be used again.
@@ -166,6 +170,7 @@ class FrameDecoder:
         frames = []
         position = 0
         end = len(data)
+        is_view = type(data) is memoryview
         unpack_header = HEADER.unpack_from
         rules = self._rules
         while end - position >= 16:
@@ -180,12 +185,15 @@ class FrameDecoder:
             after = position + 16 + length
             if after > end:
                 break
-            payload: Payload = (
-                data[position + 16 : after] if length < _LONG else memoryview(data)[position + 16 : after]
-            )
+            if is_view:
+                payload = data[position + 16 : after]
+                if length < _LONG:
+                    payload = bytes(payload)
+            else:
+                payload = (data if length < _LONG else memoryview(data))[position + 16 : after]
             frames.append(_new_tuple(Frame, (kind, flags, descriptors, stream, payload)))
             position = after
-        self._pending = data[position:] if position < end else b""
+        self._pending = bytes(data[position:]) if position < end else b""
         return frames
 
     @property

@@ -49,6 +49,8 @@ _ENDED: Final = Phase.ENDED
 
 # Requests with which a process that runs them one after the other may begin, while the front reads more.
 _ENOUGH: Final = 6
+# Bytes from which on copying them costs more than to slice a view of them.
+_MUCH: Final = 32 * 1024
 # What a channel receives into; the loop is single-threaded, and nothing stays in it.
 _buffer: Final = memoryview(bytearray(256 * 1024))
 _CREDIT_BYTES: Final = 8
@@ -188,7 +190,8 @@ class Channel:
             self._lose("closed its channel")
             return False
         try:
-            self._take(self._decoder.feed(bytes(_buffer[:size])))
+            received = _buffer[:size]
+            self._take(self._decoder.feed(received if size > _MUCH else bytes(received)))
             if len(self._descriptors) > _UNCLAIMED:
                 raise ChannelError("descriptors that belong to no frame")
         except ChannelError as error:
