@@ -83,6 +83,29 @@ def test_frames_survive_any_split(conversation: tuple[Side, list[Frame]], cuts: 
     assert not decoder.incomplete
 
 
+@given(SIDES.flatmap(lambda side: st.tuples(st.just(side), st.lists(frames(side), max_size=8))), st.integers(0, 400))
+def test_a_view_gives_the_frames_that_its_bytes_give(conversation: tuple[Side, list[Frame]], cut: int) -> None:
+    """What is decoded without being copied is the same, also where a frame comes in two parts."""
+    side, said = conversation
+    data = to_bytes(said)
+    decoder = FrameDecoder(side)
+    heard = [frame for part in (data[:cut], data[cut:]) for frame in decoder.feed(memoryview(part))]
+    assert [frame._replace(payload=bytes(frame.payload)) for frame in heard] == said
+    assert not decoder.incomplete
+
+
+def test_what_waits_for_its_end_is_no_view() -> None:
+    """The memory that a part of a frame came in may be used for something else before the rest comes."""
+    frame = encode_response(7, b"200 OK", b"x" * 5000)
+    sent = b"".join(frame)
+    memory = bytearray(sent[:3000])
+    decoder = FrameDecoder(Side.DAEMON)
+    assert decoder.feed(memoryview(memory)) == []
+    memory[:] = bytes(3000)
+    [heard] = decoder.feed(sent[3000:])
+    assert decode_response(heard.payload) == (b"200 OK", b"x" * 5000)
+
+
 @given(conversations())
 def test_frames_survive_byte_by_byte(conversation: tuple[Side, list[Frame]]) -> None:
     """One byte at a time gives the same frames as all at once."""

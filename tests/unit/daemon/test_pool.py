@@ -814,3 +814,56 @@ def test_a_file_that_another_thread_has_closed_costs_only_its_own_answer(monkeyp
     with running_pool(application) as running:
         assert running.front.ask("/file").aborted
         assert running.front.ask("/other").body == b"other"
+
+
+# -- whom its threads interrupt
+
+
+def policy_of_thread(environ: Environ, start_response: StartResponse) -> list[bytes]:
+    """Say how the thread that this runs on is scheduled."""
+    start_response("200 OK", [])
+    return [str(os.sched_getscheduler(0)).encode()]
+
+
+def test_short_requests_run_on_a_thread_that_interrupts_nobody() -> None:
+    """It is woken again and again by the front, which has more to do than to wake it."""
+    with running_pool(policy_of_thread) as running:
+        reply = running.front.ask("/")
+        assert reply.ran_inline
+        assert int(reply.body) == os.SCHED_BATCH
+
+
+def test_a_slow_request_runs_on_a_thread_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on one that has run short ones before."""
+    slow = False
+    monkeypatch.setattr(PoolPolicy, "hand_over_first", lambda *_: slow)
+    with running_pool(policy_of_thread, threads=2) as running:
+        for slow in (False, True, False, True, True, True):
+            reply = until_answered(running.front, "/")
+            assert reply.ran_inline is not slow
+            assert int(reply.body) == (os.SCHED_OTHER if slow else os.SCHED_BATCH)
+
+
+def test_threads_that_an_administrator_has_scheduled_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts the server with SCHED_IDLE, as with systemd's CPUSchedulingPolicy, means it."""
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _: os.SCHED_IDLE)
+    changed: list[int] = []
+    monkeypatch.setattr(os, "sched_setscheduler", lambda _, policy, __: changed.append(policy))
+    with running_pool(hello) as running:
+        assert running.front.ask("/").complete
+    assert changed == []
+
+
+def test_a_kernel_that_does_not_schedule_so_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some sandboxes refuse the call; requests run all the same."""
+    asked: list[int] = []
+
+    def refuse(_: int, policy: int, __: object) -> None:
+        asked.append(policy)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    with running_pool(hello, threads=1) as running:
+        for _ in range(5):
+            assert running.front.ask("/").complete
+    assert asked == [os.SCHED_BATCH]
