@@ -65,11 +65,11 @@ class Client(Receiving):
     ) -> None:
         super().__init__(front, sock, addresses)
         self._environ = environ
-        self._head_reader = reader = front.head_reader_for(addresses)
+        self._head_reader = reader = front.configuration.head_reader_for(addresses)
         self._known_heads = reader.known
         self._head_started = time.monotonic()
         self._consultation: Consultation | None = None
-        self._set_deadline(front.header_timeout.deadline(self._head_started, 0))
+        self._set_deadline(front.configuration.header_timeout.deadline(self._head_started, 0))
         front.poller.add(self._fd, self)
 
     # -- what comes
@@ -96,7 +96,7 @@ class Client(Receiving):
                 if head is not None and head.plain:
                     self.head = head
                     self.requests += 1
-                    if self._front.sites is None:
+                    if self._front.configuration.sites is None:
                         self._submit(head, None)
                     elif self._find_route(head):
                         self._advance()
@@ -200,7 +200,7 @@ class Client(Receiving):
             if not end:
                 if not buffer:
                     return False
-                self._set_deadline(front.header_timeout.deadline(self._head_started, len(buffer)))
+                self._set_deadline(front.configuration.header_timeout.deadline(self._head_started, len(buffer)))
                 return False
             if end == len(buffer):
                 self._buffer = b""
@@ -214,7 +214,7 @@ class Client(Receiving):
         self.requests += 1
         if head.refusal or head.path == b"*":
             return self._answer_at_once(head)
-        if front.sites is not None:
+        if front.configuration.sites is not None:
             return self._find_route(head)
         if head.has_body:
             self._lingers = True
@@ -224,7 +224,7 @@ class Client(Receiving):
 
     def _answer_at_once(self, head: RequestHead) -> bool:
         """Answer what is about no resource: a method that is never allowed, `OPTIONS *` (RFC 9110 section 9.3.7)."""
-        self.route = self._front.unrouted(self.addresses, head)
+        self.route = self._front.configuration.unrouted(self.addresses, head)
         # A body is not worth reading: the connection ends with the answer.
         self._lingers = head.has_body
         self._set_keep(head)
@@ -244,7 +244,7 @@ class Client(Receiving):
         """Answer a request that is not acceptable; nothing after it is read as a request."""
         if self.head is None:
             # What the request before it was for has nothing to do with this one.
-            self.route = self._front.unrouted(self.addresses, None)
+            self.route = self._front.configuration.unrouted(self.addresses, None)
         extra = self._front.log_of(self.route)
         logger.info("refused a request from %s with %s", self.peer_address, error, extra=extra)
         self.keep = False
@@ -257,7 +257,7 @@ class Client(Receiving):
 
     def _find_route(self, head: RequestHead) -> bool:
         """Have a request go where the configuration says; return whether the next may be read."""
-        sites = self._front.sites
+        sites = self._front.configuration.sites
         assert sites is not None
         self._lingers = head.has_body
         if not sites.needs_names:
@@ -268,14 +268,14 @@ class Client(Receiving):
 
     def _go_on(self, name: str, head: RequestHead) -> None:
         """Go on with a request whose client's name has been looked up."""
-        sites = self._front.sites
+        sites = self._front.configuration.sites
         assert sites is not None
         self.state = _HEAD
         self.enter(sites.find(head, self.addresses, name))
 
     def look_again(self) -> bool:
         """Have it decided anew where the request goes, for a file is not what it was; return whether that helps."""
-        sites, head, route = self._front.sites, self.head, self.route
+        sites, head, route = self._front.configuration.sites, self.head, self.route
         if sites is None or head is None or route.is_internal or route.is_renewed:
             return False
         self.enter(sites.find_anew(route, head, self.addresses))
@@ -381,7 +381,7 @@ class Client(Receiving):
         if not self._events & READ and not self._half_closed:
             self._watch(self._events | READ)
         self.deadline = now + self.route.host.keep_alive_timeout
-        self.route = self._front.route  # an idle client keeps nothing of a configuration that has gone
+        self.route = self._front.configuration.route  # an idle client keeps nothing of a configuration that has gone
         if self.bucket < 0 or self.bucket * GRAIN > self.deadline:
             self._front.deadlines.note(self)
         if self._buffer:

@@ -152,7 +152,7 @@ class _Front:
         server.on_channel_closed = self._note_channel_closed
         server.on_lost = self._note_lost
         server.on_want = self._want
-        server.on_unused = self._note_unused
+        server.configuration.on_unused = self._note_unused
         loop.add_reader(self._control.fileno(), self._on_control)
         self._fill_reserve()
         server.start()
@@ -349,7 +349,7 @@ def _configure(descriptors: list[int], server: FrontServer) -> None:
         server.access_logs.open(number, descriptor)
     setup_error_log(orders.log_level, label="front")
     server.acceptor.change(orders.listeners, dict(zip(orders.new_listeners, sockets, strict=True)))
-    server.renew(_fit(orders.options))
+    server.configuration.renew(_fit(orders.options))
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

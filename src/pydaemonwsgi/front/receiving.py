@@ -34,7 +34,7 @@ class Receiving(Answering):
     def _begin_body(self, head: RequestHead) -> bool:
         front = self._front
         try:
-            self._body = body = BodyReader(front.options, head, self.route.limit_request_body)
+            self._body = body = BodyReader(front.configuration.options, head, self.route.limit_request_body)
         except HttpError as error:
             self._refuse(error)
             return False
@@ -44,7 +44,7 @@ class Receiving(Answering):
         if head.expects_continue and not self._buffer and not self._send_continue():
             return False
         self.state = State.BODY
-        self._set_deadline(front.body_timeout.deadline(body.started, 0))
+        self._set_deadline(front.configuration.body_timeout.deadline(body.started, 0))
         data, self._buffer = self._buffer, b""
         if data:
             self._take_body(body, data)
@@ -97,7 +97,7 @@ class Receiving(Answering):
             self._submit(self.head, body.body)
         else:
             # Only ever moves away, so the buckets need not hear of it.
-            self.deadline = self._front.body_timeout.deadline(body.started, body.received)
+            self.deadline = self._front.configuration.body_timeout.deadline(body.started, body.received)
 
     def _fail_spool(self, error: SpoolError) -> None:
         logger.error(

@@ -1,7 +1,6 @@
 """The front: accepts clients, queues their requests, gives them to daemon processes, keeps the time. Shell."""
 
 import asyncio
-import gc
 import itertools
 import logging
 import os
@@ -12,34 +11,27 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from pydaemonwsgi.config.model import EMBEDDED
 from pydaemonwsgi.front.acceptor import Acceptor
-from pydaemonwsgi.front.access_logs import AccessLog, AccessLogs, HostLogs
+from pydaemonwsgi.front.access_logs import AccessLogs
 from pydaemonwsgi.front.answering import Answering
 from pydaemonwsgi.front.channels import Channel
 from pydaemonwsgi.front.clients import Client
+from pydaemonwsgi.front.configuration import Configuration
 from pydaemonwsgi.front.connection import State
 from pydaemonwsgi.front.connection_environ import UNIX_ADDRESSES, connection_environ, tcp_addresses
 from pydaemonwsgi.front.exchange import Exchange, Failure, Outcome
 from pydaemonwsgi.front.groups import ProcessGroup
-from pydaemonwsgi.front.hosts import host_rules
-from pydaemonwsgi.front.options import FrontOptions, LogOptions
+from pydaemonwsgi.front.options import FrontOptions
 from pydaemonwsgi.front.own_answers import OwnAnswers
 from pydaemonwsgi.front.partitions import Partitions
 from pydaemonwsgi.front.poller import ClientPoller
-from pydaemonwsgi.front.product import product
 from pydaemonwsgi.front.report import encode_report, report
-from pydaemonwsgi.front.resolver import Resolver
 from pydaemonwsgi.front.routes import Route
-from pydaemonwsgi.front.sites import Sites
 from pydaemonwsgi.front.static_files import StaticFiles
-from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets, RateTimeout
-from pydaemonwsgi.http.head import HeadReader, RequestHead
+from pydaemonwsgi.front.timeouts import GRAIN, DeadlineBuckets
 from pydaemonwsgi.http.response import server_lines
-from pydaemonwsgi.logs import parse_level
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
 from pydaemonwsgi.system import page_cache
-from pydaemonwsgi.system.overtime import Overtime
 
 __all__ = ["FrontServer"]
 
@@ -50,20 +42,6 @@ _IDLE_PATIENCE: Final = 2.0
 # Seconds until the supervisor hears that a daemon process is nobody's.
 _REFUSED: Final = 1.0
 _DISK_THREADS: Final = 8
-
-# Seconds after a new configuration: most requests of the one before have been answered.
-_TIDY_AFTER: Final = 2.0
-
-
-def _forget_former_sites() -> None:
-    """Free what a configuration that does not count any more has left: its parts refer to each other.
-
-    It is frozen since the front began (`gc.freeze`), or so old that nothing would look at it for weeks; and its logs
-    are open as long as it is there.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 class FrontServer:
@@ -76,7 +54,6 @@ class FrontServer:
 
     def __init__(self, options: FrontOptions, listeners: Mapping[str, socket.socket]) -> None:
         self.loop = asyncio.get_running_loop()
-        self._take(options)
         self.deadlines = DeadlineBuckets()
         self.poller = ClientPoller(self.loop)
         self.access_logs = AccessLogs(self.loop)
@@ -86,105 +63,27 @@ class FrontServer:
         self._to_write: dict[Answering, None] = {}
         # Request ids begin anywhere, so that those of two runs differ.
         self.request_ids = itertools.count(random.getrandbits(40) << 20)
-        self.server_lines = server_lines(time.time(), self._product)
         self.stopping = False
         self.hands_over = False
         # Threads that wait for disks.
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.own_answers = OwnAnswers(self, StaticFiles(self.loop, self._disk))
-        self._resolver = Resolver(self.loop)
-        self._overtime = Overtime()
         self.partitions = Partitions(self._groups, self._ask_for, self._fail_crowded)
-        self.sites = self._make_sites(options)
-        self.route = self._make_route()
+        self.configuration = Configuration(
+            options, self._groups, self.partitions, self.access_logs, self._disk, self._is_awaited
+        )
+        self.server_lines = server_lines(time.time(), self.configuration.product)
         self.on_idle: Callable[[], None] | None = None
         self.on_channel_closed: Callable[[int], None] | None = None
         self.on_lost: Callable[[int, str], None] | None = None
-        self.on_unused: Callable[[str], None] | None = None
         self.on_want: Callable[[str, str, str], None] | None = None
         self._connection_number = 0
-        self._renewal: asyncio.Future[Sites | None] | None = None
-        self._tidying: asyncio.TimerHandle | None = None
-        self._unwanted: set[str] = set()  # groups that the configuration does not have any more
 
     def __repr__(self) -> str:
         """Return what an operator would ask for."""
         return f"<FrontServer {len(self._clients)} clients, {list(self._groups.values())}>"
 
-    def _take(self, options: FrontOptions) -> None:
-        self.options = options
-        self._product = product(options.site.server_tokens if options.site is not None else "prod")
-        self.header_timeout = RateTimeout(options.header_timeout, options.header_max_timeout, options.header_min_rate)
-        self.body_timeout = RateTimeout(options.body_timeout, options.body_max_timeout, options.body_min_rate)
-
-    def _make_sites(self, options: FrontOptions) -> Sites | None:
-        if options.site is None:
-            return None
-        hosts = host_rules(options, self._logs(options))
-        environment = dict(os.environ)
-        return Sites(options.site, self._find_group, hosts, environment, self._resolver, self._product, self._overtime)
-
-    def _make_route(self) -> Route:
-        """Return where requests go without a configuration, and those of which nothing is known yet."""
-        host = host_rules(self.options, self._logs(self.options))[0] if self.sites is None else self.sites.main_host
-        first = next(iter(self._groups.values()), ProcessGroup(self.options.fallback))
-        return Route(first, self.options.limit_request_body, host)
-
-    def _logs(self, options: FrontOptions) -> list[HostLogs]:
-        """Return the logs of each host; access logs that are alike are one."""
-        opened: dict[LogOptions, AccessLog] = {}
-        for log in (log for host in options.logs for log in host):
-            if log not in opened:
-                opened[log] = self.access_logs.log(log.descriptor, log.format, log.condition)
-        errors = [self.access_logs.error_log(log.descriptor, parse_level(log.level)) for log in options.error_logs]
-        return [
-            HostLogs(tuple(opened[log] for log in host), error)
-            for host, error in itertools.zip_longest(options.logs, errors)
-        ]
-
-    # -- the configuration, read again
-
-    def renew(self, options: FrontOptions) -> None:
-        """Be what the options say; requests that have come are answered as the ones before have said."""
-        groups = {group.name: group for group in options.groups}
-        self.partitions.renew(groups)
-        self._unwanted -= groups.keys()
-        self._take(options)
-        # To compile a thousand hosts takes a while; meanwhile requests are answered as before.
-        self._renewal = renewal = self.loop.run_in_executor(self._disk, self._make_sites, options)
-        renewal.add_done_callback(self._on_renewed)
-
-    def _on_renewed(self, renewal: "asyncio.Future[Sites | None]") -> None:
-        if renewal is not self._renewal:
-            return  # another one has come meanwhile
-        self.sites = renewal.result()
-        self.route = self._make_route()
-        self._renewal = None
-        wanted = {group.name for group in self.options.groups}
-        self._unwanted = self.partitions.process_groups - wanted
-        self._look_for_unused()
-        if self._tidying is not None:
-            self._tidying.cancel()
-        self._tidying = self.loop.call_later(_TIDY_AFTER, _forget_former_sites)
-
-    def _look_for_unused(self) -> None:
-        """Say which of the process groups that the configuration does not have any more nobody waits for."""
-        for name in list(self._unwanted):
-            parts = self.partitions.parts(name)
-            if any(part.queue for part in parts) or any(
-                client.is_for(part) for client in self._clients for part in parts
-            ):
-                continue
-            if self.on_unused is not None:
-                self.on_unused(name)
-            if not any(part.channels for part in parts):
-                self._unwanted.discard(name)
-                self.partitions.forget(name)
-
     # -- process groups
-
-    def _find_group(self, process_group: str, application_group: str) -> ProcessGroup:
-        return self.partitions.find(process_group or EMBEDDED, application_group)
 
     def _ask_for(self, process_group: str, application_group: str, spare: str) -> None:
         if self.on_want is not None:
@@ -193,19 +92,6 @@ class FrontServer:
     def _fail_crowded(self, exchange: Exchange) -> None:
         exchange.queue_time = time.time() - exchange.queue_start
         self.settle(exchange, exchange.fail(Failure.CROWDED))
-
-    def head_reader_for(self, addresses: tuple[str, int, str, int]) -> HeadReader:
-        """Return what reads the heads of a connection."""
-        return (self.route.host if self.sites is None else self.sites.first_host(addresses)).head_reader
-
-    def unrouted(self, addresses: tuple[str, int, str, int], head: RequestHead | None) -> Route:
-        """Return the route of a request that is answered before anybody asks where it goes.
-
-        Args:
-            addresses: of its connection.
-            head: None if it could not be read.
-        """
-        return self.route if self.sites is None else self.sites.unrouted(addresses, head)
 
     def log_of(self, route: Route, exchange: Exchange | None = None) -> dict[str, object]:
         """Return the `extra` of a log record about a request: whose error log it is for, and the request's id."""
@@ -218,15 +104,14 @@ class FrontServer:
 
     def start(self) -> None:
         """Begin to accept clients and to keep the time."""
-        if self.sites is not None:
-            self._overtime.start()
+        self.configuration.start()
         self.acceptor.open()
         self._tick()
 
     # -- clients
 
     def _room(self) -> int:
-        return self.options.maximum_connections - len(self._clients)
+        return self.configuration.options.maximum_connections - len(self._clients)
 
     def _welcome(self, sock: socket.socket, address: object) -> None:
         self._connection_number += 1
@@ -239,14 +124,17 @@ class FrontServer:
             except OSError:  # gone already
                 sock.close()
                 return
-        environ = connection_environ(addresses, self._connection_number, self._product)
+        environ = connection_environ(addresses, self._connection_number, self.configuration.product)
         self._clients.add(Client(self, sock, environ, addresses))
+
+    def _is_awaited(self, group: ProcessGroup) -> bool:
+        return any(client.is_for(group) for client in self._clients)
 
     def client_closed(self, client: Client) -> None:
         """A connection has ended."""
         self._clients.discard(client)
         self._to_write.pop(client, None)
-        if len(self._clients) < self.options.maximum_connections:
+        if len(self._clients) < self.configuration.options.maximum_connections:
             self.acceptor.open()
         if self.stopping:
             self._look_idle()
@@ -355,13 +243,12 @@ class FrontServer:
     def _tick(self) -> None:
         self.loop.call_later(GRAIN, self._tick)
         now = time.monotonic()
-        self.server_lines = server_lines(time.time(), self._product)
+        self.server_lines = server_lines(time.time(), self.configuration.product)
         for client in self.deadlines.expired(now):
             assert isinstance(client, Client)
             client.expire()
         self.partitions.look(now)
-        if self._unwanted:
-            self._look_for_unused()
+        self.configuration.look()
         for group in self._groups.values():
             if unserved := group.refuse_unserved(now):
                 logger.error(

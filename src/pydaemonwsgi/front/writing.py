@@ -39,7 +39,7 @@ class Writing(Connection, ABC):
         self._body_bytes = 0
         self._sender: ClientSender | None = None  # made for the first answer that does not go out at once
         self._warming = False
-        self.route = front.route
+        self.route = front.configuration.route
 
     def _send_whole(self, data: bytes, body_bytes: int) -> None:
         """Write an answer that is here whole; at once, if the client takes it."""
@@ -65,7 +65,7 @@ class Writing(Connection, ABC):
 
     def _new_answer(self, *, chunked: bool = False, discard: bool = False, left: int | None = None) -> Answer:
         memory = self.route.group.options.response_buffer_size
-        spool = ResponseSpool(self._front.options.spool_directory, memory, _SPOOL_BOUND)
+        spool = ResponseSpool(self._front.configuration.options.spool_directory, memory, _SPOOL_BOUND)
         return Answer(spool, memory, chunked=chunked, discard=discard, left=left)
 
     def write(self) -> None:
