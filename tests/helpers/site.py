@@ -1,13 +1,16 @@
 """A site for a test: its files, its configuration, and a server that serves it."""
 
 import contextlib
+import itertools
 import os
+import random
 import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from tests.helpers.command import CommandServer, started
 
@@ -17,11 +20,23 @@ Files = Mapping[str, "str | bytes | Path | None"]
 """A site's files by their names: text, bytes, a file to be copied, or None for a directory."""
 
 
+# Below those that the kernel gives to clients (ip_local_port_range): until a server has the port, a client of any test
+# could. Each process that runs tests has ports of its own, and begins anywhere among them.
+_PORTS: Final = 3000
+_first_port: Final = 20_000 + _PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4)
+_port_numbers: Final = itertools.count(random.randrange(_PORTS))
+
+
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
+    for number in itertools.islice(_port_numbers, _PORTS):
+        port = _first_port + number % _PORTS
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
         return port
+    raise OSError(f"no port between {_first_port} and {_first_port + _PORTS} is free")
 
 
 @contextlib.contextmanager
