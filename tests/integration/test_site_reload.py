@@ -214,6 +214,38 @@ def test_a_listener_becomes_narrower_and_wider(site: Site) -> None:
         assert site.answer()[0] == "one"
 
 
+def test_nobody_is_reset_while_listeners_change(site: Site) -> None:
+    """Also where process groups come and go, which takes the supervisor some time after the front was told."""
+    stop = threading.Event()
+    failed: list[str] = []
+    answered = 0
+
+    def ask() -> None:
+        nonlocal answered
+        while not stop.is_set():
+            try:
+                site.answer("/kept")
+                answered += 1
+            except (OSError, AssertionError) as error:
+                failed.append(repr(error))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for number in range(10):
+            host = "127.0.0.1" if number % 2 else "0.0.0.0"
+            text = (TWO if number % 2 else ONE).replace("{other}", str(site.other))
+            text = f"Listen {host}:{site.running.port}\n{USER}{text}".replace("{site}", str(site.running.directory))
+            site.running.configuration.write_text(text)
+            site.reload()
+            so_far = answered
+            wait_for(lambda so_far=so_far: answered > so_far + 20, "answers")  # type: ignore[misc]
+    finally:
+        stop.set()
+        asking.join()
+    assert failed == []
+
+
 def test_logs_of_former_configurations_are_closed(site: Site) -> None:
     """A front that is told a new configuration every day does not run out of descriptors."""
     for text in (TWO, ONE) * 3:

@@ -2,7 +2,6 @@
 
 import os
 import socket
-from collections.abc import Callable
 from typing import Final
 
 from pydaemonwsgi.config.options import ServeOptions
@@ -142,7 +141,8 @@ class Assembly:
             listeners=self.sockets,
             addresses=self.addresses,
             heirlooms=self.heirlooms,
-            settle=_settle(gone, lambda: table.close(unused)),
+            leave=lambda: _close(gone),
+            settle=lambda: table.close(unused),
             warnings=tuple(after.warnings),
         )
 
@@ -187,14 +187,6 @@ def _close(listeners: list[Listener]) -> None:
     for listener in listeners:
         listener.sock.close()
         listener.remove_file()
-
-
-def _settle(gone: list[Listener], close_logs: Callable[[], None]) -> Callable[[], None]:
-    def settle() -> None:
-        _close(gone)
-        close_logs()
-
-    return settle
 
 
 def _changed(before: Blueprint, after: Blueprint) -> frozenset[str]:

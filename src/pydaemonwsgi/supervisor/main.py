@@ -208,6 +208,7 @@ class Supervisor:
         )
         if self._plan.stored != stored:
             self._herald.on_listeners(self._plan.stored)
+        renewal.leave()
         self._fleet.become(
             renewal.groups,
             renewal.changed,

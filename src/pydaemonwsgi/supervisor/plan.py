@@ -150,7 +150,9 @@ class Renewal:
         listeners: all listening sockets.
         addresses: what they listen on, in words.
         heirlooms: what a successor is given, by name.
-        settle: gives up what nobody uses any more; to be called once the front has been told.
+        leave: closes the listeners that are gone; to be called before the front is told. It empties and closes them,
+            and whom the kernel adds while another process has them open still is reset in the end.
+        settle: gives up what else nobody uses any more; to be called once the front has been told.
         warnings: what the operator should read.
     """
 
@@ -162,5 +164,6 @@ class Renewal:
     listeners: tuple[socket.socket, ...] = ()
     addresses: tuple[str, ...] = ()
     heirlooms: tuple[tuple[str, int], ...] = ()
+    leave: Callable[[], None] = lambda: None
     settle: Callable[[], None] = lambda: None
     warnings: tuple[str, ...] = ()
