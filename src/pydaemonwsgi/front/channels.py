@@ -6,7 +6,6 @@ import os
 import socket
 import stat
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from pydaemonwsgi.channel.frames import (
@@ -14,11 +13,9 @@ from pydaemonwsgi.channel.frames import (
     RAN_INLINE,
     TIMED_OUT,
     Frame,
-    FrameDecoder,
     Kind,
     Payload,
     RejectReason,
-    Side,
     decode_file,
     decode_response,
     encode,
@@ -27,11 +24,12 @@ from pydaemonwsgi.channel.frames import (
 from pydaemonwsgi.errors import ChannelError, ResponseError
 from pydaemonwsgi.front.casualties import describe_casualties
 from pydaemonwsgi.front.exchange import OUTCOMES, Exchange, Failure, Phase
+from pydaemonwsgi.front.frame_reader import FrameReader
 from pydaemonwsgi.front.frame_writer import FrameWriter
 from pydaemonwsgi.front.slow_requests import log_if_slow
 from pydaemonwsgi.http.response import read_response_head
 from pydaemonwsgi.metrics.scoreboard import Scoreboard
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_into_with_descriptors
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
 
 if TYPE_CHECKING:
     from pydaemonwsgi.front.clients import Client
@@ -49,14 +47,8 @@ _ENDED: Final = Phase.ENDED
 
 # Requests with which a process that runs them one after the other may begin, while the front reads more.
 _ENOUGH: Final = 6
-# Bytes from which on copying them costs more than to slice a view of them.
-_MUCH: Final = 32 * 1024
-# What a channel receives into; the loop is single-threaded, and nothing stays in it.
-_buffer: Final = memoryview(bytearray(256 * 1024))
 _CREDIT_BYTES: Final = 8
 _LARGEST_OFFSET: Final = 2**63 - 1
-# Descriptors that may have come before their frames; the kernel gives them with the first byte of a frame.
-_UNCLAIMED: Final = 16
 
 
 class Channel:
@@ -89,8 +81,7 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._socket = sock
         self._fd = sock.fileno()
-        self._decoder = FrameDecoder(Side.DAEMON)
-        self._descriptors: deque[int] = deque()
+        self._reader = FrameReader(sock)
         self._writer = FrameWriter(self._loop, sock)
         self._streams: dict[int, Exchange] = {}
         self._scoreboard = scoreboard
@@ -179,21 +170,13 @@ class Channel:
     def _receive(self) -> bool:
         """Take what has come; return whether there was something and the channel goes on."""
         try:
-            size, descriptors = receive_into_with_descriptors(self._socket, _buffer)
-        except BlockingIOError:
-            return False
-        except OSError:
-            size, descriptors = 0, []
-        if descriptors:
-            self._descriptors.extend(descriptors)
-        if not size:
-            self._lose("closed its channel")
-            return False
-        try:
-            received = _buffer[:size]
-            self._take(self._decoder.feed(received if size > _MUCH else bytes(received)))
-            if len(self._descriptors) > _UNCLAIMED:
-                raise ChannelError("descriptors that belong to no frame")
+            try:
+                frames = self._reader.receive()
+            except BlockingIOError:
+                return False
+            if frames is not None:
+                self._take(frames)
+                self._reader.check_descriptors()
         except ChannelError as error:
             logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
             self._lose("broke the protocol", logging.WARNING)
@@ -203,7 +186,9 @@ class Channel:
             logger.exception("reading from pid %d failed; its channel is closed", self.pid)
             self._lose("is given up", logging.WARNING)
             return False
-        return True
+        if frames is None:
+            self._lose("closed its channel")
+        return frames is not None
 
     def _take(self, frames: list[Frame]) -> None:
         streams = self._streams
@@ -226,9 +211,9 @@ class Channel:
             elif kind == Kind.HEAD:
                 self._take_head(exchange, payload)
             elif kind == Kind.FILE:
-                if not descriptors or not self._descriptors:
+                if not descriptors:
                     raise ChannelError("a FILE frame without its descriptor")
-                descriptor = self._descriptors.popleft()
+                descriptor = self._reader.take_descriptor()
                 if descriptor == LOST_DESCRIPTOR:
                     self._lose_file(exchange)
                 else:
@@ -399,9 +384,6 @@ class Channel:
         self.accepting = False
         self._loop.remove_reader(self._fd)
         self._writer.close()
-        while self._descriptors:
-            descriptor = self._descriptors.popleft()
-            if descriptor != LOST_DESCRIPTOR:
-                os.close(descriptor)
+        self._reader.close()
         self._socket.close()
         self._front.forget(self)
