@@ -20,6 +20,9 @@ _ACCEPT_BATCH: Final = 64
 _ACCEPT_PAUSE: Final = 0.5
 # Seconds between two warnings that there is no room; somebody leaves and somebody comes all the time then.
 _FULL_WARNING_PAUSE: Final = 60.0
+# Seconds that a listener which is gone is still accepted from: the kernel finishes handshakes that were under way. The
+# supervisor counts on it (`serve.assembly`).
+_LEAVING: Final = 0.5
 # What had happened to the connection before it was accepted: accept(2), section Error handling.
 _CONNECTION_LOST: Final = frozenset(
     (
@@ -49,6 +52,7 @@ class Acceptor:
     ) -> None:
         self._loop = loop
         self._listeners = dict(listeners)
+        self._leaving: set[socket.socket] = set()
         self._room = room
         self._welcome = welcome
         self._accepting = False
@@ -60,48 +64,57 @@ class Acceptor:
         """Begin to accept, or go on, if nothing is against it."""
         if not self._accepting and not self._closed and time.monotonic() >= self._accept_again:
             self._accepting = True
-            for listener in self._listeners.values():
+            for listener in (*self._listeners.values(), *self._leaving):
                 self._loop.add_reader(listener.fileno(), self._accept, listener)
 
     def pause(self) -> None:
         """Accept nobody until `open`; they wait in the kernel's backlog."""
         if self._accepting:
             self._accepting = False
-            for listener in self._listeners.values():
+            for listener in (*self._listeners.values(), *self._leaving):
                 self._loop.remove_reader(listener.fileno())
 
     def change(self, names: Iterable[str], new: Mapping[str, socket.socket]) -> None:
         """Listen elsewhere: on all listeners of these names, of which some are new. Who has come already is served."""
         wanted = set(names)
-        gone = {name: listener for name, listener in self._listeners.items() if name not in wanted}
+        gone = [name for name in self._listeners if name not in wanted]
         accepting = self._accepting
         self.pause()
-        for name, listener in gone.items():
-            self._empty(listener)
-            listener.close()
-            del self._listeners[name]
+        for name in gone:
+            listener = self._listeners.pop(name)
+            self._leaving.add(listener)
+            self._loop.call_later(_LEAVING, self._leave, listener)
         self._listeners.update(new)
         if accepting:
             self.open()
 
+    def _leave(self, listener: socket.socket) -> None:
+        if listener in self._leaving:
+            self._leaving.discard(listener)
+            self._loop.remove_reader(listener.fileno())
+            self._empty(listener)
+            listener.close()
+
     def close(self, *, hand_over: bool) -> None:
         """Listen no more; `hand_over` leaves the backlog to another server, which listens too."""
-        for listener in () if hand_over else self._listeners.values():
-            self._empty(listener)
         self.pause()
         self._closed = True
+        for listener in list(self._leaving):
+            self._leave(listener)
         for listener in self._listeners.values():
+            if not hand_over:
+                self._empty(listener)
             listener.close()
 
     def _empty(self, listener: socket.socket) -> None:
-        # Who is in the backlog was told by the kernel that we are there.
-        while self._accept(listener):
+        # Who is in the backlog was told by the kernel that we are there, whether there is room or not.
+        while self._accept(listener, regardless=True):
             pass
 
-    def _accept(self, listener: socket.socket) -> bool:
-        """Accept what waits; return whether there may be more."""
+    def _accept(self, listener: socket.socket, regardless: bool = False) -> bool:
+        """Accept what waits, `regardless` of whether there is room; return whether there may be more."""
         for _ in range(_ACCEPT_BATCH):
-            if self._room() <= 0:
+            if not regardless and self._room() <= 0:
                 self._warn_full()
                 self.pause()
                 return False

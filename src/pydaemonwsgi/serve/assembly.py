@@ -1,7 +1,9 @@
 """A server as it is, and as it is to be once its configuration has been read again. Shell."""
 
+import math
 import os
 import socket
+import time
 from typing import Final
 
 from pydaemonwsgi.config.options import ServeOptions
@@ -20,6 +22,8 @@ from pydaemonwsgi.system.identities import Identity
 
 __all__ = ["Assembly", "draw"]
 
+# Seconds after which the front has closed the listeners that are gone, also a busy one.
+_LEAVING: Final = 2.0
 # Descriptors in one message; the kernel takes 253.
 _MOST_DESCRIPTORS: Final = 250
 
@@ -59,6 +63,7 @@ class Assembly:
         self._logs = logs
         self.blueprint = blueprint
         self.listening = listening
+        self._last_left = -math.inf
 
     @property
     def groups(self) -> tuple[GroupPlan, ...]:
@@ -115,7 +120,8 @@ class Assembly:
         listening: list[Listener] = []
         try:
             logs = open_logs(after, os.getcwd(), refusals, table)
-            listening = _listen(after, self.listening, refusals)
+            recently = time.monotonic() - self._last_left < _LEAVING
+            listening = _listen(after, self.listening, refusals, after_withdrawn=recently)
             refusals.raise_all()
             new = [listener for listener in listening if listener not in self.listening]
             new_logs = tuple(number for number in logs.numbers - known if number in table.for_front)
@@ -125,7 +131,9 @@ class Assembly:
                     "restart the server, or send SIGUSR2, which loses nothing"
                 )
         except Exception:
-            _close([listener for listener in listening if listener not in self.listening])
+            for listener in listening:
+                if listener not in self.listening:
+                    listener.close()
             table.close(set(table.numbers) - known)
             raise
         gone = [listener for listener in self.listening if listener not in listening]
@@ -141,10 +149,16 @@ class Assembly:
             listeners=self.sockets,
             addresses=self.addresses,
             heirlooms=self.heirlooms,
-            leave=lambda: _close(gone),
+            leave=lambda: self._leave(gone),
             settle=lambda: table.close(unused),
             warnings=tuple(after.warnings),
         )
+
+    def _leave(self, gone: list[Listener]) -> None:
+        for listener in gone:
+            listener.withdraw()
+            listener.close()
+            self._last_left = time.monotonic()
 
     def _orders(self, new_listeners: tuple[str, ...], new_logs: tuple[int, ...], gone_logs: tuple[int, ...]) -> bytes:
         from pydaemonwsgi.front.orders import Orders  # noqa: PLC0415 - the supervisor holds no code of the front
@@ -166,7 +180,9 @@ def _user(identity: Identity | None) -> tuple[int, int] | None:
     return None if identity is None else (identity.uid, identity.gid)
 
 
-def _listen(blueprint: Blueprint, listening: list[Listener], refusals: Refusals) -> list[Listener]:
+def _listen(
+    blueprint: Blueprint, listening: list[Listener], refusals: Refusals, *, after_withdrawn: bool
+) -> list[Listener]:
     """Return a listener for each address that can be had, those that are there for those they have."""
     listeners: list[Listener] = []
     there = {listener.asked: listener for listener in listening}
@@ -176,17 +192,15 @@ def _listen(blueprint: Blueprint, listening: list[Listener], refusals: Refusals)
         for address in blueprint.listen:
             found = there.get(address)
             with refusals.noting(places[address], "Listen"):
-                listeners.append(bind(blueprint, address, leaving) if found is None else found)
+                if found is None:
+                    found = bind(blueprint, address, leaving, after_withdrawn=after_withdrawn)
+                listeners.append(found)
     except Exception:
-        _close([listener for listener in listeners if listener not in listening])
+        for listener in listeners:
+            if listener not in listening:
+                listener.close()
         raise
     return listeners
-
-
-def _close(listeners: list[Listener]) -> None:
-    for listener in listeners:
-        listener.sock.close()
-        listener.remove_file()
 
 
 def _changed(before: Blueprint, after: Blueprint) -> frozenset[str]:

@@ -37,8 +37,17 @@ class Listener:
     sock: socket.socket
     ours: bool
 
-    def remove_file(self) -> None:
-        """Remove the file of a Unix socket that is ours."""
+    def withdraw(self) -> None:
+        """Have whoever comes now find another listener, if there is one; see `sockets.withdraw`.
+
+        A socket of the service manager's serves others when we have left it.
+        """
+        if self.ours:
+            sockets.withdraw(self.sock)
+
+    def close(self) -> None:
+        """Close it, and remove the file of a Unix socket that is ours."""
+        self.sock.close()
         if self.address.path is not None and self.ours:
             try:
                 os.unlink(self.address.path)
@@ -117,13 +126,20 @@ def _is_at(address: ListenAddress, sock: socket.socket) -> bool:
     return here.host in {str(entry[4][0]) for entry in found}
 
 
-def bind(blueprint: Blueprint, address: ListenAddress, leaving: Sequence[socket.socket] = ()) -> Listener:
+def bind(
+    blueprint: Blueprint,
+    address: ListenAddress,
+    leaving: Sequence[socket.socket] = (),
+    *,
+    after_withdrawn: bool = False,
+) -> Listener:
     """Return a new listening socket.
 
     Args:
         blueprint: the server.
         address: where to listen.
         leaving: listening sockets of ours that end soon, and may have the port until then.
+        after_withdrawn: whether listeners of ours that were withdrawn may not have ended yet.
 
     Raises:
         StartError: the address cannot be listened on.
@@ -134,7 +150,9 @@ def bind(blueprint: Blueprint, address: ListenAddress, leaving: Sequence[socket.
         sock = sockets.bind_unix(path, clients.listen_backlog)
         _give_away(path, clients.socket_user, blueprint.identity)
         return Listener(ListenAddress("", 0, path), address, sock, ours=True)
-    sock = sockets.bind_tcp(address.host, address.port, clients.listen_backlog, leaving)
+    sock = sockets.bind_tcp(
+        address.host, address.port, clients.listen_backlog, leaving, after_withdrawn=after_withdrawn
+    )
     return Listener(ListenAddress(address.host, sock.getsockname()[1], None), address, sock, ours=True)
 
 

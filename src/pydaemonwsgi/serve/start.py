@@ -69,7 +69,7 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
         before = {heirloom.sock for heirloom in heritage.listeners}
         for listener in listening:
             if listener.sock not in before:
-                listener.remove_file()
+                listener.close()
         raise
     addresses = [listener.address for listener in listening]
     control_socket, control_problem = heritage.control_socket, ""
@@ -125,7 +125,7 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
         pid_file.remove()
         # What the service manager keeps for our successor must stay where clients look for it.
         for listener in assembly.listening if supervisor.owns_files and not heritage.notifier else ():
-            listener.remove_file()
+            listener.close()
 
 
 def _place_of_pid_file(options: ServeOptions, blueprint: Blueprint) -> Position:

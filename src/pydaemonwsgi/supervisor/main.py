@@ -27,6 +27,7 @@ from pydaemonwsgi.supervisor.signals import SignalInbox
 from pydaemonwsgi.supervisor.succession import Succession
 from pydaemonwsgi.supervisor.surveys import Surveys
 from pydaemonwsgi.supervisor.upgrade import FOREIGN
+from pydaemonwsgi.system import sockets
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 
 __all__ = ["Supervisor"]
@@ -354,6 +355,9 @@ class Supervisor:
         if self._plan.stored or foreign or not self.owns_files:
             # Somebody else has the listeners: who waits in their backlog is not refused.
             self._front.say(Word.HAND_OVER)
+        else:
+            for listener in self._plan.listeners:
+                sockets.withdraw(listener)
         logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")
         for listener in self._plan.listeners:
             listener.close()

@@ -150,8 +150,8 @@ class Renewal:
         listeners: all listening sockets.
         addresses: what they listen on, in words.
         heirlooms: what a successor is given, by name.
-        leave: closes the listeners that are gone; to be called before the front is told. It empties and closes them,
-            and whom the kernel adds while another process has them open still is reset in the end.
+        leave: withdraws and closes the listeners that are gone; to be called before the front is told, which accepts
+            whoever comes by them still.
         settle: gives up what else nobody uses any more; to be called once the front has been told.
         warnings: what the operator should read.
     """

@@ -28,12 +28,17 @@ __all__ = [
     "receive_with_sender",
     "send_with_descriptors",
     "stream_pair",
+    "withdraw",
 ]
 
 # Stands for a descriptor that was sent and could not be received.
 LOST_DESCRIPTOR: Final = -1
 _ANCILLARY: Final = socket.CMSG_SPACE(64 * array.array("i").itemsize)
 _CHANNEL_BUFFER: Final = 1024 * 1024
+# socket(7), the sibling of SO_BINDTODEVICE; the Python module does not name it.
+_SO_BINDTOIFINDEX: Final = 62
+# No interface has the highest number there can be.
+_NO_INTERFACE: Final = 2**31 - 1
 
 
 def stream_pair(send: int = 0, receive: int = 0) -> tuple[socket.socket, socket.socket]:
@@ -128,7 +133,9 @@ def _received_descriptors(ancillary: list[tuple[int, int, bytes]], flags: int) -
     return descriptors
 
 
-def bind_tcp(host: str, port: int, backlog: int, leaving: Sequence[socket.socket] = ()) -> socket.socket:
+def bind_tcp(
+    host: str, port: int, backlog: int, leaving: Sequence[socket.socket] = (), *, after_withdrawn: bool = False
+) -> socket.socket:
     """Return a non-blocking TCP listener.
 
     Args:
@@ -137,6 +144,7 @@ def bind_tcp(host: str, port: int, backlog: int, leaving: Sequence[socket.socket
         backlog: connections that the kernel holds until they are accepted.
         leaving: listeners of this process that end soon, and may have the port until then: so `*:80` can become
             `192.0.2.1:80` without a moment in which nobody listens.
+        after_withdrawn: whether a listener that was withdrawn (see `withdraw`) may have the port still.
 
     Raises:
         StartError: the address is in use, not ours or not allowed; the message says which and what to do.
@@ -157,7 +165,8 @@ def bind_tcp(host: str, port: int, backlog: int, leaving: Sequence[socket.socket
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1 if host else 0)
-        with _sharing_ports([one for one in leaving if one.family != socket.AF_UNIX], sock):
+        sharing = [one for one in leaving if one.family != socket.AF_UNIX]
+        with _sharing_ports([*sharing, sock] if sharing or after_withdrawn else []):
             sock.bind(address)
             sock.listen(backlog)
     except OSError as error:
@@ -180,9 +189,8 @@ def _is_usable_ipv6(found: tuple[Any, ...]) -> bool:
 
 
 @contextlib.contextmanager
-def _sharing_ports(leaving: Sequence[socket.socket], sock: socket.socket) -> Iterator[None]:
-    """Let a socket have the port of others; only meanwhile, for another program of this user could have it as well."""
-    sharing = (*leaving, sock) if leaving else ()
+def _sharing_ports(sharing: Sequence[socket.socket]) -> Iterator[None]:
+    """Let sockets have the same port; only meanwhile, for another program of this user could have it as well."""
     for one in sharing:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
@@ -190,6 +198,20 @@ def _sharing_ports(leaving: Sequence[socket.socket], sock: socket.socket) -> Ite
     finally:
         for one in sharing:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+
+
+def withdraw(listener: socket.socket) -> None:
+    """Have a TCP listener that ends soon get no new client, so that it can be closed without resetting one.
+
+    To empty a listener and to close it are two calls: who comes between them is reset, and so is whose handshake is
+    under way. A listener of an interface that does not exist is not found by the kernel for a new handshake, but finds
+    those that it knows. Another listener of the same port is found instead, and may be made until this one is closed.
+    It counts for the socket in every process that has it. Where the kernel does not let us, all is as without it.
+    """
+    if listener.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.setsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX, _NO_INTERFACE)
 
 
 def bind_unix(path: str, backlog: int, mode: int = 0o666) -> socket.socket:

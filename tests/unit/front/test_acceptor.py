@@ -88,3 +88,44 @@ def test_a_front_that_is_full_says_so_once(caplog: pytest.LogCaptureFixture) -> 
         sock.close()
     said = [record.getMessage() for record in caplog.records]
     assert len([text for text in said if "(--maximum-connections, " in text]) == 1
+
+
+def test_who_waits_at_a_listener_that_is_gone_is_welcomed() -> None:
+    """Also who comes while it is leaving, for the kernel may finish a handshake then; at its end it is closed."""
+    welcomed: list[socket.socket] = []
+
+    async def leave(listener: Listener) -> None:
+        acceptor = Acceptor(
+            asyncio.get_running_loop(), {"": listener}, lambda: 10, lambda sock, address: welcomed.append(sock)
+        )
+        acceptor.open()
+        acceptor.change((), {})
+        while len(welcomed) < 1:
+            await asyncio.sleep(0)
+        with socket.create_connection(listener.getsockname()):
+            while len(welcomed) < 2:
+                await asyncio.sleep(0)
+        while listener.fileno() >= 0:
+            await asyncio.sleep(0.01)
+
+    with listening() as listener, socket.create_connection(listener.getsockname()):
+        asyncio.run(asyncio.wait_for(leave(listener), 20))
+    for sock in welcomed:
+        sock.close()
+
+
+def test_a_full_front_takes_whom_a_listener_that_ends_has_told_it_is_there() -> None:
+    """They would be reset otherwise; with the listener's end nobody else comes."""
+    welcomed: list[socket.socket] = []
+
+    async def end(listener: Listener) -> None:
+        acceptor = Acceptor(
+            asyncio.get_running_loop(), {"": listener}, lambda: 0, lambda sock, address: welcomed.append(sock)
+        )
+        acceptor.open()
+        acceptor.close(hand_over=False)
+
+    with listening() as listener, socket.create_connection(listener.getsockname()):
+        asyncio.run(asyncio.wait_for(end(listener), 20))
+    assert len(welcomed) == 1
+    welcomed[0].close()

@@ -20,6 +20,7 @@ from pydaemonwsgi.system.sockets import (
     receive_with_descriptors,
     send_with_descriptors,
     stream_pair,
+    withdraw,
 )
 
 # -- descriptors
@@ -248,6 +249,60 @@ def test_a_port_that_is_not_allowed(number: int, monkeypatch: pytest.MonkeyPatch
 
 
 # -- Unix listeners
+
+
+# -- a listener that makes room for another one
+
+
+def take(listener: socket.socket) -> bool:
+    """Whether a client waits in a listener's backlog; takes it out."""
+    try:
+        listener.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("old", "new"), [("127.0.0.1", ""), ("", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")])
+def test_who_comes_to_a_withdrawn_listener_finds_the_other_one_of_its_port(old: str, new: str) -> None:
+    """The old one still has whom it had, so emptying it and closing it loses nobody, however long it takes."""
+    with bind_tcp(old, 0, 16) as leaving:
+        port = leaving.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)), bind_tcp(new, port, 16, [leaving]) as listener:
+            withdraw(leaving)
+            with socket.create_connection(("127.0.0.1", port)):
+                assert take(listener)
+            assert take(leaving)
+            assert not take(leaving)
+
+
+def test_who_comes_to_a_withdrawn_listener_that_was_the_only_one_is_refused() -> None:
+    """At once, as where nobody listens; a client in a backlog that nobody empties any more would be reset."""
+    with bind_tcp("127.0.0.1", 0, 16) as leaving:
+        withdraw(leaving)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(leaving.getsockname())
+
+
+def test_where_a_listener_was_withdrawn_another_one_may_be_before_it_is_closed() -> None:
+    """And it is alone there: no other program can share its port."""
+    with bind_tcp("127.0.0.1", 0, 16) as leaving:
+        host, port = leaving.getsockname()
+        withdraw(leaving)
+        with pytest.raises(StartError, match="address already in use"):
+            bind_tcp(host, port, 16)
+        with bind_tcp(host, port, 16, after_withdrawn=True) as listener, socket.create_connection((host, port)):
+            assert take(listener)
+            assert not listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+
+
+def test_a_unix_listener_is_withdrawn_by_its_file(tmp_path: Path) -> None:
+    """There is nothing to do with the socket."""
+    with bind_unix(str(tmp_path / "s"), 16) as listener:
+        withdraw(listener)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "s"))
+            assert take(listener)
 
 
 def test_bind_unix_listens_with_its_mode(tmp_path: Path) -> None:
