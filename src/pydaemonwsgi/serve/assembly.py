@@ -28,18 +28,19 @@ _LEAVING: Final = 2.0
 _MOST_DESCRIPTORS: Final = 250
 
 
-def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
+def draw(options: ServeOptions, before: Blueprint | None = None, *, lenient: bool = False) -> Blueprint:
     """Return what the options, or the configuration that they name, ask for.
 
     Args:
         options: of the command line.
         before: what they came to when they were looked at last.
+        lenient: whether a process group of a configuration whose interpreter cannot be used may be among them.
 
     Raises:
         ConfigurationError: it cannot be had.
         StartError: the machine refuses something.
     """
-    return single_script.draw(options) if options.config is None else site.draw(options, before)
+    return single_script.draw(options) if options.config is None else site.draw(options, before, lenient=lenient)
 
 
 class Assembly:

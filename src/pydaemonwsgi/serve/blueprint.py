@@ -83,6 +83,7 @@ class Blueprint:
         site: the configuration; None where every request goes to one script.
         examined: the interpreters that have been looked at, and as whom; with each, why it cannot go without a GIL,
             None if it can.
+        unusable: the interpreters that cannot be used, and as whom.
         notes: what the operator may want to know.
         warnings: what the operator should read.
     """
@@ -102,6 +103,7 @@ class Blueprint:
     access_logs: tuple[tuple[AccessLog, ...], ...]
     site: Server | None = None
     examined: Mapping[object, str | None] = field(default_factory=dict, compare=False)
+    unusable: frozenset[object] = field(default=frozenset(), compare=False)
     notes: Sequence[str] = field(default=(), compare=False)
     warnings: Sequence[str] = field(default=(), compare=False)
 

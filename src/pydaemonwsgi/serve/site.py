@@ -28,12 +28,15 @@ __all__ = ["draw"]
 _NOBODY = "nobody"
 
 
-def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
+def draw(options: ServeOptions, before: Blueprint | None = None, *, lenient: bool = False) -> Blueprint:
     """Read the configuration, look at everything that it names, and return what is to be served.
 
     Args:
         options: of the command line.
         before: what was drawn when it was read last: interpreters that run already are not started again to be seen.
+        lenient: whether a process group whose interpreter cannot be used is drawn all the same, if another one's can:
+            after an upgrade of the system's Python one environment that was not made anew is no reason to serve nobody.
+            What could not be used `before` need not be usable now.
 
     Raises:
         ConfigurationError: with a line for everything that is wrong with the configuration.
@@ -43,7 +46,7 @@ def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
     path = os.path.abspath(options.config)
     loaded = read_configuration(path, options.define)
     server = loaded.required()
-    drawing = _Drawing(server, {} if before is None else before.examined)
+    drawing = _Drawing(server, before, lenient=lenient)
     identity = drawing.front_identity()
     drawing.look_at_spool_directory()
     groups = drawing.groups()
@@ -68,6 +71,7 @@ def draw(options: ServeOptions, before: Blueprint | None = None) -> Blueprint:
         access_logs=tuple(host.access_logs for host in server.hosts),
         site=server,
         examined=drawing.examined,
+        unusable=frozenset(drawing.unusable),
         notes=(*(str(problem) for problem in loaded.of(Severity.INFO)), *drawing.notes),
         warnings=(
             *(str(problem) for problem in loaded.of(Severity.WARNING)),
@@ -103,13 +107,18 @@ class _Drawing:
         warnings: what works, but hardly as it was meant.
         examined: the interpreters that have been looked at, and as whom; with each, why it cannot go without a GIL,
             None if it can.
+        unusable: the interpreters that cannot be used, and as whom.
     """
 
-    def __init__(self, server: Server, examined: Mapping[object, str | None]) -> None:
+    def __init__(self, server: Server, before: Blueprint | None, *, lenient: bool) -> None:
         self._server = server
         self._is_root = os.geteuid() == 0
-        self._examined_before = examined
+        self._examined_before: Mapping[object, str | None] = {} if before is None else before.examined
+        self._unusable_before = frozenset[object]() if before is None else before.unusable
+        self._lenient = lenient
         self.examined: dict[object, str | None] = {}
+        self.unusable: set[object] = set()
+        self._out_of_order: list[tuple[ProcessGroup, str]] = []
         self.problems: list[str] = []
         self._told: set[str] = set()
         self.notes: list[str] = []
@@ -130,6 +139,14 @@ class _Drawing:
             except ConfigurationError as error:
                 if str(error) not in self._told:  # else it is what User or Group says, which the group inherits
                     self.problems.append(f"{group.position}: error: process group {group.title!r}: {error}")
+        for group, why in self._out_of_order:
+            if len(self._out_of_order) == len(self._server.groups):
+                self.problems.append(f"{group.position}: error: process group {group.title!r}: {why}")
+            else:
+                self.warnings.append(
+                    f"{group.position}: process group {group.title!r}: {why}; its requests are answered with 503 until "
+                    "that is mended and the server reloaded"
+                )
         return tuple(drawn)
 
     def front_identity(self) -> Identity | None:
@@ -168,7 +185,7 @@ class _Drawing:
         identity = self._identity(group)
         check_root(options.chroot, identity)
         directory = self._directory(group, identity)
-        why = self._examine(options, identity, directory)
+        why = self._examine(group, identity, directory)
         settings = settings_of_group(group, self._server, directory, identity, free_threaded=why is None)
         if why is not None:
             self._look_at_free_threading(group, why)
@@ -226,12 +243,13 @@ class _Drawing:
             place = block.free_threading_position
             self.warnings.append(str(Problem(Severity.WARNING, place, "WSGIFreeThreading", text)))
 
-    def _examine(self, options: GroupOptions, identity: Identity | None, directory: str) -> str | None:
+    def _examine(self, group: ProcessGroup, identity: Identity | None, directory: str) -> str | None:
         """Return why an interpreter cannot go without a GIL; None if it can.
 
         Raises:
             ConfigurationError: the user cannot have it. Scripts out of reach are their requests' trouble.
         """
+        options = group.options
         key = (options.python_home, options.chroot, identity, directory, options.application_groups)
         known = {**self._examined_before, **self.examined}
         if key not in known:
@@ -239,7 +257,14 @@ class _Drawing:
             check_reach((), identity, directory, options.chroot, imports_us=together)
             environment = None
             if options.python_home is not None:
-                environment = environment_of(options, identity)
+                try:
+                    environment = environment_of(options, identity)
+                except ConfigurationError as error:
+                    if not self._lenient and key not in self._unusable_before:
+                        raise
+                    self.unusable.add(key)
+                    self._out_of_order.append((group, str(error)))
+                    return str(error)
                 self.notes += describe(environment, options)
             check_interpreters(options, environment)
             known[key] = explain_gil(environment)

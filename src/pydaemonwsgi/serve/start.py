@@ -53,7 +53,8 @@ def serve(options: ServeOptions) -> int:
 
 
 def _serve(options: ServeOptions, heritage: Heritage) -> int:
-    blueprint = draw(options)
+    # A server that takes over from another one serves what that one served, or not at all.
+    blueprint = draw(options, lenient=heritage.predecessor is None)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     descriptors.raise_descriptor_limit()
     refusals = Refusals()

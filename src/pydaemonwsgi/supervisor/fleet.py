@@ -95,9 +95,9 @@ class Fleet:
         return all(group.loaded for group in self.groups)
 
     @property
-    def loaded_any(self) -> bool:
-        """Whether any group has."""
-        return any(group.loaded for group in self.groups)
+    def is_hopeless(self) -> bool:
+        """Whether no group can have processes, and none ever had."""
+        return all(group.hopeless and not group.loaded for group in self.groups)
 
     @property
     def failed(self) -> bool:
@@ -197,6 +197,8 @@ class Fleet:
         for plan in plans:
             if plan.name not in here or plan.name in replaced:
                 self._add(plan)
+            elif plan.name not in changed and here[plan.name].planner.trouble.fatal:
+                here[plan.name].planner.on_reload(time.monotonic())  # perhaps it has been mended meanwhile
         self._unwanted = here.keys() - wanted.keys()
         for name in sorted(self._unwanted):
             logger.info("process group %s: it is not in the configuration any more", name)

@@ -1,0 +1,127 @@
+"""An environment that cannot be used is its own process group's trouble; the others are served."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.command import run
+from tests.helpers.environments import make_environment
+from tests.helpers.server import wait_for
+from tests.helpers.site import SiteServer, free_port, serving_site
+
+SCRIPT = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["mod_wsgi.process_group"].encode()]
+"""
+SITE = """
+Listen 127.0.0.1:{port}
+WSGIDaemonProcess mine threads=2
+WSGIDaemonProcess theirs threads=2 python-home={site}/venv
+WSGIScriptAlias /theirs {site}/hello.wsgi process-group=theirs application-group=%{GLOBAL}
+WSGIScriptAlias / {site}/hello.wsgi process-group=mine application-group=%{GLOBAL}
+"""
+# As a virtual environment is when the Python that it was made with has been removed.
+BROKEN = {"hello.wsgi": SCRIPT, "venv/bin": None}
+
+
+@pytest.fixture
+def site() -> Iterator[SiteServer]:
+    """A site of two groups, of which one's environment cannot be used."""
+    with serving_site(SITE, BROKEN) as site:
+        yield site
+
+
+def mend(site: SiteServer) -> None:
+    """Make the environment anew."""
+    make_environment(site.directory / "venv")
+
+
+def reload(site: SiteServer) -> None:
+    """Have the configuration read again; that it was is for the caller to see."""
+    os.kill(site.server.pid, signal.SIGHUP)
+
+
+def serves(site: SiteServer) -> bool:
+    """Whether the group whose environment could not be used answers."""
+    return site.get("/theirs").text == "theirs"
+
+
+def test_the_others_are_served_when_a_server_starts(site: SiteServer) -> None:
+    """Requests of the one are refused, not kept waiting; the log names it, its place and what to do."""
+    assert site.get("/").text == "mine"
+    answer = site.get("/theirs")
+    assert answer.status == 503
+    home = site.directory / "venv"
+    assert f"{site.configuration}:4: process group 'theirs': python-home {home}: there is no bin/python" in site.log()
+    assert "answered with 503 until that is mended and the server reloaded" in site.log()
+    # It has been tried often enough by now, and the server has not ended for it.
+    wait_for(lambda: "given up: mend what the messages above say" in site.log(), "the group to be given up")
+    assert site.get("/").text == "mine"
+
+
+def test_it_serves_once_it_has_been_mended_and_the_server_reloaded(site: SiteServer) -> None:
+    """With the configuration as it was."""
+    mend(site)
+    reload(site)
+    wait_for(lambda: serves(site), "its processes")
+
+
+def test_it_serves_once_it_has_been_mended_though_something_else_changes(site: SiteServer) -> None:
+    """A reload that is for another group does not forget it."""
+    wait_for(lambda: "given up: mend what the messages above say" in site.log(), "the group to be given up")
+    mend(site)
+    with site.configuration.open("a", encoding="utf-8") as file:
+        file.write("WSGIDaemonProcess another threads=2\n")
+    reload(site)
+    wait_for(lambda: serves(site), "its processes")
+    assert "of 3 process groups 1 are new and 0 changed" in site.log()
+
+
+def test_what_was_broken_before_does_not_keep_others_from_changing(site: SiteServer) -> None:
+    """The configuration is read again, and the one stays as it is."""
+    text = site.configuration.read_text(encoding="utf-8").replace("/theirs", "/changed")
+    site.configuration.write_text(text, encoding="utf-8")
+    reload(site)
+    wait_for(lambda: "of 2 process groups 0 are new and 0 changed" in site.log(), "the configuration to be read")
+    wait_for(lambda: site.get("/theirs").text == "mine", "the new alias")
+
+
+def test_a_new_group_must_be_in_order_when_the_configuration_is_read_again(site: SiteServer) -> None:
+    """The operator is there to read it, and what runs goes on as it was."""
+    with site.configuration.open("a", encoding="utf-8") as file:
+        file.write(f"WSGIDaemonProcess third threads=2 python-home={site.directory}/nothing\n")
+    reload(site)
+    wait_for(lambda: "nothing: this is not a directory" in site.log(), "the refusal")
+    assert "the server goes on as it was" in site.log()
+    assert site.get("/").text == "mine"
+
+
+def test_a_server_that_takes_over_must_have_every_group_in_order(site: SiteServer) -> None:
+    """The old one serves them all, perhaps: it stays."""
+    os.kill(site.server.pid, signal.SIGUSR2)
+    wait_for(lambda: "before it was ready. This one goes on as before" in site.log(), "the end of the upgrade")
+    assert "the configuration has 1 error\n" in site.log()
+    assert site.get("/").text == "mine"
+
+
+def test_a_server_without_any_group_in_order_does_not_start(tmp_path: Path) -> None:
+    """There would be nothing to serve; each group is named at once."""
+    (tmp_path / "hello.wsgi").write_text(SCRIPT, encoding="utf-8")
+    configuration = tmp_path / "site.conf"
+    configuration.write_text(
+        f"Listen 127.0.0.1:{free_port()}\n"
+        f"WSGIDaemonProcess one python-home={tmp_path}/first\n"
+        f"WSGIDaemonProcess two python-home={tmp_path}/second\n"
+        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=one\n",
+        encoding="utf-8",
+    )
+    result = run("serve", "--config", str(configuration))
+    assert result.returncode == 2
+    assert "has 2 errors" in result.stderr
+    for line, name, home in ((2, "one", "first"), (3, "two", "second")):
+        words = f"{configuration}:{line}: error: process group '{name}': python-home {tmp_path / home}: this is not a"
+        assert words in result.stderr
