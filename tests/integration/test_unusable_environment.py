@@ -125,3 +125,27 @@ def test_a_server_without_any_group_in_order_does_not_start(tmp_path: Path) -> N
     for line, name, home in ((2, "one", "first"), (3, "two", "second")):
         words = f"{configuration}:{line}: error: process group '{name}': python-home {tmp_path / home}: this is not a"
         assert words in result.stderr
+
+
+def test_check_runs_each_interpreter_once(tmp_path: Path) -> None:
+    """A hosting server has hundreds of environments, and several questions about each."""
+    home = make_environment(tmp_path / "venv")
+    executable = (home / "bin" / "python").resolve()
+    (home / "bin" / "python").unlink()
+    (home / "bin" / "python").write_text(f'#!/bin/sh\necho run >> {tmp_path}/runs\nexec {executable} "$@"\n', "utf-8")
+    (home / "bin" / "python").chmod(0o755)
+    (tmp_path / "hello.wsgi").write_text(SCRIPT, encoding="utf-8")
+    configuration = tmp_path / "site.conf"
+    configuration.write_text(
+        f"Listen 127.0.0.1:8099\n"
+        f"WSGIDaemonProcess one python-home={home}\n"
+        f"WSGIDaemonProcess two python-home={home}\n"
+        f"WSGIFreeThreading On\n"
+        f"WSGIScriptAlias /a {tmp_path}/hello.wsgi process-group=one application-group=a\n"
+        f"WSGIScriptAlias /b {tmp_path}/hello.wsgi process-group=one application-group=b\n"
+        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=two application-group=%{{GLOBAL}}\n",
+        encoding="utf-8",
+    )
+    result = run("check", str(configuration))
+    assert "WSGIFreeThreading: it has no effect" in result.stdout
+    assert (tmp_path / "runs").read_text("utf-8") == "run\n"

@@ -27,11 +27,11 @@ def run(arguments: Sequence[str]) -> int:
         ConfigurationError: the arguments cannot be meant.
     """
     given = _parse(arguments)
-    loaded = read_configuration(given.file, given.define)
+    machine = LocalMachine()
+    loaded = read_configuration(given.file, given.define, machine)
     problems = list(loaded.problems)
     groups: list[ApplicationGroup] = []
     if loaded.server is not None:
-        machine = LocalMachine()
         problems += check(loaded.server, machine)
         groups = application_groups(loaded.server)
     text = _as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet)

@@ -18,13 +18,15 @@ from pydaemonwsgi.system.files import LocalFiles
 __all__ = ["read_configuration"]
 
 
-def read_configuration(path: str, defined: Sequence[str] = ()) -> Loaded:
+def read_configuration(path: str, defined: Sequence[str] = (), machine: LocalMachine | None = None) -> Loaded:
     """Read a configuration of this machine, with its environment and its names of hosts.
 
     Args:
         path: of the file; relative to the current directory.
         defined: names for `<IfDefine>`.
+        machine: knows what it has looked at already; None for one that knows nothing.
     """
+    machine = machine or LocalMachine()
     loaded = load(
         os.path.abspath(path),
         LocalFiles(),
@@ -42,7 +44,7 @@ def read_configuration(path: str, defined: Sequence[str] = ()) -> Loaded:
         return Loaded(None, in_order((*loaded.problems, *mistakes)))
     if loaded.server is None:
         return loaded
-    return replace(loaded, server=settled(loaded.server, LocalMachine().has_subinterpreters))
+    return replace(loaded, server=settled(loaded.server, machine.has_subinterpreters))
 
 
 def _wrong_formats(server: Server) -> list[Problem]:

@@ -11,7 +11,7 @@ import psutil
 from pydaemonwsgi.config.group_options import GroupOptions
 from pydaemonwsgi.errors import ConfigurationError, OvertimeError, PydaemonwsgiError
 from pydaemonwsgi.system.identities import Identity, group_id, resolve_identity, user_id
-from pydaemonwsgi.system.interpreters import examine, explain_gil
+from pydaemonwsgi.system.interpreters import Environment, examine, explain_gil
 from pydaemonwsgi.system.overtime import Overtime
 from pydaemonwsgi.system.readability import check_readable_as, group_name, user_name
 from pydaemonwsgi.system.subinterpreters import explain_missing
@@ -21,6 +21,9 @@ __all__ = ["LocalMachine"]
 
 class LocalMachine:
     """`config.checking.machine.Machine` says what is promised; a process that looks as another user is forked."""
+
+    def __init__(self) -> None:
+        self._environments: dict[tuple[str, Identity | None], Environment | PydaemonwsgiError] = {}
 
     def is_file(self, path: str) -> bool:
         """Whether there is a regular file of this name."""
@@ -81,7 +84,7 @@ class LocalMachine:
         found = check_readable_as(identity, [*paths, *library], executables=executables, directories=directories)
         if options.python_home is not None and os.path.isdir(options.python_home):
             try:
-                examine(options.python_home, identity, os.environ)
+                self._environment(options.python_home, identity)
             except PydaemonwsgiError as error:
                 found.append(str(error))
         return found
@@ -91,7 +94,7 @@ class LocalMachine:
         if options.python_home is None:
             return explain_missing()
         try:
-            return explain_missing(examine(options.python_home, self._identity(options), os.environ).version)
+            return explain_missing(self._environment(options.python_home, self._identity(options)).version)
         except PydaemonwsgiError:
             return None  # what is wrong with it is said elsewhere
 
@@ -100,7 +103,7 @@ class LocalMachine:
         if options.python_home is None:
             return explain_gil(None)
         try:
-            return explain_gil(examine(options.python_home, self._identity(options), os.environ))
+            return explain_gil(self._environment(options.python_home, self._identity(options)))
         except PydaemonwsgiError:
             return None  # what is wrong with it is said elsewhere
 
@@ -108,9 +111,7 @@ class LocalMachine:
         """Whether the Python of a process group has sub-interpreters; what is wrong with it is said elsewhere."""
         try:
             if options.python_home is not None:
-                return (
-                    explain_missing(examine(options.python_home, self._identity(options), os.environ).version) is None
-                )
+                return explain_missing(self._environment(options.python_home, self._identity(options)).version) is None
         except PydaemonwsgiError:
             return False
         return explain_missing() is None
@@ -144,6 +145,24 @@ class LocalMachine:
     def is_root(self) -> bool:
         """Whether this process is root's."""
         return os.geteuid() == 0
+
+    def _environment(self, home: str, identity: Identity | None) -> Environment:
+        """What the interpreter of an environment says to a user; it is run once.
+
+        Raises:
+            ConfigurationError: it cannot be used.
+            StartError: this machine cannot start another process.
+        """
+        key = (home, identity)
+        if key not in self._environments:
+            try:
+                self._environments[key] = examine(home, identity, os.environ)
+            except PydaemonwsgiError as error:
+                self._environments[key] = error
+        found = self._environments[key]
+        if isinstance(found, PydaemonwsgiError):
+            raise found
+        return found
 
     def _identity(self, options: GroupOptions) -> Identity | None:
         """Who the group's processes would be; None for root itself."""
