@@ -214,6 +214,17 @@ def test_a_listener_becomes_narrower_and_wider(site: Site) -> None:
         assert site.answer()[0] == "one"
 
 
+def test_a_server_whose_last_process_group_goes_serves_files(site: Site) -> None:
+    """That nothing can have processes is no fault where nothing is to."""
+    site.running.directory.joinpath("page.txt").write_text("a page", encoding="utf-8")
+    site.running.directory.joinpath("page.txt").chmod(0o644)
+    assert site.answer()[0] == "one"
+    site.change("DocumentRoot {site}\n<Directory {site}>\nRequire all granted\n</Directory>\n")
+    wait_for(lambda: not site.running.server.daemons(), "the processes to have gone")
+    assert site.get("/page.txt").text == "a page"
+    assert "The server ends" not in site.running.log()
+
+
 def test_nobody_is_reset_while_listeners_change(site: Site) -> None:
     """Also where process groups come and go, which takes the supervisor some time after the front was told."""
     stop = threading.Event()

@@ -120,6 +120,30 @@ def test_idle_connections_are_closed() -> None:
         assert fresh.recv(1) == b""
 
 
+@pytest.mark.parametrize("room", [1, 100], ids=["full", "busy"])
+def test_who_waits_in_the_backlog_is_answered(tmp_path: Path, room: int) -> None:
+    """The kernel has told them that we are there; a front that has no room, or no time, has not accepted them yet."""
+    gate = tmp_path / "gate"
+    with serving(SCRIPT, "--maximum-connections", str(room)) as server:
+        request = Request(server, gate)
+        front = server.front()
+        front.suspend()
+        try:
+            waiting = [server.connect() for _ in range(5)]
+            for sock in waiting:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            os.kill(server.pid, signal.SIGTERM)
+            wait_for(lambda: "SIGTERM: stopping" in server.log(), "the stop to begin")
+        finally:
+            front.resume()
+        for sock in waiting:
+            with sock:
+                assert Answer(read_all(sock)).status == 200
+        gate.touch()
+        assert request.answer().status == 200
+        assert server.process.wait(30) == 0
+
+
 def test_a_request_that_is_being_sent_is_answered() -> None:
     """A client that has begun its head before the stop may finish it."""
     with serving(SCRIPT) as server, server.connect() as sock:

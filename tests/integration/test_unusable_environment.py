@@ -11,6 +11,7 @@ from tests.helpers.command import run
 from tests.helpers.environments import make_environment
 from tests.helpers.server import wait_for
 from tests.helpers.site import SiteServer, free_port, serving_site
+from tests.helpers.upgrade import end, upgrade
 
 SCRIPT = """
 def application(environ, start_response):
@@ -20,8 +21,9 @@ def application(environ, start_response):
 SITE = """
 Listen 127.0.0.1:{port}
 WSGIDaemonProcess mine threads=2
-WSGIDaemonProcess theirs threads=2 python-home={site}/venv
+WSGIDaemonProcess theirs threads=2 queue-timeout=5 python-home={site}/venv
 WSGIScriptAlias /theirs {site}/hello.wsgi process-group=theirs application-group=%{GLOBAL}
+WSGIScriptAlias /late {site}/hello.wsgi process-group=theirs
 WSGIScriptAlias / {site}/hello.wsgi process-group=mine application-group=%{GLOBAL}
 """
 # As a virtual environment is when the Python that it was made with has been removed.
@@ -63,11 +65,24 @@ def test_the_others_are_served_when_a_server_starts(site: SiteServer) -> None:
     assert site.get("/").text == "mine"
 
 
+def test_an_application_group_that_is_wanted_late_is_refused_at_once(site: SiteServer) -> None:
+    """What is known to have no processes need not be waited for, also by the first who asks."""
+    wait_for(lambda: "given up: mend what the messages above say" in site.log(), "the group to be given up")
+    assert site.get("/late").status == 503
+    assert site.get("/late").status == 503
+
+
 def test_it_serves_once_it_has_been_mended_and_the_server_reloaded(site: SiteServer) -> None:
     """With the configuration as it was."""
     mend(site)
     reload(site)
     wait_for(lambda: serves(site), "its processes")
+    # From now on it is one like any other.
+    with site.configuration.open("a", encoding="utf-8") as file:
+        file.write("WSGIDaemonProcess another threads=2\n")
+    reload(site)
+    wait_for(lambda: "of 3 process groups 1 are new and 0 changed" in site.log(), "the configuration to be read")
+    assert site.log().count("answered with 503 until that is mended") == 1
 
 
 def test_it_serves_once_it_has_been_mended_though_something_else_changes(site: SiteServer) -> None:
@@ -119,6 +134,9 @@ def test_a_server_without_any_group_in_order_does_not_start(tmp_path: Path) -> N
         f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=one\n",
         encoding="utf-8",
     )
+    checked = run("check", str(configuration))
+    assert checked.returncode == 2
+    assert f"{configuration}:3: error: WSGIDaemonProcess: python-home=: there is no directory" in checked.stdout
     result = run("serve", "--config", str(configuration))
     assert result.returncode == 2
     assert "has 2 errors" in result.stderr
@@ -149,3 +167,38 @@ def test_check_runs_each_interpreter_once(tmp_path: Path) -> None:
     result = run("check", str(configuration))
     assert "WSGIFreeThreading: it has no effect" in result.stdout
     assert (tmp_path / "runs").read_text("utf-8") == "run\n"
+
+
+def test_check_calls_an_interpreter_that_does_not_run_an_error(tmp_path: Path) -> None:
+    """Whoever looks before a restart reads it, and so does a script that looks at the exit status."""
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "hello.wsgi").write_text(SCRIPT, encoding="utf-8")
+    configuration = tmp_path / "site.conf"
+    configuration.write_text(
+        f"Listen 127.0.0.1:8099\n"
+        f"WSGIDaemonProcess one python-home={tmp_path}/venv\n"
+        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=one\n",
+        encoding="utf-8",
+    )
+    result = run("check", str(configuration))
+    assert result.returncode == 2
+    assert (
+        f"{configuration}:2: error: WSGIDaemonProcess: python-home {tmp_path}/venv: there is no bin/p" in result.stdout
+    )
+
+
+def test_a_successor_listens_where_a_listener_has_just_left() -> None:
+    """The front has it for half a second more; that is no reason to refuse an upgrade."""
+    fine = SITE.replace(" python-home={site}/venv", "")
+    extra = f"Listen 127.0.0.1:{free_port()}\n"
+    with serving_site(extra + fine, BROKEN) as site:
+        text = site.configuration.read_text(encoding="utf-8")
+        site.configuration.write_text(text.replace(extra, ""), encoding="utf-8")
+        reload(site)
+        wait_for(lambda: "has been read again" in site.log(), "the listener to leave")
+        site.configuration.write_text(text, encoding="utf-8")
+        new = upgrade(site.server)
+        try:
+            assert "address already in use" not in site.log()
+        finally:
+            end(new)

@@ -97,8 +97,11 @@ class Connection:
     # -- ends
 
     def close_if_idle(self) -> None:
-        """Close a connection that is between requests; the server is stopping."""
-        if self.state is State.HEAD and not self._buffer:
+        """Close a connection that is between requests; the server is stopping.
+
+        One of which something has come that nobody has read is not: it may have been accepted a moment ago.
+        """
+        if self.state is State.HEAD and not self._buffer and not self._unread():
             self.close()
 
     def _close_politely(self) -> None:

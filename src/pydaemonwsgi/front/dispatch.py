@@ -69,9 +69,12 @@ class Dispatcher:
         """Let requests wait again."""
         self._refused_until = None
 
-    def refuse_as(self, other: "Dispatcher") -> None:
-        """Let requests wait, or not, as another queue does; those that do are left where they are."""
-        self._refused_until = other._refused_until  # noqa: SLF001 - of the same class
+    def refuse_as(self, other: "Dispatcher") -> list[Exchange]:
+        """Let requests wait, or not, as another queue does; return those that do and may not any more."""
+        if other._refused_until is not None:  # noqa: SLF001 - of the same class
+            return self.refuse(other._refused_until)  # noqa: SLF001
+        self.admit()
+        return []
 
     @property
     def refuses(self) -> bool:

@@ -121,7 +121,7 @@ class ProcessGroup:
         """Take over the daemon processes of a group that has never had a request, and the name they go by."""
         self.name = other.name
         self.deserted_since = other.deserted_since
-        self.queue.refuse_as(other.queue)
+        self._refuse(self.queue.refuse_as(other.queue))
         for channel in other.channels:
             channel.group = self
         self.channels += other.channels
@@ -159,8 +159,8 @@ class ProcessGroup:
 
     def _refuse(self, exchanges: list[Exchange]) -> None:
         seconds = self.queue.refusal(time.monotonic())
-        assert seconds is not None
         for exchange in exchanges:
+            assert seconds is not None
             exchange.queue_time = time.time() - exchange.queue_start
             exchange.fail(Failure.NO_PROCESS)
             exchange.client.refuse(seconds)

@@ -81,13 +81,19 @@ class LocalMachine:
         if options.python_home is None and self.is_root():
             executables.append((os.path.realpath(sys.executable), "the interpreter"))
             library.append((os.path.realpath(os.__file__), "the Python library"))
-        found = check_readable_as(identity, [*paths, *library], executables=executables, directories=directories)
-        if options.python_home is not None and os.path.isdir(options.python_home):
-            try:
-                self._environment(options.python_home, identity)
-            except PydaemonwsgiError as error:
-                found.append(str(error))
-        return found
+        return check_readable_as(identity, [*paths, *library], executables=executables, directories=directories)
+
+    def lacks_interpreter(self, options: GroupOptions) -> str | None:
+        """Why the interpreter in a process group's `python-home` cannot be used."""
+        try:
+            identity = self._identity(options)
+        except ConfigurationError:
+            return None  # that there is no such user is said elsewhere
+        try:
+            self._environment(options.python_home or "", identity)
+        except PydaemonwsgiError as error:
+            return str(error)
+        return None
 
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         """Why the Python of a process group cannot have sub-interpreters."""

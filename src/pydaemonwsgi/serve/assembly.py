@@ -107,6 +107,7 @@ class Assembly:
         before = self.blueprint
         after = draw(self._options, before)
         if after == before:
+            self.blueprint = after  # which interpreters can be used may have changed
             return Renewal(is_new=False)
         was = _of_the_server(before)
         changed = [name for name, value in _of_the_server(after).items() if value != was[name]]

@@ -55,7 +55,9 @@ class Listener:
                 logger.debug("cannot remove %s: %s", self.address.path, error)
 
 
-def listen(blueprint: Blueprint, inherited: Sequence[Heirloom], refusals: Refusals) -> list[Listener]:
+def listen(
+    blueprint: Blueprint, inherited: Sequence[Heirloom], refusals: Refusals, *, after_withdrawn: bool = False
+) -> list[Listener]:
     """Return a listening socket for each address that can be listened on.
 
     Sockets of a `.socket` unit are taken where the options name them, and all of them if the options name nothing.
@@ -65,6 +67,7 @@ def listen(blueprint: Blueprint, inherited: Sequence[Heirloom], refusals: Refusa
         blueprint: the server.
         inherited: sockets that are there already.
         refusals: where the addresses are noted that cannot be listened on.
+        after_withdrawn: whether listeners that a predecessor has withdrawn may not have ended yet.
 
     Raises:
         StartError: a `.socket` unit listens where the options do not.
@@ -85,7 +88,7 @@ def listen(blueprint: Blueprint, inherited: Sequence[Heirloom], refusals: Refusa
     for address, heirloom in found:
         if heirloom is None:
             with refusals.noting(places[address], "Listen"):
-                listeners.append(bind(blueprint, address, leaving))
+                listeners.append(bind(blueprint, address, leaving, after_withdrawn=after_withdrawn))
         else:
             listeners.append(Listener(_address(heirloom.sock), address, heirloom.sock, heirloom.ours))
     for heirloom in remaining:

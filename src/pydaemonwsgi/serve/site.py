@@ -187,8 +187,6 @@ class _Drawing:
         directory = self._directory(group, identity)
         why = self._examine(group, identity, directory)
         settings = settings_of_group(group, self._server, directory, identity, free_threaded=why is None)
-        if why is not None:
-            self._look_at_free_threading(group, why)
         division = division_of(group, self._server)
         drawn = GroupBlueprint(group.title, options, settings, (), group.error_log, division)
         # What is wrong with one of them is wrong now, not when it is wanted.
@@ -268,5 +266,7 @@ class _Drawing:
                 self.notes += describe(environment, options)
             check_interpreters(options, environment)
             known[key] = explain_gil(environment)
-        self.examined[key] = known[key]
-        return known[key]
+        self.examined[key] = why = known[key]
+        if why is not None:
+            self._look_at_free_threading(group, why)
+        return why

@@ -53,8 +53,9 @@ def serve(options: ServeOptions) -> int:
 
 
 def _serve(options: ServeOptions, heritage: Heritage) -> int:
+    is_heir = heritage.predecessor is not None
     # A server that takes over from another one serves what that one served, or not at all.
-    blueprint = draw(options, lenient=heritage.predecessor is None)
+    blueprint = draw(options, lenient=not is_heir)
     # Everything that can be refused has been; from here on the machine may refuse, with status 1.
     descriptors.raise_descriptor_limit()
     refusals = Refusals()
@@ -62,7 +63,7 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
         pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
     opened = open_logs(blueprint, os.getcwd(), refusals)
     logs = opened.logs
-    listening = listen(blueprint, heritage.listeners, refusals)
+    listening = listen(blueprint, heritage.listeners, refusals, after_withdrawn=is_heir)
     try:
         refusals.raise_all()
     except PydaemonwsgiError:

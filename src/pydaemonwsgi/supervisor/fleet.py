@@ -97,7 +97,7 @@ class Fleet:
     @property
     def is_hopeless(self) -> bool:
         """Whether no group can have processes, and none ever had."""
-        return all(group.hopeless and not group.loaded for group in self.groups)
+        return bool(self.groups) and all(group.hopeless and not group.loaded for group in self.groups)
 
     @property
     def failed(self) -> bool:

@@ -252,7 +252,7 @@ class Supervisor:
                 continue
             testify = functools.partial(Child.bury, status=status, usage=usage, watch=self._watch)
             group = self._fleet.reap(pid, status, testify)
-            if group is not None and not self._stopping and self._fleet.is_hopeless:
+            if group is not None and group.hopeless and not self._stopping and self._fleet.is_hopeless:
                 self._give_up("no daemon process can be what it was told to be")
 
     def _bury_front(self, status: int, death: Death) -> None:

@@ -40,6 +40,9 @@ class Request:
         self.queue_deadline = float("inf")
         self.channel = None
 
+    def fail(self, failure: object) -> None:
+        """What becomes of it is its client's to say."""
+
 
 class Channel:
     """A daemon process that takes what it is given."""
@@ -138,9 +141,10 @@ def test_the_base_is_taken_over_with_its_processes(front: Front) -> None:
 
 def test_a_base_that_refuses_goes_on_refusing(front: Front) -> None:
     front.groups["g"].refuse(30.0)
-    front.submit("a")
+    waiting = front.submit("a")
     front.partitions.note_told("g", "a", "g")
     assert front.submit("a").client.refused == 30
+    assert waiting.client.refused == 30
 
 
 def test_what_is_not_answered_is_asked_for_again(front: Front) -> None:

@@ -9,6 +9,7 @@ from pydaemonwsgi.config.checking.row import Check, Finding
 from pydaemonwsgi.config.grouping import group_of
 from pydaemonwsgi.config.log_targets import command_words
 from pydaemonwsgi.config.model import Host, LogTarget, LogTargetKind, Position, ProcessGroup, Server
+from pydaemonwsgi.config.problems import Severity
 
 __all__ = ["CHECKS"]
 
@@ -148,7 +149,21 @@ def _missing_environments(server: Server, machine: Machine) -> Iterator[Finding]
     for group in server.groups:
         for path, option in _directories(group):
             if not machine.is_directory(path):
-                yield Finding(group.position, "WSGIDaemonProcess", f"{option}=: there is no directory {path}")
+                # Without a directory of modules there may be modules enough elsewhere.
+                severity = Severity.WARNING if option == "python-path" else Severity.ERROR
+                yield Finding(group.position, "WSGIDaemonProcess", f"{option}=: there is no directory {path}", severity)
+
+
+def _unusable_interpreters(server: Server, machine: Machine) -> Iterator[Finding]:
+    for group in server.groups:
+        options = group.options
+        home = options.python_home
+        # With another root it is the start that looks at it; that it is not there has been said already.
+        if home is None or options.chroot is not None or not machine.is_directory(home):
+            continue
+        why = machine.lacks_interpreter(options)
+        if why is not None:
+            yield Finding(group.position, "WSGIDaemonProcess", why, Severity.ERROR)
 
 
 def _directories(group: ProcessGroup) -> Iterator[tuple[str, str]]:
@@ -198,6 +213,7 @@ CHECKS = (
     Check("programs that are to read a log and are missing", _missing_programs),
     Check("users and groups that do not exist", _missing_accounts),
     Check("directories of a process group that are missing", _missing_environments),
+    Check("interpreters that cannot be used", _unusable_interpreters),
     Check("scripts, directories and interpreters that a process group's user cannot reach", _unreachable),
     Check("ports that only root may listen on", _low_ports),
 )

@@ -41,6 +41,9 @@ class Machine(Protocol):
             directories: the same, to be entered.
         """
 
+    def lacks_interpreter(self, options: GroupOptions) -> str | None:
+        """Why the interpreter in a process group's `python-home` cannot be used; None if it can, or nobody can be."""
+
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         """Why the Python of a process group cannot have sub-interpreters; None if it can, or cannot be asked."""
 

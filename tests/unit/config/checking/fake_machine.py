@@ -23,6 +23,7 @@ class FakeMachine:
     backlog: int | None = None
     root: bool = False
     old_python: bool = False
+    unusable: frozenset[str | None] = frozenset()
     free_threaded: frozenset[str | None] = frozenset()
     strangers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -53,6 +54,9 @@ class FakeMachine:
             for path, what in (*paths, *directories)
             if path in self.secret
         ]
+
+    def lacks_interpreter(self, options: GroupOptions) -> str | None:
+        return "it does not run" if options.python_home in self.unusable else None
 
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         del options
