@@ -37,6 +37,14 @@ def site() -> Iterator[SiteServer]:
         yield site
 
 
+def written(directory: Path, *lines: str) -> Path:
+    """Write a configuration that nobody serves yet, and its script; return the configuration."""
+    (directory / "hello.wsgi").write_text(SCRIPT, encoding="utf-8")
+    configuration = directory / "site.conf"
+    configuration.write_text("\n".join((f"Listen 127.0.0.1:{free_port()}", *lines, "")), encoding="utf-8")
+    return configuration
+
+
 def mend(site: SiteServer) -> None:
     """Make the environment anew."""
     make_environment(site.directory / "venv")
@@ -125,14 +133,11 @@ def test_a_server_that_takes_over_must_have_every_group_in_order(site: SiteServe
 
 def test_a_server_without_any_group_in_order_does_not_start(tmp_path: Path) -> None:
     """There would be nothing to serve; each group is named at once."""
-    (tmp_path / "hello.wsgi").write_text(SCRIPT, encoding="utf-8")
-    configuration = tmp_path / "site.conf"
-    configuration.write_text(
-        f"Listen 127.0.0.1:{free_port()}\n"
-        f"WSGIDaemonProcess one python-home={tmp_path}/first\n"
-        f"WSGIDaemonProcess two python-home={tmp_path}/second\n"
-        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=one\n",
-        encoding="utf-8",
+    configuration = written(
+        tmp_path,
+        f"WSGIDaemonProcess one python-home={tmp_path}/first",
+        f"WSGIDaemonProcess two python-home={tmp_path}/second",
+        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=one",
     )
     checked = run("check", str(configuration))
     assert checked.returncode == 2
@@ -152,17 +157,14 @@ def test_check_runs_each_interpreter_once(tmp_path: Path) -> None:
     (home / "bin" / "python").unlink()
     (home / "bin" / "python").write_text(f'#!/bin/sh\necho run >> {tmp_path}/runs\nexec {executable} "$@"\n', "utf-8")
     (home / "bin" / "python").chmod(0o755)
-    (tmp_path / "hello.wsgi").write_text(SCRIPT, encoding="utf-8")
-    configuration = tmp_path / "site.conf"
-    configuration.write_text(
-        f"Listen 127.0.0.1:8099\n"
-        f"WSGIDaemonProcess one python-home={home}\n"
-        f"WSGIDaemonProcess two python-home={home}\n"
-        f"WSGIFreeThreading On\n"
-        f"WSGIScriptAlias /a {tmp_path}/hello.wsgi process-group=one application-group=a\n"
-        f"WSGIScriptAlias /b {tmp_path}/hello.wsgi process-group=one application-group=b\n"
-        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=two application-group=%{{GLOBAL}}\n",
-        encoding="utf-8",
+    configuration = written(
+        tmp_path,
+        f"WSGIDaemonProcess one python-home={home}",
+        f"WSGIDaemonProcess two python-home={home}",
+        "WSGIFreeThreading On",
+        f"WSGIScriptAlias /a {tmp_path}/hello.wsgi process-group=one application-group=a",
+        f"WSGIScriptAlias /b {tmp_path}/hello.wsgi process-group=one application-group=b",
+        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=two application-group=%{{GLOBAL}}",
     )
     result = run("check", str(configuration))
     assert "WSGIFreeThreading: it has no effect" in result.stdout
@@ -172,13 +174,10 @@ def test_check_runs_each_interpreter_once(tmp_path: Path) -> None:
 def test_check_calls_an_interpreter_that_does_not_run_an_error(tmp_path: Path) -> None:
     """Whoever looks before a restart reads it, and so does a script that looks at the exit status."""
     (tmp_path / "venv" / "bin").mkdir(parents=True)
-    (tmp_path / "hello.wsgi").write_text(SCRIPT, encoding="utf-8")
-    configuration = tmp_path / "site.conf"
-    configuration.write_text(
-        f"Listen 127.0.0.1:8099\n"
-        f"WSGIDaemonProcess one python-home={tmp_path}/venv\n"
-        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=one\n",
-        encoding="utf-8",
+    configuration = written(
+        tmp_path,
+        f"WSGIDaemonProcess one python-home={tmp_path}/venv",
+        f"WSGIScriptAlias / {tmp_path}/hello.wsgi process-group=one",
     )
     result = run("check", str(configuration))
     assert result.returncode == 2

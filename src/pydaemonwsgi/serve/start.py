@@ -60,7 +60,7 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
     descriptors.raise_descriptor_limit()
     refusals = Refusals()
     with refusals.noting(_place_of_pid_file(options, blueprint), "PidFile"):
-        pid_file = PidFile(blueprint.pid_file, heir=heritage.predecessor is not None)
+        pid_file = PidFile(blueprint.pid_file, heir=is_heir)
     opened = open_logs(blueprint, os.getcwd(), refusals)
     logs = opened.logs
     listening = listen(blueprint, heritage.listeners, refusals, after_withdrawn=is_heir)

@@ -42,7 +42,7 @@ class Machine(Protocol):
         """
 
     def lacks_interpreter(self, options: GroupOptions) -> str | None:
-        """Why the interpreter in a process group's `python-home` cannot be used; None if it can, or nobody can be."""
+        """Why the interpreter in a process group's `python-home` cannot be used; None if it can, or cannot be asked."""
 
     def lacks_subinterpreters(self, options: GroupOptions) -> str | None:
         """Why the Python of a process group cannot have sub-interpreters; None if it can, or cannot be asked."""
