@@ -5,7 +5,6 @@ share one. Nothing of it is done, or costs anything, while nobody asks.
 """
 
 import json
-import os
 import threading
 import time
 from typing import Any, Final
@@ -14,7 +13,7 @@ from pydaemonwsgi.channel.control import Word
 from pydaemonwsgi.daemon.control import ControlConnection
 from pydaemonwsgi.metrics.server import server_metrics
 from pydaemonwsgi.system.memory import read_text
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, close_received
 
 __all__ = ["Inquiry"]
 
@@ -87,9 +86,7 @@ class Inquiry:
         try:
             answer = [] if LOST_DESCRIPTOR in descriptors else [read_text(descriptor) for descriptor in descriptors]
         finally:
-            for descriptor in descriptors:
-                if descriptor != LOST_DESCRIPTOR:
-                    os.close(descriptor)
+            close_received(descriptors)
         with self._answers:
             if token == self._asked:
                 self._answered, self._answer = token, answer

@@ -80,12 +80,12 @@ class Intake:
 
     def _take(self, link: Link, frames: list[Frame]) -> None:
         received = time.time()
-        for kind, flags, _, stream, payload in frames:
+        for kind, flags, descriptors, stream, payload in frames:
             if kind == _REQUEST:
                 request = decode_request(payload)
                 descriptor = -1
                 if flags & BODY_IS_DESCRIPTOR:
-                    descriptor = link.take_descriptor()
+                    descriptor = link.descriptors.take(descriptors)
                     if descriptor == LOST_DESCRIPTOR:
                         # Handing it back would bring it here again at once: this process may be the only one.
                         logger.error(

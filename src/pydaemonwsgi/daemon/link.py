@@ -5,7 +5,6 @@ Any thread may send; only the thread that leads may receive. What is queued with
 """
 
 import errno
-import os
 import select
 import socket
 import threading
@@ -14,13 +13,12 @@ from collections.abc import Callable, Sequence
 
 from pydaemonwsgi.channel.frames import Frame, FrameDecoder, Side
 from pydaemonwsgi.errors import ChannelError
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_with_descriptors, send_with_descriptors
+from pydaemonwsgi.system.descriptor_queue import DescriptorQueue
+from pydaemonwsgi.system.sockets import receive_with_descriptors, send_with_descriptors
 
 __all__ = ["Link"]
 
 _RECEIVE = 128 * 1024
-# Descriptors that may have come before their frames; the kernel gives them with the first byte of a frame.
-_UNCLAIMED = 16
 # One that another thread has closed; more on their way than this user may have.
 _DESCRIPTORS_FAULT = frozenset((errno.EBADF, errno.ETOOMANYREFS))
 
@@ -29,6 +27,7 @@ class Link:
     """A blocking channel socket with its decoder and its queue of frames to send.
 
     Attributes:
+        descriptors: those that have come and that no frame has claimed yet; for the thread that leads.
         posting: held by whoever posts frames of a stream that another thread might end meanwhile.
         broken: whether the channel has ended.
     """
@@ -41,7 +40,7 @@ class Link:
         readable.register(sock, select.POLLIN)
         self._wait = readable.poll
         self._decoder = FrameDecoder(Side.FRONT)
-        self._descriptors: deque[int] = deque()
+        self.descriptors = DescriptorQueue()
         self._posted: deque[bytes] = deque()
         self._sending = threading.Lock()
         self.posting = threading.Lock()
@@ -130,14 +129,13 @@ class Link:
                     data, descriptors = receive_with_descriptors(self._socket, _RECEIVE)
             except OSError:
                 return None
-            self._descriptors.extend(descriptors)
+            self.descriptors.extend(descriptors)
             if not data:
                 if self._decoder.incomplete:
                     raise ChannelError("the channel ended inside a frame")
                 return None
             frames = self._decoder.feed(data)
-            if len(self._descriptors) > len(frames) + _UNCLAIMED:
-                raise ChannelError("descriptors that belong to no frame")
+            self.descriptors.check(len(frames))
             if frames or not wait:
                 return frames
 
@@ -148,25 +146,10 @@ class Link:
             return False
         return True
 
-    def take_descriptor(self) -> int:
-        """Return the next descriptor that was sent; it belongs to the caller.
-
-        `LOST_DESCRIPTOR` says that this process may not have any more and so has not received it.
-
-        Raises:
-            ChannelError: the frame promised one that did not come.
-        """
-        if not self._descriptors:
-            raise ChannelError("a frame came without its descriptor")
-        return self._descriptors.popleft()
-
     def close(self) -> None:
         """Close the socket and whatever descriptors were not taken."""
         self.broken = True
-        while self._descriptors:
-            descriptor = self._descriptors.popleft()
-            if descriptor != LOST_DESCRIPTOR:
-                os.close(descriptor)
+        self.descriptors.close()
         self._socket.close()
 
     def abandon(self) -> None:

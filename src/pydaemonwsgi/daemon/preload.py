@@ -32,7 +32,7 @@ from pydaemonwsgi.daemon.signals import SignalInbox
 from pydaemonwsgi.daemon.waker import Waker
 from pydaemonwsgi.system.descriptors import replace_error_log
 from pydaemonwsgi.system.processes import die_with_parent, set_title
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR
+from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, close_received
 from pydaemonwsgi.vocabulary import ShutdownReason
 
 __all__ = ["go_on_as_parent", "parent_title", "run"]
@@ -180,9 +180,7 @@ class _Parent:
         number = message.number("process")
         if LOST_DESCRIPTOR in descriptors or len(descriptors) != 2:
             self._say_unforked(number, "no descriptors are left in the preload parent")
-            for descriptor in descriptors:
-                if descriptor != LOST_DESCRIPTOR:
-                    os.close(descriptor)
+            close_received(descriptors)
             return None
         connection, board = socket.socket(fileno=descriptors[0]), descriptors[1]
         # A signal that comes before the new process has an inbox of its own would be noted in its parent's.

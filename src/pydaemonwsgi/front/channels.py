@@ -176,7 +176,7 @@ class Channel:
                 return False
             if frames is not None:
                 self._take(frames)
-                self._reader.check_descriptors()
+                self._reader.descriptors.check(0)
         except ChannelError as error:
             logger.error("pid %d broke the protocol: %s; its channel is closed", self.pid, error)
             self._lose("broke the protocol", logging.WARNING)
@@ -211,9 +211,7 @@ class Channel:
             elif kind == Kind.HEAD:
                 self._take_head(exchange, payload)
             elif kind == Kind.FILE:
-                if not descriptors:
-                    raise ChannelError("a FILE frame without its descriptor")
-                descriptor = self._reader.take_descriptor()
+                descriptor = self._reader.descriptors.take(descriptors)
                 if descriptor == LOST_DESCRIPTOR:
                     self._lose_file(exchange)
                 else:
@@ -384,6 +382,6 @@ class Channel:
         self.accepting = False
         self._loop.remove_reader(self._fd)
         self._writer.close()
-        self._reader.close()
+        self._reader.descriptors.close()
         self._socket.close()
         self._front.forget(self)

@@ -1,13 +1,11 @@
 """What the front receives from one daemon process: frames, and the descriptors that come with them. Shell."""
 
-import os
 import socket
-from collections import deque
 from typing import Final
 
 from pydaemonwsgi.channel.frames import Frame, FrameDecoder, Side
-from pydaemonwsgi.errors import ChannelError
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, receive_into_with_descriptors
+from pydaemonwsgi.system.descriptor_queue import DescriptorQueue
+from pydaemonwsgi.system.sockets import receive_into_with_descriptors
 
 __all__ = ["FrameReader"]
 
@@ -15,8 +13,6 @@ __all__ = ["FrameReader"]
 _buffer: Final = memoryview(bytearray(256 * 1024))
 # Bytes from which on it costs more to copy them than to slice a view of them.
 _MUCH: Final = 32 * 1024
-# Descriptors that may have come before their frames; the kernel gives them with the first byte of a frame.
-_UNCLAIMED: Final = 16
 
 
 class FrameReader:
@@ -24,14 +20,17 @@ class FrameReader:
 
     Args:
         sock: this end of the channel, non-blocking.
+
+    Attributes:
+        descriptors: those that have come and that no frame has claimed yet.
     """
 
-    __slots__ = ("_decoder", "_descriptors", "_socket")
+    __slots__ = ("_decoder", "_socket", "descriptors")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._decoder = FrameDecoder(Side.DAEMON)
-        self._descriptors: deque[int] = deque()
+        self.descriptors = DescriptorQueue()
 
     def receive(self) -> list[Frame] | None:
         """Return the frames that have come, None at the channel's end.
@@ -49,36 +48,8 @@ class FrameReader:
         except OSError:
             return None
         if descriptors:
-            self._descriptors.extend(descriptors)
+            self.descriptors.extend(descriptors)
         if not size:
             return None
         received = _buffer[:size]
         return self._decoder.feed(received if size > _MUCH else bytes(received))
-
-    def take_descriptor(self) -> int:
-        """Return the next descriptor that was sent; it belongs to the caller.
-
-        `LOST_DESCRIPTOR` says that this process may not have any more and so has not received it.
-
-        Raises:
-            ChannelError: the frame promised one that did not come.
-        """
-        if not self._descriptors:
-            raise ChannelError("a FILE frame without its descriptor")
-        return self._descriptors.popleft()
-
-    def check_descriptors(self) -> None:
-        """Look whether all descriptors, but for a few that may be ahead of their frames, have been taken.
-
-        Raises:
-            ChannelError: they belong to no frame.
-        """
-        if len(self._descriptors) > _UNCLAIMED:
-            raise ChannelError("descriptors that belong to no frame")
-
-    def close(self) -> None:
-        """Close what was not taken."""
-        while self._descriptors:
-            descriptor = self._descriptors.popleft()
-            if descriptor != LOST_DESCRIPTOR:
-                os.close(descriptor)

@@ -21,7 +21,7 @@ from pydaemonwsgi.supervisor.signals import reset_signals
 from pydaemonwsgi.system.descriptors import close_all_except, replace_error_log
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 from pydaemonwsgi.system.processes import process_state, resident_bytes
-from pydaemonwsgi.system.sockets import LOST_DESCRIPTOR, control_pair, receive_with_descriptors, send_with_descriptors
+from pydaemonwsgi.system.sockets import close_received, control_pair, receive_with_descriptors, send_with_descriptors
 
 if TYPE_CHECKING:
     from resource import struct_rusage
@@ -138,9 +138,7 @@ class Child:
             return None
         except OSError as error:
             raise EOFError from error
-        for descriptor in descriptors:
-            if descriptor != LOST_DESCRIPTOR:
-                os.close(descriptor)  # children have nothing to give
+        close_received(descriptors)  # children have nothing to give
         if not data:
             raise EOFError
         return control.decode(data)

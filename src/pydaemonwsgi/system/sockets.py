@@ -11,7 +11,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from pydaemonwsgi.errors import StartError
@@ -20,6 +20,7 @@ __all__ = [
     "LOST_DESCRIPTOR",
     "bind_tcp",
     "bind_unix",
+    "close_received",
     "control_pair",
     "has_unread",
     "pass_credentials",
@@ -99,6 +100,13 @@ def receive_into_with_descriptors(sock: socket.socket, buffer: memoryview) -> tu
     """
     size, ancillary, flags, _ = sock.recvmsg_into((buffer,), _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
     return size, _received_descriptors(ancillary, flags) if ancillary or flags & socket.MSG_CTRUNC else []
+
+
+def close_received(descriptors: Iterable[int]) -> None:
+    """Close descriptors that were received and that nobody wants; those that were lost are passed over."""
+    for descriptor in descriptors:
+        if descriptor != LOST_DESCRIPTOR:
+            os.close(descriptor)
 
 
 def pass_credentials(sock: socket.socket, wanted: bool = True) -> None:
