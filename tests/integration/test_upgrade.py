@@ -1,5 +1,6 @@
 """SIGUSR2: a supervisor from the installed code takes over, or nothing happens."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from benchmarks.soak.verdict import settle
 
 from tests.helpers.command import started
 from tests.helpers.server import PATIENCE, Answer, read_all, serving, wait_for
+from tests.helpers.site import free_port, serving_site
 from tests.helpers.upgrade import SCRIPT, TAKEN, end, upgrade
 
 # Takes as long to load as the test wants.
@@ -24,6 +26,7 @@ pathlib.Path({entered!r}).touch()
 while not pathlib.Path({gate!r}).exists():
     time.sleep(0.01)
 """
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def test_new_supervisor_serves_the_same_address_with_new_code(tmp_path: Path) -> None:
@@ -84,6 +87,46 @@ def test_unix_socket_and_control_socket_go_over(tmp_path: Path) -> None:
             end(new)
         assert not path.exists()
         assert not control.exists()
+
+
+def test_who_waits_at_a_listener_that_the_new_server_does_not_have_is_answered() -> None:
+    """By the old one, which has told them that it is there; those at the other listener wait for the new one."""
+    gone = free_port()
+    configuration = f"""
+Listen 127.0.0.1:{{port}}
+Listen 127.0.0.1:{gone}
+Listen unix:{{site}}/gone.sock
+ServeOption maximum-connections 1
+WSGIDaemonProcess main
+WSGIProcessGroup main
+WSGIScriptAlias / {{site}}/app.wsgi
+WSGIApplicationGroup %{{GLOBAL}}
+WSGIScriptReloading Off
+"""
+    with serving_site(configuration, {"app.wsgi": SCRIPT % 1}) as site, contextlib.ExitStack() as stack:
+        path = site.directory / "gone.sock"
+        # As long as this client stays, the server accepts nobody else.
+        first = stack.enter_context(site.connect())
+        first.sendall(REQUEST)
+        assert Answer(first.recv(65536)).body == b"1"
+        stays = stack.enter_context(site.connect())
+        tcp = stack.enter_context(socket.create_connection(("127.0.0.1", gone), PATIENCE))
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.settimeout(PATIENCE)
+        unix.connect(str(path))
+        for sock in (stays, tcp, unix):
+            sock.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        lines = site.configuration.read_text().splitlines()
+        fewer = [line for line in lines if not line.startswith((f"Listen 127.0.0.1:{gone}", "Listen unix"))]
+        site.configuration.write_text("\n".join(fewer))
+        (site.directory / "app.wsgi").write_text(SCRIPT % 2)
+        new = upgrade(site.server)
+        try:
+            assert [Answer(read_all(sock)).body for sock in (stays, tcp, unix)] == [b"2", b"1", b"1"]
+            assert site.server.process.wait(PATIENCE) == 0
+            assert not path.exists()
+        finally:
+            end(new)
 
 
 def test_new_server_whose_script_does_not_load_is_given_up(tmp_path: Path) -> None:

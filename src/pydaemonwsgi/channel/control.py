@@ -40,7 +40,7 @@ class Word(Enum):
     ADMIT = "admit"  # requests of this group may wait again
     REPORT = "report"  # write what you have into the memory that travels as descriptor
     PING = "ping"  # answer, so that it is known that your loop runs
-    HAND_OVER = "handover"  # another server accepts here: leave the backlog to it; idle clients may ask once more
+    HAND_OVER = "handover"  # others have these listeners: leave the backlog to them; idle clients may ask once more
     PARTITION = "partition"  # this application group's requests go to the processes that have this key
     CROWDED = "crowded"  # there is no room for this application group: answer 500
     LEAVE = "leave"  # the processes that have this key leave: give them nothing any more
@@ -100,7 +100,7 @@ _FIELDS: Final[dict[Word, dict[str, Any]]] = {
     Word.LEAVE: {"key": str},
     Word.WANT: {"group": str, "application_group": str, "spare": str},
     Word.PING: {},
-    Word.HAND_OVER: {},
+    Word.HAND_OVER: {"listeners": _LIST},
     Word.PONG: {"queued": int, "clients": int},
     Word.LOST: {"process": int, "requests": str},
     Word.REPORT: {"token": int, "requests": bool},

@@ -5,10 +5,11 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from pydaemonwsgi.front.timeouts import GRAIN
+from pydaemonwsgi.system.sockets import number
 
 __all__ = ["Acceptor"]
 
@@ -95,14 +96,14 @@ class Acceptor:
             self._empty(listener)
             listener.close()
 
-    def close(self, *, hand_over: bool) -> None:
-        """Listen no more; `hand_over` leaves the backlog to another server, which listens too."""
+    def close(self, left: Collection[int] = ()) -> None:
+        """Listen no more; who waits at the listeners of the numbers `left` (`sockets.number`) is left to others."""
         self.pause()
         self._closed = True
         for listener in list(self._leaving):
             self._leave(listener)
         for listener in self._listeners.values():
-            if not hand_over:
+            if number(listener) not in left:
                 self._empty(listener)
             listener.close()
 

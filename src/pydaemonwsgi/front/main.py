@@ -270,7 +270,7 @@ class _Front:
         elif word is Word.PING:
             self._say(Word.PONG, queued=server.queued, clients=server.connected)
         elif word is Word.HAND_OVER:
-            server.hands_over = True
+            server.leave(message.list("listeners"))
         elif word is Word.STOP:
             self._stop(message.seconds("timeout"))
 

@@ -7,7 +7,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -64,7 +64,7 @@ class FrontServer:
         # Request ids begin anywhere, so that those of two runs differ.
         self.request_ids = itertools.count(random.getrandbits(40) << 20)
         self.stopping = False
-        self.hands_over = False
+        self._left: frozenset[int] = frozenset()
         # Threads that wait for disks.
         self._disk = ThreadPoolExecutor(_DISK_THREADS, "disk")
         self.own_answers = OwnAnswers(self, StaticFiles(self.loop, self._disk))
@@ -269,13 +269,17 @@ class FrontServer:
 
     # -- stopping
 
+    def leave(self, listeners: Iterable[int]) -> None:
+        """Others have the listeners of these numbers: who waits there is left to them when this one stops."""
+        self._left = frozenset(listeners)
+
     def stop(self) -> None:
         """Accept nobody any more; finish what has begun; then call `on_idle`."""
         if self.stopping:
             return
-        self.acceptor.close(hand_over=self.hands_over)
+        self.acceptor.close(self._left)
         self.stopping = True
-        if self.hands_over:
+        if self._left:
             # The next request of an idle client may be on its way, and its answer will say that the connection ends.
             self.loop.call_later(_IDLE_PATIENCE, self._close_idle)
             self._look_idle()  # without any client there is nobody to wait for

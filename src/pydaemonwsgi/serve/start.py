@@ -26,6 +26,7 @@ from pydaemonwsgi.system import descriptors
 from pydaemonwsgi.system.imports import read_modules
 from pydaemonwsgi.system.pid_file import PidFile
 from pydaemonwsgi.system.processes import directory_as_called
+from pydaemonwsgi.system.sockets import number
 
 __all__ = ["serve"]
 
@@ -63,6 +64,7 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
         pid_file = PidFile(blueprint.pid_file, heir=is_heir)
     opened = open_logs(blueprint, os.getcwd(), refusals)
     logs = opened.logs
+    inherited = frozenset(number(heirloom.sock) for heirloom in heritage.listeners)
     listening = listen(blueprint, heritage.listeners, refusals, after_withdrawn=is_heir)
     try:
         refusals.raise_all()
@@ -108,6 +110,7 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
             on_ready=announce,
             notifier=heritage.notifier,
             predecessor=heritage.predecessor,
+            inherited=inherited,
             heirlooms=assembly.heirlooms,
             directory=directory_as_called(),
             upgrade_timeout=_longest(startup_timeouts, 0.0) + _UPGRADE_MARGIN
@@ -125,9 +128,10 @@ def _serve(options: ServeOptions, heritage: Heritage) -> int:
         return supervisor.run()
     finally:
         pid_file.remove()
-        # What the service manager keeps for our successor must stay where clients look for it.
-        for listener in assembly.listening if supervisor.owns_files and not heritage.notifier else ():
-            listener.close()
+        # Where somebody else listens, clients look for him.
+        for listener in assembly.listening:
+            if not supervisor.has_left(str(listener.address)):
+                listener.close()
 
 
 def _place_of_pid_file(options: ServeOptions, blueprint: Blueprint) -> Position:

@@ -6,6 +6,7 @@ import logging
 import os
 import selectors
 import signal
+import socket
 import time
 from typing import Final
 
@@ -26,7 +27,6 @@ from pydaemonwsgi.supervisor.plan import Plan, Renewal
 from pydaemonwsgi.supervisor.signals import SignalInbox
 from pydaemonwsgi.supervisor.succession import Succession
 from pydaemonwsgi.supervisor.surveys import Surveys
-from pydaemonwsgi.supervisor.upgrade import FOREIGN
 from pydaemonwsgi.system import sockets
 from pydaemonwsgi.system.out_of_memory import OutOfMemoryWatch
 
@@ -63,6 +63,7 @@ class Supervisor:
         self._succession = Succession(
             self._selector,
             plan.predecessor,
+            plan.inherited,
             hand_over=self._hand_over,
             retire=self._begin_stop,
             take_over=self._take_over,
@@ -73,12 +74,15 @@ class Supervisor:
         self._announced = False
         self._exit_status = 0
         self._stopping = False
+        self._left: frozenset[str] | None = None
         self._queued = self._clients = 0
 
-    @property
-    def owns_files(self) -> bool:
-        """Whether the files of its sockets are its own to remove: its predecessor's or successor's are not."""
-        return self._succession.owns_files
+    def has_left(self, address: str) -> bool:
+        """Whether somebody else listens at one of our addresses, and a socket's file is his, now that this server ends.
+
+        One that ends without having been stopped leaves everything as it is.
+        """
+        return self._left is None or address in self._left
 
     def _make_control(self) -> ControlServer | None:
         if self._plan.control_socket is None:
@@ -269,7 +273,7 @@ class Supervisor:
         self._herald.on_front_answer()
         self._fleet.on_front()
         if self._succession.is_heir:
-            self._succession.say_ready()
+            self._succession.say_ready([sockets.number(listener) for listener in self._plan.listeners])
         else:
             self._announce()
 
@@ -351,21 +355,27 @@ class Supervisor:
         timeout = self._plan.graceful_timeout
         self._herald.on_stop(why)
         self._succession.stop()
-        foreign = any(name == FOREIGN for name, _ in self._plan.heirlooms)
-        if self._plan.stored or foreign or not self.owns_files:
-            # Somebody else has the listeners: who waits in their backlog is not refused.
-            self._front.say(Word.HAND_OVER)
-        else:
-            for listener in self._plan.listeners:
-                sockets.withdraw(listener)
+        listeners = dict(zip(self._plan.addresses, self._plan.listeners, strict=True))
+        left = {address: listener for address, listener in listeners.items() if self._leaves(listener)}
+        self._left = frozenset(left)
+        if left:
+            self._front.say(Word.HAND_OVER, listeners=[sockets.number(listener) for listener in left.values()])
         logger.info("%s: stopping; requests in flight get %s", why, f"{timeout:g} s" if timeout else "all their time")
-        for listener in self._plan.listeners:
+        for address, listener in listeners.items():
+            if address not in left:
+                sockets.withdraw(listener)
             listener.close()
         self._fleet.drain()
         if not self._front.stop(timeout, time.monotonic()):
             self._fleet.stop()
         # This may have been decided after the fleet had its turn, and the next event may be long to come.
         self._fleet.carry_out()
+
+    def _leaves(self, listener: socket.socket) -> bool:
+        """Whether somebody else has a listener when this server has gone: who waits in its backlog is his client."""
+        if self._succession.owns_files:
+            return listener.fileno() in self._plan.kept
+        return self._succession.shares(sockets.number(listener))
 
     def _kill_all(self) -> None:
         children = [child for child in self._fleet.children if child.pid]

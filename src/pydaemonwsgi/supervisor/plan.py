@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pydaemonwsgi.config.model import partition_title
 from pydaemonwsgi.supervisor.logs import SERVER_ERROR_LOG, Logs
 from pydaemonwsgi.supervisor.rollover import Group
-from pydaemonwsgi.supervisor.upgrade import LISTENER
+from pydaemonwsgi.supervisor.upgrade import FOREIGN, LISTENER
 from pydaemonwsgi.system.control_sockets import ControlSocket
 from pydaemonwsgi.system.notify import Notifier
 
@@ -108,6 +108,7 @@ class Plan:
         graceful_timeout: seconds for running requests when the server stops.
         notifier: the way to the service manager.
         predecessor: connection to the supervisor that this one is to replace; None where it replaces nobody.
+        inherited: the numbers of its listeners (`sockets.number`).
         heirlooms: what a successor is given, by name.
         directory: where this command was started, as the user called it.
         upgrade_timeout: seconds that a successor has to become ready.
@@ -126,6 +127,7 @@ class Plan:
     on_ready: Callable[[], None]
     notifier: Notifier = field(default_factory=lambda: Notifier(None))
     predecessor: socket.socket | None = None
+    inherited: frozenset[int] = frozenset()
     heirlooms: tuple[tuple[str, int], ...] = ()
     directory: str = "/"
     upgrade_timeout: float = 60.0
@@ -135,6 +137,11 @@ class Plan:
     def stored(self) -> tuple[int, ...]:
         """Descriptors of the listeners that the service manager is to keep for whoever comes after us: our own."""
         return tuple(number for name, number in self.heirlooms if name == LISTENER) if self.notifier else ()
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """Descriptors of the listeners that the service manager has when this server has gone: its own and `stored`."""
+        return frozenset(self.stored).union(number for name, number in self.heirlooms if name == FOREIGN)
 
 
 @dataclass(frozen=True, slots=True)

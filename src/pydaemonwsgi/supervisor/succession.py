@@ -13,7 +13,7 @@ import os
 import selectors
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydaemonwsgi.supervisor.plan import Plan
 from pydaemonwsgi.supervisor.upgrade import CONTROL, CONTROL_LOCK, Predecessor, Successor, start_successor
@@ -29,12 +29,13 @@ class Succession:
     Args:
         selector: the loop's.
         predecessor: connection to the supervisor that this one is to replace; None where it replaces nobody.
+        inherited: the numbers of its listeners (`sockets.number`).
         hand_over: called with the pid of a successor that serves: gives it what only one of us may have.
         retire: called with the reason, once the successor is the server.
         take_over: called once this one is the server, if it has not been from the beginning.
 
     Attributes:
-        owns_files: whether the files of the server's sockets are this one's to remove.
+        owns_files: whether this one is the server, and the files of its sockets are its own to remove.
         stopping: whether this server ends, and so hands over nothing and takes over nothing.
     """
 
@@ -42,6 +43,7 @@ class Succession:
         self,
         selector: selectors.BaseSelector,
         predecessor: socket.socket | None,
+        inherited: frozenset[int],
         *,
         hand_over: Callable[[int], None],
         retire: Callable[[str], None],
@@ -53,6 +55,7 @@ class Succession:
         self._take = take_over
         self._successor: Successor | None = None
         self._predecessor = None if predecessor is None else Predecessor(predecessor, selector, self._take_over)
+        self._inherited = inherited
         self.owns_files = predecessor is None
         self.stopping = False
 
@@ -63,10 +66,10 @@ class Succession:
         """Whether the predecessor still is the server."""
         return self._predecessor is not None
 
-    def say_ready(self) -> None:
-        """Tell the predecessor that this one serves."""
+    def say_ready(self, listeners: Sequence[int]) -> None:
+        """Tell the predecessor that this one serves, on the listeners of these numbers."""
         assert self._predecessor is not None
-        self._predecessor.say_ready()
+        self._predecessor.say_ready(listeners)
 
     def say_failed(self, why: str) -> None:
         """Tell the predecessor, if there is one, that this one never will serve."""
@@ -124,6 +127,14 @@ class Succession:
         """This server has done what a signal says; a successor that is on its way has to do it as well."""
         if self._successor is not None:
             self._successor.owe(number)
+
+    def shares(self, listener: int) -> bool:
+        """Whether the supervisor that is the server, if this one is not, has the listener of this number."""
+        if self.owns_files:
+            return False
+        if self._successor is None:
+            return listener in self._inherited
+        return self._successor.keeps is None or listener in self._successor.keeps
 
     def stop(self) -> None:
         """This server ends, and with it a successor that is not ready."""

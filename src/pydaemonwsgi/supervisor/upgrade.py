@@ -3,13 +3,15 @@
     old                                             new
     SIGUSR2: fork, exec the same command ---------> starts its daemon processes; no front yet, so no client sees it
                                                     all have loaded: starts its front, which accepts
+                                      <--- KEEPS -- listens here; READY does without it if it is an older version
                                       <--- READY -- the front is ready (FAILED and why, if it never will be)
     MAINPID= to the service manager
     gives up control socket          ---- GO ----> takes the control socket, tells the service manager
     front stops accepting, finishes; daemon processes leave; exits with 0
 
 Whatever goes wrong before READY ends the new one, and the old one goes on as if nothing had happened. Listening sockets
-are passed as descriptors, so both accept from the same backlog in between, and nobody is refused.
+are passed as descriptors, so both accept from the same backlog in between, and nobody is refused. The new one may have
+another configuration: who waits at a listener that it does not have is answered by the old one.
 
 A connection that ends without READY is a failure. One that ends without GO is not: the old one has died, and the new
 one is all there is.
@@ -54,11 +56,14 @@ CONTROL_LOCK: Final = "pydaemonwsgi-control-lock"
 PREDECESSOR: Final = "pydaemonwsgi-predecessor"
 PASSED_ON: Final = frozenset((FOREIGN, CONTROL, CONTROL_LOCK, PREDECESSOR))
 
+_KEEPS: Final = b"KEEPS "
 _READY: Final = b"READY"
 _GO: Final = b"GO"
 _FAILED: Final = b"FAILED "
 # Bytes of a reason that are told; a configuration may have many mistakes.
 _LONGEST: Final = 16 * 1024
+# Numbers in one message.
+_MOST_NUMBERS: Final = 500
 # Seconds from SIGTERM to SIGKILL for a successor that is given up.
 _PATIENCE: Final = 10.0
 # Exit status of a child that could not become the new supervisor; a shell's for a command that is not there.
@@ -78,6 +83,7 @@ class Successor:
 
     Attributes:
         ready: whether it was; from then on it is the server.
+        keeps: the numbers of the listeners that it has (`sockets.number`); None if it has not said.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class Successor:
     ) -> None:
         self.pid = pid
         self.ready = False
+        self.keeps: frozenset[int] | None = None
         self._link = link
         self._patience = patience
         self._selector = selector
@@ -182,6 +189,8 @@ class Successor:
             return b""
         if data.startswith(_FAILED):
             self._why = data.removeprefix(_FAILED).decode("utf-8", "replace")
+        elif data.startswith(_KEEPS):
+            self.keeps = (self.keeps or frozenset()) | set(map(int, data.removeprefix(_KEEPS).split()))
         return data
 
     def _close(self) -> None:
@@ -212,9 +221,13 @@ class Predecessor:
         link.setblocking(False)
         selector.register(link, selectors.EVENT_READ, self._hear)
 
-    def say_ready(self) -> None:
-        """This server serves."""
+    def say_ready(self, listeners: Sequence[int]) -> None:
+        """This server serves, on the listeners of these numbers (`sockets.number`)."""
         try:
+            # An older version passes over what it does not know.
+            for first in range(0, len(listeners), _MOST_NUMBERS) or (0,):
+                numbers = map(str, listeners[first : first + _MOST_NUMBERS])
+                self._link.send(_KEEPS + " ".join(numbers).encode())
             self._link.send(_READY)
         except OSError:
             pass  # it has died, which `_hear` finds as well

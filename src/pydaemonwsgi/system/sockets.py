@@ -23,6 +23,7 @@ __all__ = [
     "close_received",
     "control_pair",
     "has_unread",
+    "number",
     "pass_credentials",
     "receive_into_with_descriptors",
     "receive_with_descriptors",
@@ -73,6 +74,11 @@ def has_unread(sock: socket.socket) -> bool:
 
     size = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
     return bool(size)
+
+
+def number(sock: socket.socket) -> int:
+    """Return what every process that has this socket knows it by: no other has the same as long as it is open."""
+    return os.fstat(sock.fileno()).st_ino
 
 
 def send_with_descriptors(sock: socket.socket, data: bytes, descriptors: Sequence[int]) -> int:

@@ -22,7 +22,7 @@ EXAMPLES: dict[Word, dict[str, Any]] = {
     Word.LEAVE: {"key": "jack-1|3"},
     Word.WANT: {"group": "jack-1", "application_group": "www.site.com|/blog", "spare": ""},
     Word.PING: {},
-    Word.HAND_OVER: {},
+    Word.HAND_OVER: {"listeners": [1001, 1002]},
     Word.PONG: {"queued": 3, "clients": 70},
     Word.LOST: {"process": 3, "requests": "request 1: GET / for 0.5 s in thread 1"},
     Word.REPORT: {"token": 3, "requests": True},

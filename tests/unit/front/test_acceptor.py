@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pydaemonwsgi.front.acceptor import Acceptor
+from pydaemonwsgi.system.sockets import number
 
 
 class Listener(socket.socket):
@@ -21,8 +22,8 @@ class Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """Raise the next error; accept once there is none."""
         if self.errors:
-            number = self.errors.pop(0)
-            raise OSError(number, os.strerror(number))
+            code = self.errors.pop(0)
+            raise OSError(code, os.strerror(code))
         return super().accept()
 
 
@@ -123,9 +124,33 @@ def test_a_full_front_takes_whom_a_listener_that_ends_has_told_it_is_there() -> 
             asyncio.get_running_loop(), {"": listener}, lambda: 0, lambda sock, address: welcomed.append(sock)
         )
         acceptor.open()
-        acceptor.close(hand_over=False)
+        acceptor.close()
 
     with listening() as listener, socket.create_connection(listener.getsockname()):
         asyncio.run(asyncio.wait_for(end(listener), 20))
     assert len(welcomed) == 1
+    welcomed[0].close()
+
+
+def test_who_waits_at_a_listener_that_others_have_is_left_to_them() -> None:
+    """They have the socket too: it goes on to listen, and they accept whom this front has not."""
+    welcomed: list[socket.socket] = []
+
+    async def end(ours: Listener, shared: Listener) -> None:
+        listeners = {"ours": ours, "shared": shared}
+        acceptor = Acceptor(
+            asyncio.get_running_loop(), listeners, lambda: 10, lambda sock, address: welcomed.append(sock)
+        )
+        acceptor.close({number(shared)})
+
+    with (
+        listening() as ours,
+        listening() as shared,
+        socket.socket(fileno=os.dup(shared.fileno())) as theirs,
+        socket.create_connection(ours.getsockname()) as here,
+        socket.create_connection(theirs.getsockname()),
+    ):
+        asyncio.run(asyncio.wait_for(end(ours, shared), 20))
+        assert [sock.getpeername() for sock in welcomed] == [here.getsockname()]
+        theirs.accept()[0].close()
     welcomed[0].close()

@@ -127,6 +127,26 @@ def test_successor_that_is_ready_too_late_does_not_take_over() -> None:
         assert not one.successor.ready
 
 
+def test_successor_says_which_listeners_it_has() -> None:
+    """In as many messages as it takes."""
+    with attempt() as one, selectors.DefaultSelector() as selector:
+        Predecessor(one.theirs, selector, lambda: None).say_ready(range(1201))
+        while not one.readiness:
+            one.turn()
+        assert one.successor.keeps == frozenset(range(1201))
+
+
+@pytest.mark.parametrize(("said", "keeps"), [((b"READY",), None), ((b"KEEPS ", b"READY"), frozenset())])
+def test_successor_that_says_nothing_of_listeners_has_all(said: tuple[bytes, ...], keeps: object) -> None:
+    """An older version does not; one that listens nowhere does."""
+    with attempt() as one:
+        for message in said:
+            one.theirs.send(message)
+        while not one.readiness:
+            one.turn()
+        assert one.successor.keeps == keeps
+
+
 def test_successor_that_is_ready_has_no_deadline_any_more(caplog: pytest.LogCaptureFixture) -> None:
     """It is the server, and hears so."""
     with attempt() as one:
@@ -224,7 +244,8 @@ def test_successor_is_the_server_once_its_predecessor_has_gone(
     gone: list[None] = []
     with selectors.DefaultSelector() as selector:
         predecessor = Predecessor(ours, selector, lambda: gone.append(None))
-        predecessor.say_ready()
+        predecessor.say_ready([7, 8])
+        assert theirs.recv(64) == b"KEEPS 7 8"
         assert theirs.recv(64) == b"READY"
         if word:
             theirs.send(word)
