@@ -1,6 +1,9 @@
 """Regular expressions that hostile requests keep busy for longer than anybody can wait."""
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +40,18 @@ APPLICATION = """def application(environ, start_response):
     start_response("200 OK", [("X-Answer", "a" * 60 + "!" if "hostile" in environ["PATH_INFO"] else "aa")])
     whole = [b"first", b"second"]
     return iter(whole) if "piecemeal" in environ["PATH_INFO"] else whole
+"""
+
+
+# The timer that watches over patterns ticks in the worst moment: when the event loop has been closed by half.
+TICKING = """import asyncio.selector_events
+import signal
+close = asyncio.selector_events.BaseSelectorEventLoop._close_self_pipe
+def close_and_tick(loop):
+    close(loop)
+    if signal.getsignal(signal.SIGVTALRM) != signal.SIG_DFL:
+        signal.raise_signal(signal.SIGVTALRM)
+asyncio.selector_events.BaseSelectorEventLoop._close_self_pipe = close_and_tick
 """
 
 
@@ -100,3 +115,13 @@ Listen 127.0.0.1:{port}
         for name, text in (("a" * 200, "first\n"), ("a" * 200 + "b", "second\n"), ("ax.test", "second\n")):
             answer = site.exchange(f"GET /page.txt HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
             assert answer.endswith(text.encode())
+
+
+def test_the_front_ends_without_a_word(tmp_path: Path) -> None:
+    """Nobody watches over patterns any more while it does."""
+    (tmp_path / "sitecustomize.py").write_text(TICKING, encoding="utf-8")
+    found = os.pathsep.join((str(tmp_path), *filter(None, sys.path)))
+    with serving_site(CONFIGURATION, {"htdocs/page.txt": "page\n", "app.wsgi": ""}, env={"PYTHONPATH": found}) as site:
+        assert site.get("/page.txt").status == 200
+        assert site.server.stop() == 0
+        assert "Exception ignored" not in site.log()

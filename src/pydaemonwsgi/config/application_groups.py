@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pydaemonwsgi.config.group_options import GroupOptions
-from pydaemonwsgi.config.grouping import WSGI_HANDLERS, group_of, has_own_gil, settings_at
+from pydaemonwsgi.config.grouping import WSGI_HANDLERS, free_threading_of, group_of, has_own_gil, settings_at
 from pydaemonwsgi.config.model import Host, Position, ProcessGroup, ScriptAlias, Server, merge_settings
 from pydaemonwsgi.config.values import AUTO, INTERPRETERS, PROCESSES
 
@@ -163,7 +163,10 @@ def _runs_as(name: str, group: ProcessGroup | None, server: Server) -> str:
     noun = "process" if count == 1 else "processes"
     each = f" with {threads} threads" if threads else ""
     if threads and group.options.application_groups == INTERPRETERS:
+        free = free_threading_of(server, group.name)
         gil = "a GIL of its own" if has_own_gil(server, group.name, name) else "the GIL of the main one"
+        if free is not None and free.free_threading:
+            gil = "no GIL (WSGIFreeThreading)"
         where = "its process" if count == 1 else f"each of its {count} processes"
         return f"a sub-interpreter in {where}, with {threads} threads and {gil}"
     whose = "for each" if name.endswith(f"|{_MANY}") or name.startswith("%{") else "of its own"

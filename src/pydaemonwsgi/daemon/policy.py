@@ -9,12 +9,12 @@ Expectation is a moving average of wall time, and beside it a memory of the path
 page among thousands of fast requests does not stall its neighbours at every visit.
 
 Concurrency helps requests that wait. It harms requests that compute: they take the interpreter lock from each other,
-which costs a sixth of the throughput and all fairness. So while the process uses one processor fully, requests of a
-few milliseconds run inline too, one after the other, and the monitor has more patience. How long a request computes
-cannot be told from its wall time while others compute beside it: that is many times longer. So a slow request that
-ran inline is measured by the processor time of its thread; and until one was, its wall time is shared out among those
-that ran. One that turns out to wait instead is handed over again, and tried again after a while. Paths that are not
-known count as one: an application may have as many as it has objects, and never see one of them twice.
+which costs a sixth of the throughput and all fairness. So while the process uses one processor fully, and has such a
+lock at all, requests of a few milliseconds run inline too, one after the other, and the monitor has more patience. How
+long a request computes cannot be told from its wall time while others compute beside it: that is many times longer. So
+a slow request that ran inline is measured by the processor time of its thread; and until one was, its wall time is
+shared out among those that ran. One that turns out to wait instead is handed over again, and tried again after a while.
+Paths that are not known count as one: an application may have as many as it has objects, and never see one twice.
 """
 
 from typing import Final
@@ -131,14 +131,20 @@ class PoolPolicy:
         """Learn that the monitor, who waits for nothing but the interpreter lock, woke so many seconds late."""
         self._lateness += (late - self._lateness) * _LATENESS_WEIGHT
 
-    def note_usage(self, now: float, used: float) -> None:
-        """Learn that at `now` the process had used `used` seconds of processor time; called by the monitor."""
+    def note_usage(self, now: float, used: float, *, locked: bool = True) -> None:
+        """Learn that at `now` the process had used `used` seconds of processor time; called by the monitor.
+
+        Args:
+            now: seconds of the monitor's clock.
+            used: seconds.
+            locked: whether this Python has an interpreter lock; one may get it when it imports a module.
+        """
         elapsed = now - self._measured_at
         if elapsed >= _USAGE_WINDOW:
             share = (used - self._used) / elapsed
             contended = self._lateness >= (_STILL_CONTENDED if self.saturated else _CONTENDED)
             least = _LEAST_SHARE if contended else _SATURATED
-            self.saturated = least <= share <= _PARALLEL and elapsed < 1.0
+            self.saturated = locked and least <= share <= _PARALLEL and elapsed < 1.0
             self._measured_at = now
             self._used = used
 

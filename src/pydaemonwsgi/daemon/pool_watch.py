@@ -5,7 +5,9 @@ inline this looks every few milliseconds, and deposes a leader that has not retu
 leader wakes it before it runs a request inline.
 """
 
+import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 from pydaemonwsgi.daemon.policy import TICK
@@ -17,6 +19,8 @@ __all__ = ["PoolWatch"]
 _QUIET_TICKS: Final = 50
 _SLOW_TICK: Final = 0.02
 _ASLEEP: Final = 1.0
+# Before Python 3.13 there was no other.
+_has_lock: Final[Callable[[], bool]] = getattr(sys, "_is_gil_enabled", lambda: True)
 
 
 class PoolWatch:
@@ -35,7 +39,7 @@ class PoolWatch:
         """
         pool = self._pool
         pool.watch_is_asleep = False
-        pool.policy.note_usage(now, time.process_time())
+        pool.policy.note_usage(now, time.process_time(), locked=_has_lock())
         leader = pool.leader
         if leader is None:
             pool.stand_in()

@@ -129,6 +129,10 @@ class Configuration:
         if self.sites is not None:
             self._overtime.start()
 
+    def stop(self) -> None:
+        """Watch no more: a tick while the loop is being closed would find only half of it."""
+        self._overtime.stop()
+
     # -- who it is for
 
     def head_reader_for(self, addresses: tuple[str, int, str, int]) -> HeadReader:

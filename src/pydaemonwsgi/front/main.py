@@ -305,7 +305,7 @@ class _Front:
 
     def _finish(self) -> None:
         if self._server is not None:
-            self._server.access_logs.finish()
+            self._server.finish()
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(0)
 

@@ -269,6 +269,11 @@ class FrontServer:
 
     # -- stopping
 
+    def finish(self) -> None:
+        """The process ends: write to the access logs what there is."""
+        self.access_logs.finish()
+        self.configuration.stop()
+
     def leave(self, listeners: Iterable[int]) -> None:
         """Others have the listeners of these numbers: who waits there is left to them when this one stops."""
         self._left = frozenset(listeners)

@@ -100,11 +100,11 @@ def test_endless_paths_take_bounded_memory() -> None:
 # -- a process that computes all the time
 
 
-def computing(share: float) -> PoolPolicy:
+def computing(share: float, *, locked: bool = True) -> PoolPolicy:
     """A policy of a process that uses this share of a processor, whose requests take 2 ms each."""
     policy = PoolPolicy(25)
     for turn in range(200):
-        policy.note_usage(100 + turn * TICK, 10 + turn * TICK * share)
+        policy.note_usage(100 + turn * TICK, 10 + turn * TICK * share, locked=locked)
     for _ in range(100):
         policy.observe("/", 4 * SLOW)
     return policy
@@ -118,6 +118,13 @@ def test_requests_that_compute_run_one_after_the_other(share: float, inline: boo
     policy = computing(share)
     assert policy.hand_over_first("/") is not inline
     assert policy.patience == (PATIENCE if inline else TICK)
+
+
+def test_requests_that_compute_run_beside_each_other_where_there_is_no_lock() -> None:
+    """Each has a processor of its own: one that is used fully says nothing against a second."""
+    policy = computing(1.0, locked=False)
+    assert policy.hand_over_first("/")
+    assert policy.patience == TICK
 
 
 def test_a_really_slow_path_is_handed_over_by_a_computing_process_too() -> None:

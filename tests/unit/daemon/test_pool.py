@@ -793,7 +793,7 @@ def test_what_runs_inline_though_slow_is_measured(monkeypatch: pytest.MonkeyPatc
         return hello(environ, start_response)
 
     monkeypatch.setattr(PoolPolicy, "observe", observe)
-    monkeypatch.setattr(PoolPolicy, "note_usage", lambda self, now, used: None)
+    monkeypatch.setattr(PoolPolicy, "note_usage", lambda self, now, used, locked: None)
     with running_pool(slow) as running:
         for _ in range(3):
             until_answered(running.front, "/")
