@@ -1,10 +1,13 @@
 """WSGIFreeThreading: an interpreter that can go without its GIL is told whether to; any other is not, and that is said.
 
-No free-threaded Python is needed: one with a GIL plays the part, and notes what it is told.
+No free-threaded Python is needed for most of it: one with a GIL plays the part, and notes what it is told. Where one
+is to be found, it is served with.
 """
 
 import shlex
+import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,17 @@ SITE = """
 WSGIDaemonProcess g threads=1 HOME
 WSGIScriptAlias / {site}/app.wsgi process-group=g application-group=%{GLOBAL}
 """
+REAL = shutil.which("python3.14t") or shutil.which("python3.13t")
+# Computes for a while, so that requests run beside each other.
+ECHO = """
+import sys
+def application(environ, start_response):
+    body = environ["wsgi.input"].read()
+    total = sum(number * number & 255 for number in range(5000))
+    answer = b"gil %d %s" % (sys._is_gil_enabled(), body)
+    start_response("200 OK", [("Content-Length", str(len(answer)))])
+    return [answer]
+"""
 BLOCK = "<WSGIInterpreterOptions process-group=g>"
 
 
@@ -56,19 +70,32 @@ def answers(site: SiteServer) -> bool:
     [
         ("WSGIFreeThreading On", "gil=0 PYTHON_GIL="),
         ("WSGIFreeThreading Off", "gil=1 PYTHON_GIL="),
-        ("", "none"),
+        ("", "gil=1 PYTHON_GIL="),
         (f"{BLOCK}\nWSGIFreeThreading On\n</WSGIInterpreterOptions>", "gil=0 PYTHON_GIL="),
     ],
     ids=["on", "off", "unset", "of the group"],
 )
 def test_a_free_threaded_python_is_told(tmp_path: Path, home: Path, line: str, told: str) -> None:
-    """By an option, which the application's own children do not inherit; without the directive it does as it likes."""
+    """By an option, which the application's own children do not inherit; without the directive it has a GIL."""
     notes = tmp_path / "notes"
     text = SITE.replace("HOME", f"python-home={home}")
     with serving_site(f"{line}\n{text}", {"app.wsgi": SCRIPT}, env={"NOTES": str(notes)}) as site:
         assert answers(site)
         assert notes.read_text(encoding="utf-8").strip() == told
         assert "WSGIFreeThreading" not in site.log()
+
+
+@pytest.mark.parametrize(("line", "told"), [("", "none"), ("WSGIFreeThreading On", "gil=0 PYTHON_GIL=1")])
+def test_the_environment_decides_where_the_configuration_does_not(
+    tmp_path: Path, home: Path, line: str, told: str
+) -> None:
+    """PYTHON_GIL is what Python itself looks at; whoever has written the directive means it."""
+    notes = tmp_path / "notes"
+    text = SITE.replace("HOME", f"python-home={home}")
+    environment = {"NOTES": str(notes), "PYTHON_GIL": "1"}
+    with serving_site(f"{line}\n{text}", {"app.wsgi": SCRIPT}, env=environment) as site:
+        assert answers(site)
+        assert notes.read_text(encoding="utf-8").strip() == told
 
 
 def test_a_python_with_a_gil_is_told_nothing_and_the_log_says_so() -> None:
@@ -84,3 +111,24 @@ def test_a_python_with_a_gil_is_told_nothing_and_the_log_says_so() -> None:
         site.server.process.send_signal(1)
         wait_for(lambda: site.log().count(warning) == 2, "the reload")
         assert answers(site)
+
+
+@pytest.mark.skipif(REAL is None, reason="no free-threaded Python is here (python3.13t, python3.14t)")
+@pytest.mark.parametrize("application_group", ["%{GLOBAL}", "other"])
+@pytest.mark.parametrize(("free", "gil"), [("On", 0), ("Off", 1)])
+def test_requests_that_run_beside_each_other_get_their_own_answers(application_group: str, free: str, gil: int) -> None:
+    """In the main interpreter and in a sub-interpreter, without a GIL and with one."""
+    assert REAL is not None
+    home = Path(REAL).resolve().parent.parent
+    text = f"""WSGIFreeThreading {free}
+WSGIDaemonProcess g threads=8 python-home={home}
+WSGIScriptAlias / {{site}}/app.wsgi process-group=g application-group={application_group}
+"""
+    with serving_site(text, {"app.wsgi": ECHO}) as site, ThreadPoolExecutor(16) as clients:
+        bodies = [f"{number} {'x' * (number % 7 * 5000)}" for number in range(800)]
+
+        def ask(body: str) -> str:
+            head = f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+            return site.exchange((head + body).encode()).partition(b"\r\n\r\n")[2].decode()
+
+        assert list(clients.map(ask, bodies)) == [f"gil {gil} {body}" for body in bodies]

@@ -18,8 +18,8 @@ class PythonSettings:
         dont_write_bytecode: `-B` (WSGIDontWriteBytecode).
         warnings: arguments of `-W`, in their order (WSGIPythonWarnings).
         hash_seed: PYTHONHASHSEED: `random` or a number (WSGIPythonHashSeed); None for that of the environment.
-        free_threading: whether it goes without a GIL (WSGIFreeThreading); None for its default, and for every build
-            that has one for good, which refuses to start if it is told otherwise.
+        free_threading: whether it goes without a GIL (WSGIFreeThreading); None for what PYTHON_GIL says, and for every
+            build that has one for good, which refuses to start if it is told otherwise.
     """
 
     home: str | None = None

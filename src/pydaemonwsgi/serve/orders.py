@@ -115,7 +115,6 @@ def settings_of_group(
     from pydaemonwsgi.daemon.settings import PythonSettings  # noqa: PLC0415
 
     options = group.options
-    gil = free_threading_of(server, group.name)
     python = server.python
     levels = dict(server.main.log_levels)
     return _settings(
@@ -132,7 +131,7 @@ def settings_of_group(
             dont_write_bytecode=python.dont_write_bytecode,
             warnings=python.warnings,
             hash_seed=python.hash_seed,
-            free_threading=gil.free_threading if gil is not None and free_threaded else None,
+            free_threading=_goes_without_gil(server, group.name) if free_threaded else None,
         ),
         destroy_interpreter=python.destroy_interpreter,
         telemetry=telemetry_settings(server, options.chroot),
@@ -140,6 +139,14 @@ def settings_of_group(
         extended_status=any(other.options.server_metrics for other in server.groups),
         log_level=group.log_level or levels.get("wsgi") or levels.get("") or "info",
     )
+
+
+def _goes_without_gil(server: Server, process_group: str) -> bool | None:
+    """Whether a free-threaded Python goes without its GIL; None where PYTHON_GIL in our environment says so."""
+    block = free_threading_of(server, process_group)
+    if block is not None:
+        return block.free_threading
+    return None if "PYTHON_GIL" in os.environ else False
 
 
 def _settings(

@@ -271,7 +271,7 @@ ROWS = (
         "Whether a free-threaded Python goes without its GIL (`-X gil=0`) or with it (`-X gil=1`); any other has it. "
         "Not in a block with application-group=.",
         _free_threading,
-        "Python's own, or what PYTHON_GIL says",
+        "Off, unless PYTHON_GIL says otherwise",
     ),
     Row(
         "WSGISlowRequests",
