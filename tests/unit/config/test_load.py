@@ -239,6 +239,8 @@ def test_a_configuration_with_errors_is_refused_with_all_of_them() -> None:
         ("SetHandler none", "set_handler", ""),
         ("ForceType text/plain", "force_type", "text/plain"),
         ("AddDefaultCharset utf-8", "default_charset", "utf-8"),
+        ("AddDefaultCharset On", "default_charset", "iso-8859-1"),
+        ("AddDefaultCharset Off", "default_charset", ""),
         ("FileETag None", "file_etag", frozenset()),
         ("FileETag MTime Size", "file_etag", frozenset({"mtime", "size"})),
         ("AcceptPathInfo Off", "accept_path_info", "off"),

@@ -1,13 +1,14 @@
 """Directives that map URLs to files, and say how files are served. Sans-I/O."""
 
 import re
+from dataclasses import replace
 
 from pydaemonwsgi.config.directives.kinds import choice, flag, text
 from pydaemonwsgi.config.directives.rewriting import check_pattern
 from pydaemonwsgi.config.directives.row import ANYWHERE, HOSTS, SECTIONS, Context, Line, Row, setting
 from pydaemonwsgi.config.model import Alias, ExtensionRule, Options, Redirect
 from pydaemonwsgi.config.problems import nearest
-from pydaemonwsgi.config.values import BadValueError
+from pydaemonwsgi.config.values import BadValueError, ValueKind
 
 __all__ = ["ROWS", "check_url_path"]
 
@@ -131,6 +132,11 @@ def _extend(line: Line, attribute: str, value: str | None, extensions: list[str]
         if not name or "/" in name:
             raise BadValueError(f"{extension!r} is no extension of a file name such as .html")
         line.place.settings.lists["extensions"].append(ExtensionRule(name, attribute, value, line.position))
+
+
+def _default_charset() -> ValueKind[str]:
+    named = text("CHARSET", "a character set, On for iso-8859-1, or Off", off="off")
+    return replace(named, parse=lambda word: "iso-8859-1" if word.lower() == "on" else named.parse(word))
 
 
 def _file_etag(line: Line) -> None:
@@ -295,7 +301,7 @@ ROWS = (
         "AddDefaultCharset",
         ANYWHERE,
         "default_charset",
-        text("CHARSET", "a character set, On for iso-8859-1, or Off", off="off"),
+        _default_charset(),
         "The character set that text/html and text/plain are given if they name none.",
         default="Off",
     ),
