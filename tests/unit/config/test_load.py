@@ -190,7 +190,7 @@ WSGIProcessGroup b
 </Directory>
 RewriteRule ^( /x [Lats]
 Options +Indexes ExecCGI
-ErrorDocument 200 /x
+ErrorDocument 600 /x
 ServerPath /x
 """
     assert [line.removeprefix("/etc/site.conf:") for line in errors_of(text)] == [
@@ -202,7 +202,7 @@ ServerPath /x
         "8: error: <Directory>: 'relative' is not absolute; it must begin with /",
         "10: error: RewriteRule: there is no flag 'Lats'; did you mean last?",
         "11: error: Options: either all options have a + or - in front, or none has",
-        "12: error: ErrorDocument: '200' is no status of an error; give 400 to 599",
+        "12: error: ErrorDocument: '600' is no status of an error; give 400 to 599",
         "13: error: ServerPath: not supported: it was for clients of the last century that send no Host",
     ]
 
@@ -351,6 +351,22 @@ def test_variables_for_clients_of_the_last_century_are_said_to_be_without_effect
 def test_error_documents_are_of_four_kinds(line: str, kind: str, value: str) -> None:
     (document,) = settings_of(line).error_documents
     assert (document.kind, document.value) == (kind, value)
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("ErrorDocument 301 /x", "301 is no error, so it has no effect: a redirect has the server's own page"),
+        ("ErrorDocument 302 http://x/", "302 is no error, so it has no effect: a redirect has the server's own page"),
+        ("ErrorDocument 200 /x", "200 is no error, so it has no effect; give 400 to 599"),
+        ("ErrorDocument 401 http://x/", "a URL is ignored for 401, as by httpd: the client would never be asked"),
+    ],
+)
+def test_error_documents_that_nobody_sees_are_warned_of(line: str, warning: str) -> None:
+    """httpd starts with them, so a site has them; what was said before them counts on."""
+    result = loaded(f"Listen 80\nErrorDocument 401 /before\n{line}\n")
+    assert [problem.text.startswith(warning) for problem in result.problems] == [True]
+    assert [document.value for document in result.required().main.settings.error_documents] == ["/before"]
 
 
 # --- Access

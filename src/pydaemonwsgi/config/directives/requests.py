@@ -118,9 +118,13 @@ def _check_header_format(text: str) -> None:
 
 
 def _error_document(line: Line) -> None:
-    if not re.fullmatch("[45][0-9]{2}", line.words[0]):
+    if not re.fullmatch("[1-5][0-9]{2}", line.words[0]):
         raise BadValueError(f"{line.words[0]!r} is no status of an error; give 400 to 599")
     status = int(line.words[0])
+    if status < 400:
+        page = ": a redirect has the server's own page" if status >= 300 else "; give 400 to 599"
+        line.warn(f"{status} is no error, so it has no effect{page}")
+        return
     if status not in {known.value for known in HTTPStatus} | {509}:
         line.warn(f"{status} is a status that nothing here sends")
     target = line.words[1]
@@ -130,7 +134,9 @@ def _error_document(line: Line) -> None:
         document = ErrorDocument(status, "path", target, line.position)
     elif re.match(r"https?://", target, re.IGNORECASE):
         if status == 401:
-            raise BadValueError("a URL cannot be the document of 401: the client would never be asked for a password")
+            why = "the client would never be asked for a password; give a text or an URL path"
+            line.warn(f"a URL is ignored for 401, as by httpd: {why}")
+            return
         document = ErrorDocument(status, "url", target, line.position)
     else:
         document = ErrorDocument(status, "text", target, line.position)
