@@ -479,6 +479,12 @@ def test_a_condition_without_a_rule_is_a_warning() -> None:
     assert warnings_of("Listen 80\nRewriteCond %{HTTPS} on\n") == ["no RewriteRule follows, so it has no effect"]
 
 
+@pytest.mark.parametrize("rule", ["^/a /b [Lats]", "( /b", "^/a"])
+def test_a_condition_before_a_rule_that_cannot_be_meant_is_no_second_mistake(rule: str) -> None:
+    result = loaded(f"Listen 80\nRewriteCond %{{HTTPS}} on\nRewriteRule {rule}\n")
+    assert [(problem.position.line, problem.directive) for problem in result.problems] == [(3, "RewriteRule")]
+
+
 # --- Hosts
 
 

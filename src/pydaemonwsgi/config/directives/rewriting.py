@@ -137,6 +137,10 @@ def _flag(text: str) -> RewriteFlag:
 
 
 def _rule(line: Line) -> None:
+    draft = line.place.settings.rewrite
+    # Whatever becomes of the rule, they were meant for it.
+    conditions = tuple(draft.conditions)
+    draft.conditions.clear()
     pattern, substitution, *rest = _arguments(line)
     flags = tuple(_flag(text) for text in _flag_texts(rest[0] if rest else None))
     negated = pattern.startswith("!")
@@ -144,10 +148,8 @@ def _rule(line: Line) -> None:
     check_pattern(pattern, ignore_case=any(given.name == "NC" for given in flags))
     if negated and re.search(r"\$[0-9]", substitution):
         line.warn("$1 and its like are empty in a rule whose pattern is negated")
-    draft = line.place.settings.rewrite
     draft.position = draft.position or line.position
-    draft.rules.append(RewriteRule(pattern, substitution, negated, flags, tuple(draft.conditions), line.position))
-    draft.conditions.clear()
+    draft.rules.append(RewriteRule(pattern, substitution, negated, flags, conditions, line.position))
 
 
 def _engine(line: Line) -> None:
