@@ -50,6 +50,20 @@ def test_check_finds_what_is_wrong_in_patterns_and_formats_beside_other_errors(t
     assert lines[-1] == f"{file}: 4 errors, 0 warnings"
 
 
+def test_check_finds_what_is_wrong_in_a_format_where_it_is_defined(tmp_path: Path) -> None:
+    """Whether a log uses it or not, and once however many do."""
+    logs = "CustomLog log mine\nTransferLog log\nLogFormat %y\nLogFormat %h mine\nLogFormat %Z mine"
+    host = "<VirtualHost *>\nLogFormat %Z own\nCustomLog log mine\n</VirtualHost>"
+    file = site(tmp_path, more=f"{logs}\n{host}")
+    lines = run("check", "--quiet", file).stdout.splitlines()
+    errors = [line.removeprefix(file) for line in lines if ": error: " in line]
+    assert [error.partition(": access log format")[0] for error in errors] == [
+        ":6: error: LogFormat",
+        ":8: error: LogFormat",
+        ":10: error: LogFormat",
+    ]
+
+
 def test_check_counts_one_error_as_one(tmp_path: Path) -> None:
     file = site(tmp_path, more="Lisen 80")
     assert run("check", file).stdout.splitlines()[-1] == f"{file}: 1 error, 0 warnings"

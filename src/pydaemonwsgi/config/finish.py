@@ -105,6 +105,7 @@ _BUILT = frozenset(
         "sections",
         "connection",
         "access_logs",
+        "log_formats",
         "position",
         "origins",
     }
@@ -128,7 +129,7 @@ def _connection(main: Connection, host: Connection) -> Connection:
 
 
 def _access_logs(draft: Draft, host: HostDraft) -> tuple[AccessLog, ...]:
-    formats = {**draft.main.log_formats, **host.log_formats}
+    formats = {**draft.main.nicknames, **host.nicknames}
     logs = []
     for log in host.logs:
         text = log.format if log.format is not None else host.transfer_format or draft.main.transfer_format or "common"

@@ -48,13 +48,18 @@ def read_configuration(path: str, defined: Sequence[str] = (), machine: LocalMac
 
 
 def _wrong_formats(server: Server) -> list[Problem]:
-    """What is wrong with the formats of access logs; hosts inherit them, so each log is looked at once."""
+    """What is wrong with the formats of access logs, where each is defined."""
+    written = [(one.text, one.position, "LogFormat") for host in server.hosts for one in host.log_formats]
+    named = {text for text, _, _ in written}
+    # Hosts inherit logs, so each is looked at once.
+    logs = {log.position: log for host in server.hosts for log in host.access_logs}.values()
+    written += [(log.format, log.position, log.directive) for log in logs if log.format not in named]
     problems = []
-    for log in {log.position: log for host in server.hosts for log in host.access_logs}.values():
+    for text, position, directive in written:
         try:
-            compile_format(log.format)
+            compile_format(text)
         except ConfigurationError as error:
-            problems.append(Problem(Severity.ERROR, log.position, log.directive, str(error)))
+            problems.append(Problem(Severity.ERROR, position, directive, str(error)))
     return problems
 
 

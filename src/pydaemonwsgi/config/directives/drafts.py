@@ -124,7 +124,7 @@ class HostDraft:
     settings: SettingsDraft = field(default_factory=SettingsDraft)
     sections: list[Section] = field(default_factory=list)
     logs: list[LogDraft] = field(default_factory=list)
-    log_formats: dict[str, str] = field(default_factory=dict)
+    nicknames: dict[str, str] = field(default_factory=dict)
     origins: dict[str, Position] = field(default_factory=dict)
     transfer_format: str | None = None
 

@@ -6,6 +6,7 @@ from pydaemonwsgi.config import values
 from pydaemonwsgi.config.directives.drafts import LogDraft
 from pydaemonwsgi.config.directives.row import HOSTS, SERVER, Line, Row, parsed
 from pydaemonwsgi.config.log_targets import read_log_target
+from pydaemonwsgi.config.model import LogFormat
 from pydaemonwsgi.config.values import BadValueError
 
 __all__ = ["BUILT_IN_FORMATS", "ROWS"]
@@ -37,13 +38,15 @@ def _access_log(line: Line) -> None:
 
 
 def _log_format(line: Line) -> None:
-    nickname = line.word(1)
+    text, nickname = line.words[0], line.word(1)
+    host = line.place.host
     if nickname is None:
-        line.place.host.transfer_format = line.words[0]
+        host.transfer_format = text
     elif "%" in nickname:
         raise BadValueError(f"{nickname!r} cannot be a nickname: it holds a %")
     else:
-        line.place.host.log_formats[nickname] = line.words[0]
+        host.nicknames[nickname] = text
+    host.lists["log_formats"].append(LogFormat(text, line.position))
 
 
 def _log_level(line: Line) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "Connection",
     "Host",
     "HostAddress",
+    "LogFormat",
     "LogTarget",
     "LogTargetKind",
     "Matching",
@@ -140,6 +141,14 @@ class AccessLog:
 
 
 @dataclass(frozen=True, slots=True)
+class LogFormat:
+    """A `LogFormat` as it was written, whether a log uses it or not."""
+
+    text: str
+    position: Position = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class HostAddress:
     """One address of `<VirtualHost>`: `*` or an IP address (IPv6 without brackets); port None is any port."""
 
@@ -170,6 +179,7 @@ class Host:
         server_port: of `ServerName`; None if none was written.
         scheme: of `ServerName`; None if none was written.
         server_aliases: in lower case; `*` and `?` are wildcards.
+        log_formats: the host's own; what of them counts is in `access_logs`.
         log_levels: module (`""` for the whole, `wsgi`, `rewrite` …) and level of `config.values.LOG_LEVELS`.
         aliases: the host's own before those of the main server; the first that fits counts.
         rewrite_maps: the host's own before those of the main server; the first of a name counts.
@@ -189,6 +199,7 @@ class Host:
     document_root: str | None = None
     error_log: LogTarget | None = None
     access_logs: tuple[AccessLog, ...] = ()
+    log_formats: tuple[LogFormat, ...] = ()
     log_levels: tuple[tuple[str, str], ...] = ()
     allow_encoded_slashes: str = "off"  # "on", "off", "nodecode"
     merge_slashes: bool = True
