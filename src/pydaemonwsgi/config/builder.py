@@ -112,7 +112,8 @@ def _unknown(node: Node) -> str:
     if other is not None:
         right = f"<{node.name} …> with </{node.name}>" if other.is_section else f"{node.name} without < and >"
         return f"is written {right}"
-    known = [row.name.strip("<>") for row in DIRECTIVES.values() if row.is_section is node.is_section]
+    rows = [row for row in DIRECTIVES.values() if row.is_section is node.is_section and not row.name.endswith("*")]
+    known = [row.name.strip("<>") for row in rows]
     hint = nearest(node.name, known) or "; docs/reference/directives.md has all"
     return f"there is no such {'section' if node.is_section else 'directive'}{hint}"
 

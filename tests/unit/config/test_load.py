@@ -856,6 +856,35 @@ def test_listeners_that_may_stand_beside_one_for_all_addresses_are_no_mistake(ot
     assert errors_of(f"Listen 80\nListen {other}\n") == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GssapiCredStore", "KrbAuthRealms", "ShibRequestSetting", "CosignAllowPublicAccess", "OIDCClientID", "CASScope",
+        "LookupUserByCertificate", "SessionCookieName", "SessionMaxAge", "AuthLDAPGroupAttribute",
+        "AuthFormLogoutLocation", "AuthDigestNcCheck", "authbasicusedigestalgorithm", "MellonEnable",
+    ],
+)  # fmt: skip
+def test_what_authenticates_is_refused_as_such_whichever_module_it_is_of(name: str) -> None:
+    assert error_of(f"Listen 80\n{name} x\n") == (
+        f"2: {name}: not supported: the server authenticates nobody; let the application or the proxy in front do it"
+    )
+
+
+def test_a_directive_with_a_row_of_its_own_is_not_refused_for_how_it_begins() -> None:
+    assert errors_of("Listen 80\n<Location />\nAuthMerging Or\nAuthzSendForbiddenOnFailure On\n</Location>\n") == []
+
+
+@pytest.mark.parametrize("line", ["Gssap x", "AuthTyp", "Shi x"])
+def test_a_family_of_directives_is_no_name_that_could_be_meant(line: str) -> None:
+    assert "*" not in error_of(f"Listen 80\n{line}\n")
+
+
+def test_x_sendfile_is_refused_with_what_to_do_instead() -> None:
+    """An application that relies on it sends no body itself."""
+    assert "wsgi.file_wrapper" in error_of("Listen 80\nXSendFile On\n")
+    assert "wsgi.file_wrapper" in error_of("Listen 80\nXSendFileIgnoreEtag On\n")
+
+
 @pytest.mark.parametrize("line", ["SSLEngine Off", "SSLEngine off", "AuthType None", "SuexecUserGroup jack jack"])
 def test_what_is_not_supported_may_be_switched_off(line: str) -> None:
     """Nothing is missed then; it is told in one line, as what does not matter is."""
@@ -866,7 +895,15 @@ def test_what_is_not_supported_may_be_switched_off(line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["XBitHack on", "CacheEnable disk /", "RLimitMEM 100000000", "H2Push on", "CookieTracking on", "MMapFile /a /b"],
+    [
+        "XBitHack on",
+        "CacheEnable disk /",
+        "RLimitMEM 100000000",
+        "H2Push on",
+        "CookieTracking on",
+        "MMapFile /a /b",
+        "WSGILazyInitialization On",
+    ],
 )
 def test_what_of_httpd_nobody_would_miss_is_accepted(line: str) -> None:
     result = loaded(f"Listen 80\n{line}\n")

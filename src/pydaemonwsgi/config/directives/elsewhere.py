@@ -1,7 +1,8 @@
 """Directives of httpd and mod_wsgi that are known, and are not obeyed: each with its reason. Sans-I/O.
 
 Noted ones change nothing that a site would miss, so they cost one line of the log. Refused ones would be missed:
-a site that protects something with them must not be served without it.
+a site that protects something with them must not be served without it. A name that ends in `*` stands for all that
+begin so and have no row of their own: modules of others have more directives than anybody can list.
 """
 
 from pydaemonwsgi.config.directives.row import noted, refused
@@ -110,6 +111,7 @@ ROWS = (
     *noted("WSGIVerboseDebugging", "LogLevel debug says more"),
     *noted("WSGIPassApacheRequest", "there is no Apache request that could be passed"),
     *noted("WSGIGroupAuthoritative", "it has no effect in mod_wsgi either"),
+    *noted("WSGILazyInitialization", "Python is started in the daemon processes only, never in the front or before"),
     # --- Refused
     *refused(
         "SSLEngine SSLCertificateFile SSLCertificateKeyFile SSLCertificateChainFile "
@@ -124,14 +126,17 @@ ROWS = (
         "SSLSessionTicketKeyFile SSLSRPVerifierFile SSLStaplingResponderTimeout SSLStaplingReturnResponderErrors "
         "SSLUserName SSLProxyVerify SSLProxyProtocol SSLProxyCACertificateFile SSLProxyCheckPeerCN "
         "SSLProxyCheckPeerName MDomain <MDomainSet> MDCertificateAgreement MDContactEmail MDPrivateKeys MDStoreDir "
-        "MDRequireHttps MDRenewMode MDMembers MDCertificateAuthority",
+        "MDRequireHttps MDRenewMode MDMembers MDCertificateAuthority SSL* NSS* GnuTLS*",
         "there is no TLS here; let nginx or HAProxy terminate it (see conf/), and keep the rest of the host",
     ),
     *refused(
         "AuthType AuthName AuthUserFile AuthGroupFile AuthBasicProvider AuthBasicAuthoritative AuthBasicFake "
         "AuthDigestProvider AuthDigestDomain AuthDigestAlgorithm AuthDigestQop AuthFormProvider AuthzProviderAlias "
         "AuthLDAPURL AuthLDAPBindDN AuthLDAPBindPassword Anonymous AuthDBMUserFile AuthDBDUserPWQuery Session "
-        "<AuthnProviderAlias> <AuthzProviderAlias> WSGIAuthUserScript WSGIAuthGroupScript",
+        "<AuthnProviderAlias> <AuthzProviderAlias> WSGIAuthUserScript WSGIAuthGroupScript "
+        "Auth* Anonymous_* Session* Gssapi* Krb* NTLM* SSPI* Shib* Mellon* OIDC* OAuth2* CAS* Cosign* TKTAuth* "
+        "WebAuth* LookupUser* LookupOutput* LookupDbus* AddExternalAuth AddExternalGroup DefineExternalAuth "
+        "DefineExternalGroup GroupExternal",
         "the server authenticates nobody; let the application or the proxy in front do it",
     ),
     *refused(
@@ -163,7 +168,13 @@ ROWS = (
         "it is mod_python's; write a WSGI script, and a WSGIScriptAlias for it",
     ),
     *refused("AllowMethods AllowHandlers", "write <LimitExcept GET POST> with Require all denied in it"),
-    *refused("Dav DavLockDB DavDepthInfinity DavMinTimeout", "there is no WebDAV here; run it elsewhere"),
+    *refused("Dav DavLockDB DavDepthInfinity DavMinTimeout Dav*", "there is no WebDAV here; run it elsewhere"),
+    *refused("MapCacheAlias MapCache*", "there is no MapCache here; run it elsewhere"),
+    *refused(
+        "XSendFile XSendFilePath XSendFile*",
+        "X-Sendfile headers are not obeyed, so the client would get an empty file; have the application answer with "
+        "wsgi.file_wrapper (Django's FileResponse, Flask's send_file), which is sent by sendfile, and take this out",
+    ),
     *refused(
         "Substitute SubstituteInheritBefore InputSed OutputSed ExtFilterDefine ExtFilterOptions CharsetSourceEnc "
         "CharsetDefault CharsetOptions",
@@ -183,7 +194,7 @@ ROWS = (
     *refused("ServerPath", "it was for clients of the last century that send no Host"),
     *refused("ChrootDir", "it is not supported; let systemd confine the server (RootDirectory=)"),
     *refused(
-        "WSGILazyInitialization WSGINewRelicConfigFile WSGINewRelicEnvironment",
-        "mod_wsgi 6 has removed it; take it out",
+        "WSGINewRelicConfigFile WSGINewRelicEnvironment",
+        "mod_wsgi 6 has removed it; start the agent in the script (newrelic.agent.initialize), and take this out",
     ),
 )

@@ -74,9 +74,18 @@ DIRECTIVES: Mapping[str, Row] = MappingProxyType(_table())
 """Every row by its name in lower case, `<directory>` for a section; in the order of the reference page."""
 
 
+# The longest first: the nearest family of two.
+_FAMILIES = tuple(
+    sorted(((key[:-1], row) for key, row in DIRECTIVES.items() if key.endswith("*")), key=lambda one: -len(one[0]))
+)
+
+
 def find_row(name: str, *, is_section: bool) -> Row | None:
-    """The row of a directive as it is written, without brackets."""
-    return DIRECTIVES.get(f"<{name.lower()}>" if is_section else name.lower())
+    """The row of a directive as it is written, without brackets; its own, or that of all that begin like it."""
+    key = f"<{name.lower()}>" if is_section else name.lower()
+    if key in DIRECTIVES or is_section:
+        return DIRECTIVES.get(key)
+    return next((replace(row, name=name) for beginning, row in _FAMILIES if key.startswith(beginning)), None)
 
 
 def knows(name: str) -> bool:
