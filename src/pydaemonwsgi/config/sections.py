@@ -88,13 +88,18 @@ def _require_block(node: Node, place: Place, walk: Walk) -> None:
 
 def _interpreter(node: Node, place: Place, draft: Draft, walk: Walk) -> None:
     assert node.children is not None, "a section has children"
-    words, options = read_options(node.arguments, 0)
+    words, options = read_options(node.arguments, 0, _refuse)
     given = {name: "" if value == "%{GLOBAL}" else value for name, value in options}
     if words or not given.keys() <= {"process-group", "application-group"}:
         raise BadValueError("takes process-group=NAME and application-group=NAME only")
     fields: dict[str, object] = {name.replace("-", "_"): value for name, value in given.items()}
     walk(node.children, replace(place, interpreter=fields), Context.INTERPRETER)
     draft.interpreters.append(InterpreterOptions(**fields, position=node.position))  # type: ignore[arg-type]
+
+
+def _refuse(text: str) -> None:
+    # Of which of two groups it speaks, httpd does not guess either.
+    raise BadValueError(f"{text.partition(';')[0]}; leave one out")
 
 
 def _section(node: Node, place: Place, walk: Walk) -> None:

@@ -758,7 +758,7 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("WSGIDaemonProcess", "the name of the process group is missing"),
         ("WSGIDaemonProcess user=jack", "the name of the process group comes first"),
         ("WSGIDaemonProcess a threads = 5", "no blank may stand around the ="),
-        ("WSGIDaemonProcess a threads=5 threads=6", "threads= is given twice"),
+        ("<WSGIInterpreterOptions process-group=a process-group=b>\n</WSGIInterpreterOptions>", "is given twice"),
         ("WSGIDaemonProcess a threads=5abc", "'5abc' is not a whole number"),
         ("WSGIDaemonProcess a processes=0", "'0' is too small"),
         ("WSGIDaemonProcess a Threads=5", "there is no option 'Threads'; did you mean threads?"),
@@ -854,6 +854,72 @@ def test_a_mistake_is_named_with_what_to_do(line: str, message: str) -> None:
 def test_listeners_that_may_stand_beside_one_for_all_addresses_are_no_mistake(other: str) -> None:
     """IPv6 has ports of its own here and there, and what a name means is not known before the start."""
     assert errors_of(f"Listen 80\nListen {other}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "value"),
+    [
+        ("user=a user=b", "user", "b"),
+        ("threads=5 threads=6", "threads", 6),
+        ("maximum_requests=5 maximum-requests=6", "maximum_requests", 6),
+        ("python-path=/a python-path=''", "python_path", ()),
+    ],
+)
+def test_of_an_option_that_is_given_twice_the_last_counts_as_in_mod_wsgi(
+    written: str, name: str, value: object
+) -> None:
+    text = f"Listen 80\nWSGIDaemonProcess g {written}\n"
+    (group,) = server_of(text).groups
+    assert getattr(group.options, name) == value
+    assert [warning.split("=", 1)[1] for warning in warnings_of(text)] == [" is given twice; the last one counts"]
+
+
+def test_of_an_aliass_option_that_is_given_twice_the_last_counts_as_in_mod_wsgi() -> None:
+    text = "Listen 80\nWSGIDaemonProcess a\nWSGIScriptAlias / /a.wsgi process-group=b process-group=a\n"
+    (alias,) = server_of(text).main.script_aliases
+    assert alias.process_group == "a"
+    assert warnings_of(text) == ["process-group= is given twice; the last one counts"]
+
+
+@pytest.mark.parametrize("wrong", ["g threads=x", "g threads = 5", "g user", "g/h"])
+def test_a_group_that_is_declared_wrong_is_no_unknown_one_besides(wrong: str) -> None:
+    name = wrong.split(maxsplit=1)[0]
+    assert len(errors_of(f"Listen 80\nWSGIDaemonProcess {wrong}\nWSGIProcessGroup {name}\n")) == 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("python-path=''", "python-eggs=''", "python-home=''", "lang=''", "locale=''", "display-name=''"),
+        "response-buffer-size=0",
+    ],
+)
+def test_what_mod_wsgi_express_writes_for_nothing_is_as_if_not_written(written: str) -> None:
+    text = f"Listen 80\nWSGIDaemonProcess g {written}\n"
+    (group,) = server_of(text).groups
+    assert group.options == GroupOptions()
+    assert warnings_of(text) == []
+
+
+@pytest.mark.parametrize("number", ["2147483647", "604801", "9" * 400])
+@pytest.mark.parametrize("name", ["socket-timeout", "restart-interval", "cpu-time-limit"])
+def test_more_seconds_than_there_are_count_as_the_most(name: str, number: str) -> None:
+    """mod_wsgi takes any number; FreeIPA writes the largest."""
+    text = f"Listen 80\nWSGIDaemonProcess g {name}={number}\n"
+    (group,) = server_of(text).groups
+    assert getattr(group.options, name.replace("-", "_")) == 7 * 24 * 3600
+    assert warnings_of(text) == [f"{name}={number} is more than there is; it counts as 168h"]
+
+
+@pytest.mark.parametrize("line", ["Timeout 2147483647", "KeepAliveTimeout 2147483647", "WSGISlowRequests 2147483647"])
+def test_more_seconds_than_a_host_can_have_count_as_the_most(line: str) -> None:
+    assert warnings_of(f"Listen 80\n{line}\n") == ["2147483647 is more than there is; it counts as 168h"]
+    assert host_of(line).connection.timeout in (None, 7 * 24 * 3600)
+
+
+@pytest.mark.parametrize("written", ["socket-timeout=169h", "switch-interval=0", "socket-timeout=-1"])
+def test_a_time_that_is_no_number_of_seconds_too_many_is_refused(written: str) -> None:
+    assert f"{written}: " in error_of(f"Listen 80\nWSGIDaemonProcess g {written}\n")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def _connection(field: str, kind: ValueKind[Any]) -> Callable[[Line], None]:
     """Into the host's `Connection`; in the server's own context into `ClientOptions`, if it has such a field."""
 
     def apply(line: Line) -> None:
-        value = parsed(kind, line.words[0])
+        value = line.value(kind, line.words[0])
         if line.place.is_server and field in OPTIONS:
             line.draft.clients[field] = value
         else:
@@ -70,8 +70,8 @@ def _request_read_timeout(line: Line) -> None:
         first, longest = float(match[2]), float(match[3] or 0)
         if longest and longest <= first:
             raise BadValueError(f"{word!r}: the second time must be longer than the first")
-        line.draft.clients[f"{part}_timeout"] = parsed(values.duration(), match[2])
-        line.draft.clients[f"{part}_max_timeout"] = parsed(values.duration(), match[3] or "0")
+        line.draft.clients[f"{part}_timeout"] = line.value(values.duration(), match[2], f"{part}=")
+        line.draft.clients[f"{part}_max_timeout"] = line.value(values.duration(), match[3] or "0")
         line.draft.clients[f"{part}_min_rate"] = int(match[4] or 0)
 
 

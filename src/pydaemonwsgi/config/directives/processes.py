@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydaemonwsgi.config import values
+from pydaemonwsgi.config.apache.words import next_word
 from pydaemonwsgi.config.directives.drafts import GroupDraft
 from pydaemonwsgi.config.directives.kinds import flag
 from pydaemonwsgi.config.directives.row import HOSTS, SERVER, Context, Line, Row, parsed
@@ -46,21 +47,28 @@ OTHER_DAEMON_OPTIONS = {
 
 # Options that say who may do what: leaving them out would not be noticed before it is too late.
 _NOT_YET = frozenset({"script-user", "script-group", "chroot"}) - DAEMON_OPTIONS.keys()
+# As mod_wsgi-express writes them where nothing is given; mod_wsgi takes them so.
+_NOTHING = {
+    **dict.fromkeys(("python_path", "python_eggs", "python_home", "lang", "locale", "display_name"), ""),
+    "response_buffer_size": "0",
+}
 _FLAG = flag()
 
 
 def _daemon_process(line: Line) -> None:
-    words, options = read_options(line.node.arguments, 1)
-    if not words:
+    name, rest = next_word(line.node.arguments)
+    if not name:
         raise BadValueError("the name of the process group is missing")
-    if "=" in words[0]:
-        raise BadValueError(f"the name of the process group comes first, before {words[0]!r}")
-    name = parsed(values.group_title(), words[0])
+    if "=" in name:
+        raise BadValueError(f"the name of the process group comes first, before {name!r}")
     earlier = line.draft.groups.get(name)
     if earlier is not None:
         raise BadValueError(f"the process group {name!r} is declared already in {earlier.position}; give another name")
     host = None if line.place.is_server else line.place.host
     group = line.draft.groups[name] = GroupDraft(name, {}, host, line.position)
+    # Declared it is, whatever is wrong with it: who names it makes no second mistake.
+    parsed(values.group_title(), name)
+    _, options = read_options(rest, 0, line.warn)
     wrong = []
     for option, value in options:
         try:
@@ -82,14 +90,15 @@ def _put(line: Line, group: GroupDraft, name: str, text: str) -> None:
     spelled = name.replace("_", "-")
     option = DAEMON_OPTIONS.get(spelled)
     if option is not None:
-        kind = option.kind or _FLAG
-        try:
-            value = kind.parse(text)
-        except BadValueError as error:
-            raise BadValueError(f"{name}={text}: {text!r} {error}; give {kind.accepted}") from None
         if option.name in group.options:
-            raise BadValueError(f"{name}= is given twice; leave one out")
-        group.options[option.name] = value
+            line.warn(f"{name}= is given twice; the last one counts")
+            del group.options[option.name]
+        if text == _NOTHING.get(option.name):
+            return
+        try:
+            group.options[option.name] = line.value(option.kind or _FLAG, text, f"{name}=")
+        except BadValueError as error:
+            raise BadValueError(f"{name}={text}: {error}") from None
     elif spelled in _NOT_YET:
         raise BadValueError(f"{name}= is not supported: {OTHER_DAEMON_OPTIONS.get(spelled, 'it is not there yet')}")
     elif spelled in OTHER_DAEMON_OPTIONS:
@@ -99,7 +108,7 @@ def _put(line: Line, group: GroupDraft, name: str, text: str) -> None:
 
 
 def _import_script(line: Line) -> None:
-    words, options = read_options(line.node.arguments, 1)
+    words, options = read_options(line.node.arguments, 1, line.warn)
     given = dict(options)
     if len(words) != 1 or given.keys() != {"process-group", "application-group"}:
         raise BadValueError(
@@ -175,7 +184,7 @@ def _server_metrics(line: Line) -> None:
 
 
 def _slow_requests(line: Line) -> None:
-    line.draft.single["slow_requests"] = parsed(values.duration(), line.words[0])
+    line.draft.single["slow_requests"] = line.value(values.duration(), line.words[0])
 
 
 _INTERPRETER = SERVER | frozenset({Context.INTERPRETER})

@@ -83,6 +83,23 @@ class Line:
         """A file name, completed with the server's root."""
         return self.draft.path(text)
 
+    def value(self, kind: "ValueKind[Value]", text: str, name: str = "") -> "Value":
+        """The value of a text; seconds beyond the most there are count as the most, for httpd takes any number.
+
+        Args:
+            kind: what it is a value of.
+            text: as it is written.
+            name: what stands in front of it.
+
+        Raises:
+            BadValueError: with the whole sentence.
+        """
+        if kind.longest is None or not re.fullmatch("[0-9]+", text) or float(text) <= kind.longest:
+            return parsed(kind, text)
+        value = parsed(kind, f"{kind.longest:.0f}")
+        self.warn(f"{name}{text} is more than there is; it counts as {kind.render(value)}")
+        return value
+
     def warn(self, text: str) -> None:
         """Note what works, but hardly as it was meant."""
         self.draft.problems.warning(self.position, self.node.title, text)

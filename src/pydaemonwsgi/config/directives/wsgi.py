@@ -65,7 +65,7 @@ _ALIAS_OPTIONS: dict[str, ValueKind[Any]] = {
 
 def _script_alias(line: Line) -> None:
     is_regex = line.row.name.endswith("Match")
-    words, options = read_options(line.node.arguments, 2)
+    words, options = read_options(line.node.arguments, 2, line.warn)
     if len(words) < 2:
         raise BadValueError(f"takes two arguments, and options: {line.row.name} {line.row.usage}")
     url, target = words
@@ -109,7 +109,7 @@ def _options(given: list[tuple[str, str]], allowed: tuple[str, ...]) -> dict[str
 
 def _script(field: str) -> Callable[[Line], None]:
     def apply(line: Line) -> None:
-        words, options = read_options(line.node.arguments, 1)
+        words, options = read_options(line.node.arguments, 1, line.warn)
         if len(words) != 1:
             raise BadValueError(f"takes a file name: {line.row.name} {line.row.usage}")
         group = _options(options, ("application-group",)).get("application_group", "")
@@ -123,7 +123,7 @@ def _script(field: str) -> Callable[[Line], None]:
 
 
 def _handler_script(line: Line) -> None:
-    words, options = read_options(line.node.arguments, 2)
+    words, options = read_options(line.node.arguments, 2, line.warn)
     if len(words) != 2:
         raise BadValueError(f"takes a name and a file name: {line.row.name} {line.row.usage}")
     if words[0].lower() in ("wsgi-script", "none"):

@@ -27,12 +27,14 @@ class ValueKind(Generic[Value]):
         accepted: what may be given; ends the sentence "give ...".
         parse: reads a text; raises BadValueError.
         render: writes a text that `parse` reads back.
+        longest: of a time, the most seconds there are.
     """
 
     metavar: str
     accepted: str
     parse: Callable[[str], Value]
     render: Callable[[Value], str]
+    longest: float | None = None
 
 
 Number = TypeVar("Number", int, float)

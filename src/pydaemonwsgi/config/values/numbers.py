@@ -48,7 +48,7 @@ def duration(*, shortest: float = 0.0, whole: bool = False) -> ValueKind[float]:
     limits = f"{_render_duration(shortest)} to {longest}" if shortest else f"up to {longest}"
     such_as = "s, m or h such as 30s or 5m" if whole else "ms, s, m or h such as 250ms or 5m"
     accepted = f"{'whole ' if whole else ''}seconds, or a number with {such_as}, {limits}"
-    return ValueKind("TIME", accepted, parse, _render_duration)
+    return ValueKind("TIME", accepted, parse, _render_duration, LONGEST_DURATION)
 
 
 def size(minimum: int, maximum: int | None = None, *, or_zero: bool = False) -> ValueKind[int]:
