@@ -128,21 +128,35 @@ def _missing_programs(server: Server, machine: Machine) -> Iterator[Finding]:
 
 
 def _missing_accounts(server: Server, machine: Machine) -> Iterator[Finding]:
-    for user, directive in ((server.user, "User"), (server.clients.socket_user, "ServeOption socket-user")):
-        if user is not None and not machine.has_user(user):
-            place = server.main.where(directive)
-            yield Finding(place, directive.partition(" ")[0], f"there is no user {user!r}")
+    if server.user is not None and not machine.has_user(server.user):
+        yield Finding(server.main.where("User"), "User", f"there is no user {server.user!r}", Severity.ERROR)
+    owner = server.clients.socket_user
+    if owner is not None and not machine.has_user(owner):
+        place = server.main.where("ServeOption socket-user")
+        has_sockets = any(listener.address.path is not None for listener in server.listeners)
+        severity = Severity.ERROR if has_sockets else Severity.WARNING
+        yield Finding(place, "ServeOption", f"there is no user {owner!r}", severity)
     if server.group is not None and not machine.has_group(server.group):
-        yield Finding(server.main.where("Group"), "Group", f"there is no group {server.group!r}")
+        yield Finding(server.main.where("Group"), "Group", f"there is no group {server.group!r}", Severity.ERROR)
     for group in server.groups:
         options = group.options
         # Those of User and Group have been said.
         for name in filter(None, (options.user, options.script_user)):
             if name != server.user and not machine.has_user(name):
-                yield Finding(group.position, "WSGIDaemonProcess", f"there is no user {name!r}")
+                yield Finding(group.position, "WSGIDaemonProcess", f"there is no user {name!r}", Severity.ERROR)
         for name in filter(None, (options.group, options.script_group, *(options.supplementary_groups or ()))):
             if name != server.group and not machine.has_group(name):
-                yield Finding(group.position, "WSGIDaemonProcess", f"there is no group {name!r}")
+                yield Finding(group.position, "WSGIDaemonProcess", f"there is no group {name!r}", Severity.ERROR)
+
+
+def _superusers(server: Server, machine: Machine) -> Iterator[Finding]:
+    named = [(server.user, server.main.where("User"), "User")]
+    # A group without user= has the server's.
+    named += [(group.options.user, group.position, "WSGIDaemonProcess") for group in server.groups]
+    for number, (user, position, directive) in enumerate(named):
+        if user is not None and (not number or user != server.user) and machine.is_superuser(user):
+            text = f"applications never run as root, and {user!r} is root; name another user"
+            yield Finding(position, directive, text, Severity.ERROR)
 
 
 def _missing_environments(server: Server, machine: Machine) -> Iterator[Finding]:
@@ -212,6 +226,7 @@ CHECKS = (
     Check("logs that root writes where others may put links", _borrowed_log_directories),
     Check("programs that are to read a log and are missing", _missing_programs),
     Check("users and groups that do not exist", _missing_accounts),
+    Check("users who are root", _superusers),
     Check("directories of a process group that are missing", _missing_environments),
     Check("interpreters that cannot be used", _unusable_interpreters),
     Check("scripts, directories and interpreters that a process group's user cannot reach", _unreachable),

@@ -24,6 +24,9 @@ class Machine(Protocol):
     def has_group(self, name: str) -> bool:
         """Whether a group of this name, or `#` and number, exists."""
 
+    def is_superuser(self, name: str) -> bool:
+        """Whether an account of this name, or `#` and number, is root's."""
+
     def strangers_in(self, directory: str) -> str | None:
         """Who but root may put files into a directory of this absolute name, in words; None: nobody."""
 

@@ -42,6 +42,9 @@ class FakeMachine:
     def has_group(self, name: str) -> bool:
         return name not in self.missing
 
+    def is_superuser(self, name: str) -> bool:
+        return name == "root"
+
     def strangers_in(self, directory: str) -> str | None:
         return self.strangers.get(directory)
 

@@ -313,6 +313,31 @@ def test_what_the_server_names_and_is_not_there_is_found(line: str, missing: str
     assert warnings_of(text, FakeMachine(missing=frozenset({missing}))) == [found]
 
 
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("User www", (2, "User", "there is no user 'www'")),
+        ("User jack\nGroup www", (3, "Group", "there is no group 'www'")),
+        ("ServeOption socket-user www\nListen unix:/run/a.sock", (2, "ServeOption", "there is no user 'www'")),
+        ("WSGIDaemonProcess a user=www", (2, "WSGIDaemonProcess", "there is no user 'www'")),
+        ("WSGIDaemonProcess a group=www", (2, "WSGIDaemonProcess", "there is no group 'www'")),
+        ("User root", (2, "User", "applications never run as root, and 'root' is root; name another user")),
+        (
+            "WSGIDaemonProcess a user=root",
+            (2, "WSGIDaemonProcess", "applications never run as root, and 'root' is root; name another user"),
+        ),
+        (
+            "User root\nWSGIDaemonProcess a",
+            (2, "User", "applications never run as root, and 'root' is root; name another user"),
+        ),
+    ],
+)
+def test_accounts_that_a_server_does_not_start_with_are_errors(lines: str, found: tuple[int, str, str]) -> None:
+    problems = check(server_of(f"Listen 8000\n{lines}\n"), FakeMachine(missing=frozenset({"www"})))
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    assert [(problem.position.line, problem.directive, problem.text) for problem in errors] == [found]
+
+
 def test_handlers_that_nothing_is_behind_are_found() -> None:
     """Files are not sent in the place of a handler's answer, so every request for them is 500."""
     lines = """WSGIHandlerScript mine /srv/mine.wsgi
