@@ -159,6 +159,20 @@ def _more_threads_than_connections(server: Server, _: Machine) -> Iterator[Findi
             )
 
 
+def _more_threads_than_may_wait(server: Server, _: Machine) -> Iterator[Finding]:
+    for group in server.groups:
+        threads = group.options.process_count * group.options.threads
+        size = group.options.queue_size
+        # Our own default is nobody's mistake.
+        if threads > size != OPTIONS["queue_size"].default:
+            yield Finding(
+                group.position,
+                _DIRECTIVE,
+                f"{threads} threads may run as many requests at once, but only {size} may wait (queue-size): a burst "
+                "that comes while no process is ready is answered with 503 though it could be served; raise queue-size",
+            )
+
+
 def _backlog(server: Server, machine: Machine) -> Iterator[Finding]:
     longest = machine.longest_backlog()
     if longest is not None and server.clients.listen_backlog > longest and server.listeners:
@@ -246,6 +260,7 @@ CHECKS = (
     Check("requests for service scripts", _services),
     Check("a process group that nothing goes to", _unused),
     Check("more threads than connections, or than the kernel's queue", _more_threads_than_connections),
+    Check("more threads than requests may wait", _more_threads_than_may_wait),
     Check("a backlog that the kernel cuts", _backlog),
     Check("a Python that cannot go without a GIL, where it should", _free_threading),
     Check("processes that do not fit into memory", _memory),

@@ -39,6 +39,8 @@ def test_a_good_configuration_is_left_alone() -> None:
         ("shutdown-timeout=0", "a process that hangs is never killed"),
         ("processes=100 threads=200", "20000 threads can never be busy"),
         ("processes=40 threads=50", "2000 threads are more than the kernel holds connections for (1024)"),
+        ("threads=50 queue-size=10", "50 threads may run as many requests at once, but only 10 may wait"),
+        ("processes=5 threads=10 queue-size=49", "50 threads may run as many requests at once, but only 49 may wait"),
         ("threads=50 virtual-memory-limit=100M", "does not hold the stacks of 50 threads (400 MiB)"),
     ],
 )
@@ -55,6 +57,7 @@ def test_options_of_a_group_that_defeat_each_other_are_found(options: str, warni
         "request-timeout=60 graceful-timeout=0",
         "request-timeout=30 graceful-timeout=30",
         "threads=50 virtual-memory-limit=100M stack-size=1M",
+        "threads=50 queue-size=50",
     ],
 )
 def test_options_of_a_group_that_fit_are_left_alone(options: str) -> None:
