@@ -14,7 +14,8 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record: each of its lines with time, level, pid, process group and request."""
-        if not _server.isEnabledFor(record.levelno):
+        # Not `isEnabledFor`: from Python 3.13.4 on no logger is while another one's record is being handled.
+        if record.levelno < _server.getEffectiveLevel():
             return
         request = current_request()
         line = logging.makeLogRecord(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pydaemonwsgi import logs
+from pydaemonwsgi.daemon.log_handler import LogHandler
 from pydaemonwsgi.daemon.output import (
     ErrorStream,
     StandardStream,
@@ -286,3 +287,14 @@ def test_a_forbidden_stream_raises_whatever_is_done_with_it(monkeypatch: pytest.
     with pytest.raises(OSError, match="WSGIRestrictStdout"):
         print("x")
     assert sys.stdout.closed
+
+
+def test_records_of_the_application_are_written_while_no_logger_is_enabled(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.13.4 on none is as long as a record is being handled, which is when ours are written."""
+    logs.setup_error_log("info", label="test")
+    monkeypatch.setattr(logging.Logger, "isEnabledFor", lambda logger, level: False)
+    for level in (logging.DEBUG, logging.WARNING):
+        LogHandler().handle(logging.makeLogRecord({"name": "app", "levelno": level, "msg": f"level {level}"}))
+    assert log() == ["level 30"]
