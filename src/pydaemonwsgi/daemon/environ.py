@@ -126,8 +126,9 @@ def _merged(connection: dict[str, Any], head: dict[str, Any], route: Route) -> d
     environ = connection | head
     if route.maps_head_to_get:
         environ["REQUEST_METHOD"] = "GET"
-    environ["wsgi.url_scheme"] = environ.get("REQUEST_SCHEME", "http")
-    environ["mod_wsgi.script_name"] = environ["SCRIPT_NAME"]
+    # What a proxy that is trusted says of both is the request's own: it stands in the head.
+    environ["wsgi.url_scheme"] = head.get("wsgi.url_scheme") or environ.get("REQUEST_SCHEME", "http")
+    environ["mod_wsgi.script_name"] = head.get("mod_wsgi.script_name", environ["SCRIPT_NAME"])
     environ["mod_wsgi.path_info"] = environ["PATH_INFO"]
     return environ
 

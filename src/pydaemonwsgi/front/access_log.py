@@ -88,6 +88,11 @@ class AccessRecord:
         """The request's variables, as the configuration has set them."""
         return {} if self.decision is None else dict(self.decision.common.environment)
 
+    @property
+    def first_environment(self) -> dict[str, str]:
+        """Those that the client's request had before it was redirected."""
+        return {} if self.decision is None else dict(self.decision.common.first_environment)
+
 
 def compile_format(text: str) -> Callable[[AccessRecord], bytes]:
     """Compile a LogFormat, or the name of a known one, into a function that renders a record as one line.
@@ -105,11 +110,14 @@ def compile_format(text: str) -> Callable[[AccessRecord], bytes]:
 
 
 def compile_condition(text: str) -> Callable[[AccessRecord], bool]:
-    """Return whether a record is to be written, by the `NAME` or `!NAME` of `env=`: whether that variable is set."""
+    """Return whether a record is to be written, by the `NAME` or `!NAME` of `env=`: whether that variable is set.
+
+    By the client's request, as in httpd, not by what rules or an error have made of it.
+    """
     name = text.removeprefix("!")
     if text.startswith("!"):
-        return lambda record: name not in record.environment
-    return lambda record: name in record.environment
+        return lambda record: name not in record.first_environment
+    return lambda record: name in record.first_environment
 
 
 # -- the format

@@ -17,12 +17,14 @@ __all__ = ["ScriptEnvirons", "access_environ", "asked", "read_facts"]
 
 Addresses = tuple[str, int, str, int]
 
-# Variables of the connection, which travel apart, and lose against what is said here.
+# Variables of the connection, which travel apart, and lose against what is said here; and what only a trusted proxy
+# and HTTPS may say.
 _RESERVED: Final = frozenset(
-    "REMOTE_ADDR REMOTE_PORT SERVER_ADDR SERVER_NAME SERVER_PORT SERVER_SOFTWARE REQUEST_SCHEME".split()
+    (
+        "REMOTE_ADDR REMOTE_PORT SERVER_ADDR SERVER_NAME SERVER_PORT SERVER_SOFTWARE REQUEST_SCHEME "
+        "wsgi.url_scheme mod_wsgi.script_name"
+    ).split()
 )
-# The daemon process makes `wsgi.url_scheme` of this.
-_FORWARDED: Final = {"wsgi.url_scheme": b"REQUEST_SCHEME"}
 _STANDARD_PORTS: Final = {"http": 80, "https": 443}
 _REMEMBERED: Final = 1024
 
@@ -178,7 +180,7 @@ def _frame(decision: Script) -> _Frame:
         "DOCUMENT_ROOT": common.site.document_root,
         "mod_wsgi.process_group": target.process_group,
         "mod_wsgi.application_group": target.application_group,
-        "mod_wsgi.callable_object": target.callable_object,
+        "mod_wsgi.callable_object": target.callable_object if target.handler_script is None else "handle_request",
         "mod_wsgi.request_handler": target.handler,
         "mod_wsgi.handler_script": target.handler_script or "",
         "mod_wsgi.x-reload": (settings.reload_mechanism or "process") if settings.script_reloading else "off",
@@ -190,7 +192,7 @@ def _frame(decision: Script) -> _Frame:
     else:
         after["SCRIPT_FILENAME"] = target.filename
     if before.pop("HTTPS", "").lower() in {"on", "1"}:
-        after["REQUEST_SCHEME"] = "https"
+        after["wsgi.url_scheme"] = "https"
     if host.server_admin is not None:
         after["SERVER_ADMIN"] = host.server_admin
     own_port = common.site.port
@@ -259,8 +261,10 @@ def _edited(encoded: bytes, decision: Script, facts: Facts, *, internal: bool) -
         )
         for name in changes.removed:
             variables.pop(as_bytes(name), None)
+        if "SCRIPT_NAME" in changes.values:
+            variables[b"mod_wsgi.script_name"] = variables[b"SCRIPT_NAME"]
         for name, value in changes.values.items():
-            variables[_FORWARDED.get(name, as_bytes(name))] = as_bytes(value).replace(b"\0", b"")
+            variables[as_bytes(name)] = as_bytes(value).replace(b"\0", b"")
     return b"".join([b"%b\0%b\0" % item for item in variables.items()])
 
 

@@ -92,8 +92,14 @@ class Sites:
         self._known: dict[int, _Known] = {}
 
     def name_of(self, head: RequestHead, addresses: Addresses, then: Callable[[str], None]) -> None:
-        """Call `then` with the name of a client, "" if it has none or its host wants none; at once if it is known."""
-        if addresses[0] and self._router.site(read_facts(head, addresses, 0.0)).needs_remote_host:
+        """Call `then` with the name of a client, "" if it has none or nobody wants it; at once if it is known."""
+        facts = read_facts(head, addresses, time.time())
+        # What comes without the name is the decision, unless that has looked at the name.
+        if (
+            addresses[0]
+            and self._router.site(facts).needs_remote_host
+            and self._decide(facts)[0].common.needs_remote_host
+        ):
             self._resolver.find(addresses[0], then)
         else:
             then("")

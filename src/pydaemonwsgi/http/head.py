@@ -367,7 +367,7 @@ def _host_environ(host: bytes, *, with_header: bool = True) -> bytes:
     name, port = split_host(host)
     environ = b"HTTP_HOST\0%b\0" % host if with_header else b""
     if name:
-        environ += b"SERVER_NAME\0%b\0" % name
+        environ += b"SERVER_NAME\0%b\0" % (name.lower().removesuffix(b".") or name)
         # Without a port the client means the scheme's own; an empty one means the same.
         environ += b"SERVER_PORT\0%b\0" % (port or b"80")
     return environ

@@ -84,7 +84,7 @@ def _in_domain(names: Iterable[str]) -> _Predicate:
     wanted = tuple((name.lower().lstrip("."), "." + name.lower().lstrip(".")) for name in names)
 
     def test(request: Request) -> bool:
-        host = request.fact("remote_host").lower()
+        host = request.fact("checked_host").lower()
         return any(host == name or host.endswith(suffix) for name, suffix in wanted)
 
     return test

@@ -20,7 +20,9 @@ class Common(NamedTuple):
     Attributes:
         site: the host.
         context: what counts for this resource after all merging: `context.settings` has the limits, logs, documents.
-        environment: the request's variables, for the application and for conditions of the log.
+        environment: the request's variables, for the application.
+        needs_remote_host: access depends on the client's name, or it is to be known (HostnameLookups).
+        first_environment: those that the client's request had before it was redirected, for conditions of the log.
         request_headers: headers that the application sees otherwise than sent: name in lower case and value, or None
             if it does not see them.
         response_edits: to be applied by `headers.apply_edits`; conditions have been evaluated.
@@ -35,6 +37,8 @@ class Common(NamedTuple):
     response_edits: ResponseEdits = ()
     added_headers: tuple[tuple[str, str], ...] = ()
     was_redirected: bool = False
+    first_environment: tuple[tuple[str, str], ...] = ()
+    needs_remote_host: bool = False
 
 
 class Target(NamedTuple):

@@ -176,14 +176,17 @@ class HeaderEdit:
 
     def _append(self, headers: Headers, value: str) -> Headers:
         lower = self.name.lower()
-        present = [old for name, old in headers if name.lower() == lower]
-        if not present:
+        places = [place for place, (name, _) in enumerate(headers) if name.lower() == lower]
+        if not places:
             return [*headers, (self.name, value)]
-        joined = ", ".join(present)
-        if self.action == "merge" and value in (item.strip() for item in joined.split(",")):
+        if self.action == "merge" and any(
+            value == item.strip() for place in places for item in headers[place][1].split(",")
+        ):
             return headers
-        kept = [header for header in headers if header[0].lower() != lower]
-        return [*kept, (self.name, f"{joined}, {value}")]
+        # To the first of several: what stands in lines of its own (cookies) is no list.
+        first = places[0]
+        name, old = headers[first]
+        return [*headers[:first], (name, f"{old}, {value}"), *headers[first + 1 :]]
 
     def _edited(self, text: str, occasion: Occasion) -> str:
         assert self._regex is not None

@@ -21,6 +21,7 @@ __all__ = [
     "merge_slashes",
     "normal_path",
     "read_uri",
+    "script_part",
     "unescape",
     "wildcard_pattern",
 ]
@@ -28,9 +29,9 @@ __all__ = [
 _WRONG_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})|%00")
 _SLASHES: Final = re.compile("//+")
 # What httpd leaves alone in a path (T_OS_ESCAPE_PATH of its character table); all else becomes %xx, in lower case.
-_PLAIN: Final = frozenset(b"$-_.+!*'(),:@&=/~" + b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_PLAIN: Final = frozenset(b"$-_.+!*'(),:;@&=/~" + b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _ESCAPED: Final = [chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in range(256)]
-_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9$\-_.+!*'(),:@&=/~]*")
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9$\-_.+!*'(),:;@&=/~]*")
 # Schemes whose URLs httpd takes for complete, with the length to the path's possible beginning.
 _SCHEMES: Final = re.compile(
     r"(?:https?|ftp|ajp|balancer|fcgi|scgi|gopher|uwsgi|h2c?|wss?|unix|ldaps?)://|(?:mailto|news|nntp|unix):",
@@ -61,6 +62,24 @@ def read_uri(raw: bytes, *, merge: bool, encoded_slashes: str) -> tuple[str, int
 def merge_slashes(path: str) -> str:
     """Return `path` with runs of slashes made one."""
     return _SLASHES.sub("/", path) if "//" in path else path
+
+
+def script_part(uri: str, path_info: str) -> str:
+    """Return what of a path is the script's, SCRIPT_NAME; neither has runs of slashes.
+
+    As httpd has it (ap_find_path_info): the path without what it has in common with the end of `path_info`, which
+    need not be all of that: an alias may have put something into the file's path.
+    """
+    if not path_info:
+        return "" if uri == "/" else uri
+    left, common = len(uri), len(path_info)
+    while left and common and uri[left - 1] == path_info[common - 1]:
+        left -= 1
+        common -= 1
+    if not left:
+        return ""
+    end = uri.find("/", left - 1)
+    return uri if end < 0 else uri[:end]
 
 
 def normal_path(path: str, *, merge: bool) -> str | None:

@@ -30,8 +30,8 @@ class Facts(NamedTuple):
         port: the Host header's port, or None.
         headers: names in lower case; repeated ones joined with ", ".
         remote_address: of the client's end of the connection, "" for a Unix socket.
-        remote_host: the client's name as checked forwards and backwards; "" if unknown. Looked up only if
-            `Router.needs_remote_host`.
+        remote_host: the client's name as checked forwards and backwards; "" if unknown. Looked up only where
+            `Router.needs_remote_host`. As the fact "checked_host" it is one that the decision has to know.
         now: seconds since the epoch.
     """
 
@@ -59,6 +59,7 @@ _FACTS: Final[dict[str, Callable[[Facts], str]]] = {
     "port": lambda facts: "" if facts.port is None else str(facts.port),
     "remote_address": lambda facts: facts.remote_address,
     "remote_host": lambda facts: facts.remote_host,
+    "checked_host": lambda facts: facts.remote_host,
     "local_address": lambda facts: facts.local_address,
     "local_port": lambda facts: str(facts.local_port),
     "scheme": lambda facts: facts.scheme,
@@ -68,7 +69,7 @@ _FACTS: Final[dict[str, Callable[[Facts], str]]] = {
 }
 NEVER_REMEMBERED: Final = frozenset({"remote_port", "now", "all_headers"})
 # What two requests with the same head to the same address may differ in.
-PERSONAL: Final = NEVER_REMEMBERED | {"remote_address", "remote_host"}
+PERSONAL: Final = NEVER_REMEMBERED | {"remote_address", "remote_host", "checked_host"}
 
 
 def read_fact(facts: Facts, name: str) -> str:
@@ -90,6 +91,7 @@ class Request:
         found: what is at `filename`.
         environment: variables of SetEnvIf, SetEnv, rewriting.
         previous: the request that was redirected to this one.
+        first_environment: the variables that the client's request had; None while this is that.
         is_subrequest: it is a question that another request asks.
         vary: headers that conditions of rules have looked at; for the Vary of the answer.
         ended: flag END was met: per-directory rules are passed over.
@@ -108,6 +110,7 @@ class Request:
         "facts",
         "filename",
         "files",
+        "first_environment",
         "found",
         "handler",
         "is_subrequest",
@@ -143,6 +146,7 @@ class Request:
         self.added_headers: list[tuple[str, str]] = []
         self.vary: list[str] = []
         self.previous: Request | None = None
+        self.first_environment: tuple[tuple[str, str], ...] | None = None
         self.is_subrequest: bool = False
         self.ended = False
         self.consulted: set[str] = set()
@@ -151,6 +155,9 @@ class Request:
     def successor(self, uri: str, query: str | None) -> "Request":
         """Return the request that this one becomes by an internal redirect; its variables get a prefix (httpd)."""
         after = Request(self.facts, self.site, self.files, uri, query)
+        after.first_environment = self.first_environment
+        if after.first_environment is None:
+            after.first_environment = tuple((self.environment | dict(self.context.variables)).items())
         after.environment = {"REDIRECT_" + name: value for name, value in self.environment.items()}
         after.environment["REDIRECT_STATUS"] = "200"
         after.previous = self
@@ -167,6 +174,7 @@ class Request:
         asked = Request(self.facts, self.site, self.files, uri, None)
         asked.environment = dict(self.environment)
         asked.previous = self.previous
+        asked.first_environment = self.first_environment
         asked.consulted = self.consulted
         asked.is_subrequest = True
         asked.trace = self.trace

@@ -11,7 +11,7 @@ from pydaemonwsgi.routing.files import FileKind
 from pydaemonwsgi.routing.groups import GroupTable, expand_callable, expand_group
 from pydaemonwsgi.routing.headers import HeaderEdit, Occasion
 from pydaemonwsgi.routing.media import read_media
-from pydaemonwsgi.routing.paths import merge_slashes
+from pydaemonwsgi.routing.paths import merge_slashes, script_part
 from pydaemonwsgi.routing.request import Request
 
 __all__ = ["MODULE", "STATIC_METHODS", "common_part", "decide_resource", "make_script", "named_handler"]
@@ -22,8 +22,13 @@ _WSGI_HANDLERS: Final = frozenset({"wsgi-script", "application/x-httpd-wsgi"})
 _STATIC_HANDLERS: Final = frozenset({"default-handler", "httpd/unix-directory"})
 
 
-def common_part(request: Request) -> Common:
-    """Return what the decision for a request has in common with others."""
+def common_part(request: Request, *, adds_charset: bool = False) -> Common:
+    """Return what the decision for a request has in common with others.
+
+    Args:
+        request: as far as it has come.
+        adds_charset: whether AddDefaultCharset counts for whatever is answered.
+    """
     context = request.context
     environment = request.environment | dict(context.variables)
     previous = request.previous
@@ -34,10 +39,16 @@ def common_part(request: Request) -> Common:
     edits = context.response_edits
     if request.vary:
         edits = (_vary(", ".join(request.vary)), *edits)
+    charset = context.settings.default_charset
+    if charset and adds_charset:
+        edits = (*edits, _default_charset(charset))
+    own = tuple(environment.items())
     return Common(
         site=request.site,
         context=context,
-        environment=tuple(environment.items()),
+        environment=own,
+        needs_remote_host="checked_host" in request.consulted or context.settings.hostname_lookups in {"on", "double"},
+        first_environment=own if request.first_environment is None else request.first_environment,
         request_headers=_request_headers(request, environment),
         response_edits=tuple(edit for edit in edits if edit.applies(environment)),
         added_headers=tuple(request.added_headers),
@@ -50,6 +61,14 @@ def common_part(request: Request) -> Common:
 def _vary(names: str) -> HeaderEdit:
     """Return what tells caches that conditions of rules have looked at headers."""
     return HeaderEdit(HeaderRule(of_request=False, action="merge", name="Vary", value=names))
+
+
+@lru_cache(maxsize=256)
+def _default_charset(charset: str) -> HeaderEdit:
+    """Return what adds a charset to plain text and HTML that have none (httpd's ap_make_content_type)."""
+    pattern = "(?i)^(?!.*charset=)(.*text/(?:plain|html).*)$"
+    name = "Content-Type"
+    return HeaderEdit(HeaderRule(False, "edit", name, pattern, f"$1; charset={charset.replace('%', '%%')}"))
 
 
 def _request_headers(request: Request, environment: dict[str, str]) -> tuple[tuple[str, str | None], ...]:
@@ -80,7 +99,7 @@ def decide_resource(request: Request, groups: GroupTable) -> Decision:
     """
     settings = request.context.settings
     alias = request.alias
-    if alias is not None:
+    if alias is not None and not _is_taken_back(request):
         assert isinstance(alias.source, ScriptAlias)
         if request.found.kind is FileKind.MISSING and not alias.root.startswith(MODULE):
             raise Answered(404, f"the script {request.filename} does not exist")
@@ -88,6 +107,8 @@ def decide_resource(request: Request, groups: GroupTable) -> Decision:
             raise Answered(403, f"{request.filename} is a directory, not a script")
         return make_script(request, groups, alias.source)
     handler = named_handler(request)
+    if alias is not None and handler in _STATIC_HANDLERS:
+        raise Answered(404, f"the script {request.filename} is not to be run here (SetHandler), and is never sent")
     if handler is not None and handler not in _STATIC_HANDLERS:
         handler_script = next((one for one in reversed(settings.handler_scripts) if one.name == handler), None)
         if handler_script is not None:
@@ -104,13 +125,29 @@ def decide_resource(request: Request, groups: GroupTable) -> Decision:
     return _static(request)
 
 
+def _is_taken_back(request: Request) -> bool:
+    """Whether a rule or `SetHandler` names another handler than scripts have; it counts for a script alias too."""
+    handler = request.handler or request.context.settings.set_handler
+    return bool(handler) and handler not in _WSGI_HANDLERS
+
+
 def named_handler(request: Request) -> str | None:
-    """Return the handler that a rule, `SetHandler` or an extension names; `SetHandler none` leaves the extension's."""
+    """Return the handler that a rule, `SetHandler` or an extension names; `SetHandler none` leaves the extension's.
+
+    Where none of them does a media type that is the name of one counts, as in httpd.
+    """
+    settings = request.context.settings
     if request.handler is not None:
         return request.handler
-    if request.context.settings.set_handler:
-        return request.context.settings.set_handler
-    return read_media(request.filename[request.filename.rfind("/") + 1 :], request.context.extensions).handler
+    if settings.set_handler:
+        return settings.set_handler
+    media = read_media(request.filename[request.filename.rfind("/") + 1 :], request.context.extensions)
+    if media.handler is not None:
+        return media.handler
+    named = request.content_type or settings.force_type or media.media_type
+    if named in _WSGI_HANDLERS or any(one.name == named for one in settings.handler_scripts):
+        return named
+    return None
 
 
 def make_script(
@@ -126,8 +163,7 @@ def make_script(
         raise Answered(404, "path info is not accepted here (AcceptPathInfo Off)")
     uri = request.uri
     path_info = merge_slashes(request.path_info)
-    script_name = merge_slashes(uri).removesuffix(path_info)
-    script_name = script_name.rstrip("/") if script_name == "/" else script_name
+    script_name = script_part(merge_slashes(uri), path_info)
     entry = next((one for one in reversed(settings.handler_scripts) if one.name == handler), None)
     own = alias if alias is not None else entry
     named = own.process_group if own is not None else None
@@ -157,7 +193,7 @@ def make_script(
             f"process group {group or EMBEDDED!r}, application group {target.application_group or '%{GLOBAL}'!r}",
         )
     return Script(
-        common_part(request),
+        common_part(request, adds_charset=True),
         target,
         uri,
         script_name,
@@ -166,6 +202,11 @@ def make_script(
         request.context_prefix,
         request.context_document_root,
     )
+
+
+def _last_segment(request: Request) -> str | None:
+    """Return a negotiated file's name as the client's relative URL; with path info it has none."""
+    return None if request.path_info else request.uri[request.uri.rfind("/") + 1 :]
 
 
 def _callable(alias: ScriptAlias | None, request: Request) -> str:
@@ -209,6 +250,6 @@ def _static(request: Request) -> Decision:
         charset,
         media.encoding,
         media.languages,
-        location=request.uri[request.uri.rfind("/") + 1 :] if variant is not None else None,
+        location=_last_segment(request) if variant is not None else None,
         vary=", ".join(variant) if variant is not None else None,
     )

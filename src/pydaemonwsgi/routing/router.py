@@ -37,7 +37,7 @@ class Router:
         process_environment: of the front, for PassEnv and `%{ENV:NAME}`.
 
     Attributes:
-        needs_remote_host: whether `Facts.remote_host` is of any use.
+        needs_remote_host: whether `Facts.remote_host` is of any use to some request.
 
     Raises:
         ConfigurationError: a regular expression, an address or a variable is wrong; the message begins with the
@@ -154,6 +154,7 @@ class Router:
         path, mark, query = document.value.partition("?")
         failed = Request(facts, common.site, self._files, *self._original(common.site, facts))
         failed.environment = dict(common.environment)
+        failed.first_environment = common.first_environment
         shown = failed.successor(path, query if mark else None)
         shown.facts = facts if facts.method == "HEAD" else facts._replace(method="GET")
         shown.query_is_new = True  # the client's is REDIRECT_QUERY_STRING
@@ -184,6 +185,7 @@ class Router:
         """
         before = Request(facts, common.site, self._files, *self._original(common.site, facts))
         before.environment = dict(common.environment)
+        before.first_environment = common.first_environment
         path, mark, query = location.partition(b"#")[0].partition(b"?")
         host = common.site.host
         try:

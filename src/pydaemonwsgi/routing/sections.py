@@ -6,6 +6,8 @@ earlier one. The sections that apply make a tuple of numbers; what they make tog
 such tuple, so a request pays for finding them, not for merging them.
 """
 
+import functools
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -260,8 +262,10 @@ class SectionTable:
         found = self._contexts.get(numbers)
         if found is None:
             settings = self._base
-            for number in numbers:
-                settings = merge_settings(settings, self._sections[number].settings)
+            # Those of one kind by themselves first, as httpd walks: AuthMerging makes a difference of it.
+            for _, alike in itertools.groupby(numbers, lambda number: self._sections[number].kind):
+                own = functools.reduce(merge_settings, (self._sections[number].settings for number in alike))
+                settings = merge_settings(settings, own)
             found = self._compile(settings)
             if len(self._contexts) >= _REMEMBERED:
                 self._contexts.clear()

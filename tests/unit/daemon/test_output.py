@@ -293,7 +293,9 @@ def test_records_of_the_application_are_written_while_no_logger_is_enabled(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From Python 3.13.4 on none is as long as a record is being handled, which is when ours are written."""
-    logs.setup_error_log("info", label="test")
+    ours = logging.getLogger("pydaemonwsgi")
+    monkeypatch.setattr(ours, "handlers", [logs._HANDLER])
+    monkeypatch.setattr(ours, "level", logging.INFO)
     monkeypatch.setattr(logging.Logger, "isEnabledFor", lambda logger, level: False)
     for level in (logging.DEBUG, logging.WARNING):
         LogHandler().handle(logging.makeLogRecord({"name": "app", "levelno": level, "msg": f"level {level}"}))

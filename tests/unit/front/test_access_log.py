@@ -9,6 +9,7 @@ import pytest
 from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.front import log_fields
 from pydaemonwsgi.front.access_log import FORMATS, AccessRecord, compile_condition, compile_format
+from pydaemonwsgi.routing.decisions import Refusal, Static
 from tests.helpers.routing import facts, router
 
 RECORD = AccessRecord(
@@ -413,3 +414,29 @@ def test_a_condition_is_about_a_variable_of_the_request(target: str, condition: 
 
     assert wants(replace(RECORD, decision=decision)) is wanted
     assert wants(RECORD) is condition.startswith("!")
+
+
+@pytest.mark.parametrize("target", ["/health", "/missing"])
+def test_a_condition_is_about_what_the_client_asked_for(target: str) -> None:
+    """Not about what rules, or the page of an error, have made of it: variables are called otherwise there."""
+    text = """Listen 80
+DocumentRoot /tree
+SetEnvIf Request_URI ^/(health|missing) quiet
+ErrorDocument 404 /page.txt
+<Directory /tree>
+RewriteEngine On
+RewriteRule ^health$ /page.txt [PT]
+</Directory>
+"""
+    asked = router(text, {"/tree/page.txt": ""})
+    asking = facts(target)
+    decision = asked.decide(asking)
+    if isinstance(decision, Refusal):
+        shown = asked.error_document(asking, decision.common, decision.status)
+        assert isinstance(shown, Static)
+        decision = shown
+
+    assert isinstance(decision, Static)
+    assert compile_condition("quiet")(replace(RECORD, decision=decision))
+    assert not compile_condition("!quiet")(replace(RECORD, decision=decision))
+    assert "REDIRECT_quiet" in dict(decision.common.environment)

@@ -77,7 +77,7 @@ def test_good_head_is_read(minor: int) -> None:
         "QUERY_STRING": "x=1",
         "REQUEST_URI": "/p%20q?x=1",
         "SERVER_PROTOCOL": f"HTTP/1.{minor}",
-        "SERVER_NAME": "Example.com",
+        "SERVER_NAME": "example.com",
         "SERVER_PORT": "81",
         "HTTP_HOST": "Example.com:81",
         "HTTP_A": "b",
@@ -324,14 +324,15 @@ def test_wrong_host_is_refused(head: bytes) -> None:
 @pytest.mark.parametrize(
     ("head", "name", "port", "header", "host"),
     [
-        pytest.param(head_of(b"Host: A.b"), "A.b", "80", "A.b", b"a.b", id="no-port"),
+        pytest.param(head_of(b"Host: A.b"), "a.b", "80", "A.b", b"a.b", id="no-port"),
         pytest.param(head_of(b"Host: a:8000"), "a", "8000", "a:8000", b"a", id="port"),
         pytest.param(head_of(b"Host: a:"), "a", "80", "a:", b"a", id="empty-port"),
         pytest.param(head_of(b"Host: [::1]:81"), "[::1]", "81", "[::1]:81", b"[::1]", id="ipv6"),
+        pytest.param(head_of(b"Host: a.b."), "a.b", "80", "a.b.", b"a.b.", id="dot-at-its-end"),
         pytest.param(head_of(b"Host:"), None, None, "", b"", id="empty"),
         pytest.param(head_of(line=b"GET / HTTP/1.0"), None, None, None, b"", id="none-in-1.0"),
         pytest.param(
-            head_of(b"Host: a:1", line=b"GET http://B:2/ HTTP/1.1"), "B", "2", "B:2", b"b", id="replaced-by-target"
+            head_of(b"Host: a:1", line=b"GET http://B:2/ HTTP/1.1"), "b", "2", "B:2", b"b", id="replaced-by-target"
         ),
         pytest.param(
             head_of(line=b"GET http://b/ HTTP/1.0"), "b", "80", "b", b"b", id="given-by-target-in-1.0"

@@ -6,7 +6,7 @@ differ, the test says so.
 
 import pytest
 
-from tests.helpers.routing import asked
+from tests.helpers.routing import FILES, asked, facts, router, summary
 
 SITE = """
 Listen 80
@@ -675,3 +675,28 @@ Order allow,deny
 )
 def test_a_section_with_order_replaces_the_one_above(request_line: str, answer: str) -> None:
     assert asked(SITE % A_SECTION_WITH_ORDER_REPLACES_THE_ONE_ABOVE, request_line) == answer
+
+
+MERGED_LOCATIONS = """
+SetEnvIf X-Known . known
+<Directory /site/htdocs>
+Require ip 10
+</Directory>
+<Location />
+Require all granted
+</Location>
+<Location /sub>
+AuthMerging %s
+Require env known
+</Location>
+"""
+
+
+@pytest.mark.parametrize(("merging", "remote", "answer"), [
+    ("And", "127.0.0.1", "403"), ("And", "10.0.0.1", "file /site/htdocs/sub/x.txt"),
+    ("Or", "127.0.0.1", "file /site/htdocs/sub/x.txt"),
+])  # fmt: skip
+def test_locations_are_merged_among_themselves_first(merging: str, remote: str, answer: str) -> None:
+    """And then onto what directories say: the first location's Off counts for the other location only."""
+    asked = router(SITE % MERGED_LOCATIONS % merging, FILES)
+    assert summary(asked.decide(facts("/sub/x.txt", remote=remote, x_known="1"))) == answer

@@ -5,7 +5,11 @@ differ, the test says so.
 """
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pydaemonwsgi.routing.decisions import Script, Static
+from pydaemonwsgi.routing.headers import Occasion, apply_edits
 from tests.helpers.routing import FILES, asked, facts, router
 
 SITE = """
@@ -582,3 +586,122 @@ ForceLanguagePriority %s
 def test_the_server_has_languages_that_it_prefers(force: str, header: str, answer: str) -> None:
     found = asked(SITE % (PRIORITY % force), f"/mv{header}")
     assert found.rpartition(".")[2] == answer
+
+
+A_MEDIA_TYPE_MAY_BE_A_HANDLER = r"""
+<Directory /site/htdocs>
+Options ExecCGI FollowSymLinks
+RewriteEngine On
+RewriteRule ^other.wsgi$ - [T=application/x-httpd-wsgi,L]
+</Directory>
+<Directory /site/htdocs/sub>
+AddType application/x-httpd-wsgi .txt
+</Directory>
+<Files a.txt>
+ForceType wsgi-script
+</Files>
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_line", "answer"),
+    [
+        ("/other.wsgi", "run /site/htdocs/other.wsgi /other.wsgi -"),
+        ("/sub/x.txt/y", "run /site/htdocs/sub/x.txt /sub/x.txt /y"),
+        ("/a.txt", "run /site/htdocs/a.txt /a.txt -"),
+        ("/site.wsgi", "file /site/htdocs/site.wsgi"),
+    ],
+)
+def test_a_media_type_may_be_a_handler(request_line: str, answer: str) -> None:
+    """Where none is named, as under httpd: the source of a script that is run there is never sent."""
+    assert asked(SITE % A_MEDIA_TYPE_MAY_BE_A_HANDLER, request_line) == answer
+
+
+A_SCRIPT_ALIAS_MAY_BE_TAKEN_BACK = r"""
+WSGIScriptAlias / /site/htdocs/site.wsgi
+<Location /none>
+SetHandler none
+</Location>
+<Location /file>
+SetHandler default-handler
+</Location>
+<Location /status>
+SetHandler server-status
+</Location>
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_line", "answer"),
+    [
+        ("/x", "run /site/htdocs/site.wsgi - /x"),
+        ("/none", "run /site/htdocs/site.wsgi - /none"),
+        ("/file", "404"),
+        ("/status", "500"),
+    ],
+)
+def test_a_script_alias_may_be_taken_back(request_line: str, answer: str) -> None:
+    """By another handler, whose source is not sent in its place (httpd would send it)."""
+    assert asked(SITE % A_SCRIPT_ALIAS_MAY_BE_TAKEN_BACK, request_line) == answer
+
+
+AN_ALIAS_MAY_ADD_TO_THE_PATH = r"""
+AliasMatch ^/repos/([^/]+)/api/(.*)$ /site/htdocs/site.wsgi/$1/$2
+WSGIScriptAlias /more /site/htdocs/site.wsgi/added
+WSGIScriptAliasMatch ^/whole /site/htdocs/site.wsgi/other
+<Directory /site/htdocs>
+Options ExecCGI
+AddHandler wsgi-script .wsgi
+</Directory>
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_line", "answer"),
+    [
+        ("/repos/one/api/v1/x", "run /site/htdocs/site.wsgi /repos/one/api /one/v1/x"),
+        ("/more", "run /site/htdocs/site.wsgi /more /added"),
+        ("/more/x", "run /site/htdocs/site.wsgi /more /added/x"),
+        ("/more/x//y", "run /site/htdocs/site.wsgi /more /added/x/y"),
+        ("/whole", "run /site/htdocs/site.wsgi /whole /other"),
+    ],
+)
+def test_what_an_alias_adds_is_path_info_and_no_part_of_the_scripts_name(request_line: str, answer: str) -> None:
+    """Whatever the path: an application group that is named after the script is one, not one for each URL."""
+    assert asked(SITE % AN_ALIAS_MAY_ADD_TO_THE_PATH, request_line) == answer
+
+
+@given(st.lists(st.sampled_from("ab/"), max_size=8).map("".join), st.sampled_from(["", "/a", "/b/a"]))
+def test_a_mount_at_the_root_has_no_name_whatever_its_script_is_followed_by(path: str, added: str) -> None:
+    """SCRIPT_NAME of everything below `/` is empty."""
+    asked = router(SITE % f"WSGIScriptAlias / /site/htdocs/site.wsgi{added}", FILES)
+    decision = asked.decide(facts("/" + path))
+    assert isinstance(decision, Script)
+    assert decision.script_name == ""
+
+
+AFTER_NEGOTIATION = "<Directory /site/htdocs>\nOptions MultiViews\nAcceptPathInfo On\n</Directory>\n"
+
+
+@pytest.mark.parametrize(("target", "location"), [("/a", "a.txt"), ("/a/more", None)])
+def test_a_negotiated_file_with_path_info_has_no_location(target: str, location: str | None) -> None:
+    """Its own URL would be another resource's relative one."""
+    decision = router(SITE % AFTER_NEGOTIATION, FILES).decide(facts(target))
+    assert isinstance(decision, Static)
+    assert decision.location == location
+
+
+@pytest.mark.parametrize(
+    ("media_type", "told"),
+    [
+        ("text/html", "text/html; charset=utf-8"),
+        ("text/plain;format=flowed", "text/plain;format=flowed; charset=utf-8"),
+        ("text/html; Charset=latin1", "text/html; Charset=latin1"),
+        ("image/png", "image/png"),
+    ],
+)
+def test_the_default_charset_is_for_applications_too(media_type: str, told: str) -> None:
+    """For plain text and HTML that name none."""
+    text = "AddDefaultCharset utf-8\nWSGIScriptAlias / /site/htdocs/site.wsgi"
+    edits = router(SITE % text, FILES).decide(facts("/x")).common.response_edits
+    assert apply_edits(edits, [("Content-Type", media_type)], Occasion({})) == [("Content-Type", told)]

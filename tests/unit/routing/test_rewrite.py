@@ -7,7 +7,7 @@ differ, the test says so.
 import pytest
 
 from pydaemonwsgi.routing.headers import Occasion, apply_edits
-from tests.helpers.routing import FILES, asked, facts, router
+from tests.helpers.routing import FILES, ask, asked, facts, router
 
 SITE = """
 Listen 80
@@ -476,3 +476,20 @@ def test_headers_that_conditions_have_looked_at_are_told_to_caches(
     """As by mod_rewrite: those of conditions that held, and only if the client has sent them."""
     common = router(SITE % VARYING, FILES).decide(facts(target, **headers)).common  # type: ignore[arg-type]
     assert apply_edits(common.response_edits, [], Occasion({})) == [("Vary", vary)]
+
+
+def test_matrix_parameters_stay_as_they_are_in_redirects() -> None:
+    """httpd escapes no semicolon."""
+    text = "RewriteEngine On\nRewriteRule ^/old/(.*)$ http://else.test/$1 [R,L]\n"
+    assert ask(router(f"Listen 80\n{text}"), "/old/a;b=c") == "302 http://else.test/a;b=c"
+
+
+@pytest.mark.parametrize(("action", "value", "first"), [
+    ("append", "z", "a=1, z"), ("merge", "z", "a=1, z"), ("merge", "b=2", "a=1"),
+])  # fmt: skip
+def test_what_is_appended_goes_to_the_first_of_several_lines(action: str, value: str, first: str) -> None:
+    """Cookies stand in lines of their own, and are no list."""
+    common = router(f"Listen 80\nHeader {action} Set-Cookie {value}\n").decide(facts("/")).common
+    cookies = [("Set-Cookie", "a=1"), ("X", "y"), ("Set-Cookie", "b=2")]
+    after = apply_edits(common.response_edits, cookies, Occasion({}))
+    assert after == [("Set-Cookie", first), ("X", "y"), ("Set-Cookie", "b=2")]

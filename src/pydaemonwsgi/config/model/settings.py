@@ -294,7 +294,7 @@ def _merge_options(below: Options, above: Options) -> Options:
 def _merge_require(below: RequireBlock, above: RequireBlock) -> RequireBlock:
     if above.merging is None:
         return above
-    return RequireBlock(above.merging, (below, above), position=above.position)
+    return RequireBlock(above.merging, (below, above), above.position, above.merging)
 
 
 def _merge_rewrite(below: Rewrite, above: Rewrite) -> Rewrite:
