@@ -118,14 +118,15 @@ def _services(server: Server, _: Machine) -> Iterator[Finding]:
     services = {group.name for group in server.groups if not group.options.threads}
     for host in server.hosts:
         for alias in host.script_aliases:
-            # One that names both groups says what the service is; as `convert` writes it.
-            says_it = alias.process_group is not None and alias.application_group is not None
-            if group_of(host, alias) in services and not says_it:
+            name = group_of(host, alias)
+            # One that names both groups says what the service is, if nothing else does; as `convert` writes it.
+            loaded = {script.position for script in server.import_scripts if script.process_group == name}
+            if name in services and loaded != {alias.position}:
                 yield Finding(
                     alias.position,
                     "WSGIScriptAlias",
-                    f"requests for {alias.url} go to the process group {group_of(host, alias)!r}, which runs service "
-                    "scripts (threads=0) and takes none: they are answered with 500; name another process group",
+                    f"requests for {alias.url} go to the process group {name!r}, which runs service scripts "
+                    "(threads=0) and takes none: they are answered with 500 or 503; name another process group",
                 )
 
 

@@ -403,16 +403,19 @@ def test_an_application_group_has_processes_of_its_own(options: str, runs_as: st
 
 
 def test_requests_that_go_to_service_scripts_are_found() -> None:
-    """An alias that names both groups is what the service runs."""
+    """An alias that names both groups is what the service runs, if nothing else says what that is."""
     service = "WSGIDaemonProcess s threads=0\nWSGIImportScript /s.py process-group=s application-group=%{GLOBAL}"
     lines = "ServerName x\nWSGIScriptAlias /a /a.wsgi process-group=s\nWSGIScriptAlias /b /b.wsgi"
     text = host(lines, group=f"WSGIDaemonProcess site\n{service}")
-    [found] = [warning for warning in warnings_of(text) if "service scripts" in warning]
-    assert found.startswith("7: WSGIScriptAlias: requests for /a go to the process group 's'")
     both = text.replace(
         "process-group=s\nWSGIScriptAlias /b", "process-group=s application-group=x\nWSGIScriptAlias /b"
     )
-    assert not [warning for warning in warnings_of(both) if "service scripts" in warning]
+    for written in (text, both):
+        [found] = [warning for warning in warnings_of(written) if "service scripts" in warning]
+        assert found.startswith("7: WSGIScriptAlias: requests for /a go to the process group 's'")
+    alone = both.replace("WSGIImportScript /s.py process-group=s application-group=%{GLOBAL}\n", "")
+    assert alone != both
+    assert not [warning for warning in warnings_of(alone) if "service scripts" in warning]
 
 
 def test_more_application_groups_than_there_may_be_are_found() -> None:
