@@ -5,6 +5,7 @@ the drafts, when everything that may be referred to is known: so the order of a 
 expect it to (first match, last wins). Neither stops at an error.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 from pydaemonwsgi.config.apache.tree import Node
@@ -104,7 +105,14 @@ class _Builder:
             elif node.is_section:
                 enter_section(node, place, self._draft, self.walk)
         except BadValueError as error:
-            self._draft.problems.error(node.position, row.name, str(error))
+            self._draft.problems.error(node.position, row.name, f"{error}{_comment_hint(node)}")
+
+
+def _comment_hint(node: Node) -> str:
+    """What to say of a line that is wrong, and has what looks like a comment behind it."""
+    if re.search(r"\s#|^#", node.arguments) is None:
+        return ""
+    return "; a # inside a line begins no comment: put it into a line of its own"
 
 
 def _unknown(node: Node) -> str:

@@ -8,7 +8,7 @@ from pydaemonwsgi.config.apache.files import FileSystem
 from pydaemonwsgi.config.apache.reader import Reader
 from pydaemonwsgi.config.builder import build
 from pydaemonwsgi.config.directives.table import knows
-from pydaemonwsgi.config.model import Position, Server
+from pydaemonwsgi.config.model import Host, Position, Server
 from pydaemonwsgi.config.problems import Problem, Problems, Severity
 from pydaemonwsgi.errors import ConfigurationError
 
@@ -74,7 +74,23 @@ def load(
     )
     nodes = reader.read(path)
     server = build(nodes, problems, server_root=reader.server_root, place=Position(path, 1), lookup=lookup)
+    if reader.passed_over and server is not None and not any(map(_answers, server.hosts)):
+        text = "nothing is left to serve, so every request gets 404"
+        problems.warning(reader.passed_over[0], "<IfModule>", text)
     return Loaded(None if problems.of(Severity.ERROR) else server, in_order(problems.found), server)
+
+
+def _answers(host: Host) -> bool:
+    """Whether anything is written that could answer a request."""
+    settings = (host.settings, *(section.settings for section in host.sections))
+    return bool(
+        host.script_aliases
+        or host.aliases
+        or host.redirects
+        or host.document_root
+        or host.rewrite
+        or any(one.set_handler or one.redirects or one.rewrite for one in settings)
+    )
 
 
 def in_order(found: Sequence[Problem]) -> tuple[Problem, ...]:

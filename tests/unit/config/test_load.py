@@ -759,6 +759,10 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("WSGIDaemonProcess user=jack", "the name of the process group comes first"),
         ("WSGIDaemonProcess a threads = 5", "no blank may stand around the ="),
         ("<WSGIInterpreterOptions process-group=a process-group=b>\n</WSGIInterpreterOptions>", "is given twice"),
+        ("<Location />\nRequire all granted # y\n</Location>", "denied; a # inside a line begins no comment: put it"),
+        ("ServerName a # y", "; a # inside a line begins no comment: put it into a line of its own"),
+        ("WSGIDaemonProcess a threads=5 # y", "'#' is no option; options are written name=value; a # inside a line"),
+        ("<Location /a # y>\n</Location>", "; a # inside a line begins no comment"),
         ("WSGIDaemonProcess a threads=5abc", "'5abc' is not a whole number"),
         ("WSGIDaemonProcess a processes=0", "'0' is too small"),
         ("WSGIDaemonProcess a Threads=5", "there is no option 'Threads'; did you mean threads?"),
@@ -983,6 +987,22 @@ def test_a_directive_that_does_not_matter_costs_one_line_however_often_it_is_wri
         (2, "LoadModule", Severity.INFO),
         (4, "StartServers", Severity.INFO),
     ]
+
+
+PASSED_OVER = "<IfModule mod_ssl.c>\nWSGIScriptAlias / /a.wsgi\n</IfModule>\n"
+
+
+def test_a_site_that_a_missing_module_takes_away_whole_is_said_to_be_nothing() -> None:
+    found = loaded(f"Listen 80\n{PASSED_OVER}{PASSED_OVER}").of(Severity.WARNING)
+    assert [problem.position.line for problem in found] == [2, 2, 5]
+    assert found[1].text == "nothing is left to serve, so every request gets 404"
+
+
+@pytest.mark.parametrize(
+    "line", ["WSGIScriptAlias / /a.wsgi", "DocumentRoot /srv", "Alias /a /srv", "Redirect / http://a/"]
+)
+def test_a_site_of_which_something_is_left_is_not_said_to_be_nothing(line: str) -> None:
+    assert len(loaded(f"{PASSED_OVER}<VirtualHost *:80>\n{line}\n</VirtualHost>\n").of(Severity.WARNING)) == 1
 
 
 def test_an_empty_configuration_says_that_nothing_is_listened_on() -> None:

@@ -17,7 +17,7 @@ from pydaemonwsgi.config.apache.macros import Macro, Macros
 from pydaemonwsgi.config.apache.modules import has_module, has_version
 from pydaemonwsgi.config.apache.tree import Node
 from pydaemonwsgi.config.apache.variables import TooLongError, Variables
-from pydaemonwsgi.config.apache.words import is_closed, next_word, split_words
+from pydaemonwsgi.config.apache.words import BLANKS, is_closed, next_word, split_words
 from pydaemonwsgi.config.model.position import Position
 from pydaemonwsgi.config.problems import Problems, nearest
 from pydaemonwsgi.config.values import BadValueError
@@ -30,6 +30,10 @@ LARGEST_FILE = 64 << 20
 MOST_FILES = 10_000  # ten files that each include the next ten times over would keep the reader busy for ever
 
 _GLOB = re.compile(r"[*?\[]")
+_END = re.compile(r"</\s*([^\s>]*)\s*(>?)(.*)", re.DOTALL)
+# What a site is made of, and what it would not be served as it was meant without.
+_MISSED = re.compile(r"<VirtualHost\b|WSGI\w+|XSendFile\b|AuthType\b|RemoteIPHeader\b", re.IGNORECASE)
+_NOTHING = "/dev/null"
 
 
 @dataclass(slots=True)
@@ -43,6 +47,7 @@ class _Open:
     is_taken: bool = True
     children: list[Node] = field(default_factory=list)
     macro: Macro | None = None  # whose lines are being read
+    missed: dict[str, int] | None = None  # of a module that is not there: what is passed over that counts, by line
 
 
 class Reader:
@@ -55,6 +60,10 @@ class Reader:
         defined: names that `<IfDefine>` finds, as with httpd's `-D`.
         environment: what `${NAME}` means where nothing is defined.
         knows: whether a directive or section (without brackets) of this name exists, for `<IfDirective>`.
+
+    Attributes:
+        server_root: what relative file names are completed with now.
+        passed_over: conditions that a missing module makes false, with something in them that will be missed.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class Reader:
         knows: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.server_root = server_root
+        self.passed_over: list[Position] = []
         self._files = files
         self._problems = problems
         self._variables = Variables(defined, environment)
@@ -85,7 +95,7 @@ class Reader:
 
     def _read_file(self, path: str, wanted_by: tuple[Position, str] | None) -> list[Node]:
         try:
-            content = self._files.read(path)
+            content = b"" if path == _NOTHING else self._files.read(path)
         except OSError as error:
             position, directive = wanted_by or (Position(path, 1), "")
             self._problems.error(position, directive, f"{path} cannot be read: {error.strerror or error}")
@@ -231,6 +241,11 @@ class Reader:
         elif text.startswith("<"):
             name = next_word(text[1:])[0].rstrip(">")
             stack.append(_Open(name, "", line.position, is_condition=True, is_taken=False))
+        counts = _MISSED.match(text)
+        if counts is not None:
+            for section in stack:
+                if section.missed is not None:
+                    section.missed.setdefault(counts[0] + (">" if counts[0][0] == "<" else ""), line.position.line)
 
     def _define(self, position: Position, name: str, words: list[str]) -> None:
         if name.lower() == "undefine":
@@ -304,6 +319,9 @@ class Reader:
         section = _Open(name, arguments, line.position, is_condition=condition is not None)
         if condition is not None:
             section.is_taken = self._is_true(condition, section)
+            # Any other condition is as false with httpd, and meant so.
+            if not section.is_taken and name.lower() == "ifmodule" and not arguments.startswith("!"):
+                section.missed = {}
         elif name.lower() == "macro":
             self._begin_macro(section)
         stack.append(section)
@@ -320,10 +338,9 @@ class Reader:
             return False
 
     def _read_end(self, position: Position, text: str, stack: list[_Open]) -> None:
-        name = text[2:].removesuffix(">").strip()
-        if not text.endswith(">"):
-            self._problems.error(position, "", f"{text!r}: the > is missing")
-            name = next_word(name)[0]
+        match = _END.fullmatch(text)
+        assert match is not None, "the pattern matches whatever begins so"
+        name, bracket, after = match.groups()
         names = [section.name.lower() for section in stack]
         if name.lower() not in names[1:]:
             hint = nearest(name, [section.name for section in stack[1:]])
@@ -331,6 +348,9 @@ class Reader:
             if hint:
                 self._close(stack)
             return
+        around = len(names) - names[::-1].index(name.lower()) - 2
+        if stack[around].is_taken:  # inside of what is passed over nothing need make sense
+            self._check_end(position, text, bracket, after)
         while stack[-1].name.lower() != name.lower():
             section = stack[-1]
             self._problems.error(
@@ -341,8 +361,29 @@ class Reader:
             self._close(stack)
         self._close(stack)
 
+    def _check_end(self, position: Position, text: str, bracket: str, after: str) -> None:
+        if not bracket:
+            self._problems.error(position, "", f"{text!r}: the > is missing")
+        elif after[:1] in BLANKS:  # also where there is nothing
+            if after.strip():
+                title = text[: -len(after)]
+                self._problems.warning(position, title, f"what follows the > is ignored: {after.strip()!r}")
+        elif after.startswith("#"):
+            self._problems.error(position, "", f"{text!r}: a comment begins a line; put it into one of its own")
+        else:
+            self._problems.error(position, "", f"{text!r}: nothing may follow the >")
+
     def _close(self, stack: list[_Open]) -> None:
         section = stack.pop()
+        if section.missed:
+            self.passed_over.append(section.position)
+            found = ", ".join(f"{name} (line {line})" for name, line in section.missed.items())
+            self._problems.warning(
+                section.position,
+                f"<{section.name}>",
+                f"there is no module {section.arguments} here, so this is passed over: {found}; "
+                "what is to be served must stand outside",
+            )
         if section.macro is not None:
             return  # its end is missing
         if section.is_condition:

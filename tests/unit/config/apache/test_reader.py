@@ -160,6 +160,13 @@ def test_a_condition_that_cannot_be_meant_is_an_error(condition: str) -> None:
         ("<Directory /x> # y\n</Directory>\n", ["1: warning: <Directory>: what follows the > is ignored: '# y'"]),
         ("<>\nA\n", ["1: error: '<>' is no section; write <Name argument>"]),
         ("<Files x>\n</Files\n", ["2: error: '</Files': the > is missing"]),
+        ("<Files x>\n</Files # y\n", ["2: error: '</Files # y': the > is missing"]),
+        ("<Files x>\n</Files>  # y\n", ["2: warning: </Files>: what follows the > is ignored: '# y'"]),
+        ("<IfModule no>\n</IfModule> # y\n", ["2: warning: </IfModule>: what follows the > is ignored: '# y'"]),
+        ("<IfModule so>\n</IfModule> # y\n", ["2: warning: </IfModule>: what follows the > is ignored: '# y'"]),
+        ("<IfModule no>\n<A>\n</A> # y\n</IfModule>\n", []),
+        ("<Files x>\n</Files># y\n", ["2: error: '</Files># y': a comment begins a line; put it into one of its own"]),
+        ("<Files x>\n</Files>>\n", ["2: error: '</Files>>': nothing may follow the >"]),
     ],
 )
 def test_a_section_that_does_not_fit_is_reported_once(text: str, wrong: list[str]) -> None:
@@ -182,7 +189,47 @@ def test_all_errors_are_found_at_once() -> None:
     assert len(read("</A>\nInclude gone\n<B x\n</B>\nDefine\nZ \0\n<C>\n")[1]) == 6
 
 
+# --- What is passed over
+
+
+def test_a_host_that_a_missing_module_takes_away_is_told_once() -> None:
+    """certbot writes whole sites into <IfModule mod_ssl.c>."""
+    text = (
+        "A\n<IfModule mod_ssl.c>\n<VirtualHost *:443>\nSSLEngine on\nWSGIProcessGroup a\n<Directory /a>\n"
+        "WSGIProcessGroup b\n</Directory>\n</VirtualHost>\n</IfModule>\n"
+    )
+    (problem,) = read(text)[1]
+    assert problem == (
+        "/etc/a.conf:2: warning: <IfModule>: there is no module mod_ssl.c here, so this is passed over: <VirtualHost> "
+        "(line 3), WSGIProcessGroup (line 5); what is to be served must stand outside"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["XSendFile On", "AuthType Basic", "RemoteIPHeader X-Forwarded-For", "wsgiscriptalias"]
+)
+def test_what_would_be_missed_besides_is_told_too(line: str) -> None:
+    assert len(read(f"<IfModule no>\n<IfModule so>\n{line} x\n</IfModule>\n</IfModule>\n")[1]) == 1
+
+
+@pytest.mark.parametrize(
+    "condition", ["IfModule !so", "IfModule !pydaemonwsgi", "IfDefine SSL", "IfVersion < 2.4", "IfFile /gone"]
+)
+def test_what_httpd_would_pass_over_as_well_is_not_told(condition: str) -> None:
+    name = condition.split(maxsplit=1)[0]
+    assert read(f"<{condition}>\n<VirtualHost *>\n</VirtualHost>\n</{name}>\n")[1] == []
+
+
+def test_what_says_nothing_of_a_site_is_passed_over_without_a_word() -> None:
+    assert read("<IfModule no>\nStartServers 5\n#<VirtualHost *>\n<Directory /x>\n</Directory>\n</IfModule>\n")[1] == []
+
+
 # --- Include
+
+
+def test_the_null_device_is_an_empty_file() -> None:
+    """mod_wsgi-express includes it where there is nothing to include."""
+    assert read("A\nInclude /dev/null\nInclude /dev/null\nB\n") == (["A", "B"], [])
 
 
 def test_a_file_is_included_where_it_is_named_relative_to_the_server_root() -> None:
