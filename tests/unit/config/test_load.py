@@ -300,6 +300,42 @@ def test_redirects_are_the_hosts_outside_of_sections_and_the_sections_inside(lin
 
 
 @pytest.mark.parametrize(
+    ("line", "status", "target"),
+    [
+        ("Redirect http://h/", 302, "http://h/"),
+        ("Redirect permanent http://h/x?y", 301, "http://h/x?y"),
+        ("Redirect /there", 302, "/there"),
+        ("Redirect gone", 410, None),
+        ("Redirect 404", 404, None),
+    ],
+)
+def test_a_redirect_without_a_path_is_for_all_of_its_section(line: str, status: int, target: str | None) -> None:
+    """Of a `<Location>` it is the host's, for it counts before access is looked at; the last one counts first."""
+    lines = f"Redirect /a/b /c\n<Location /a>\nRedirect http://first/\n{line}\n</Location>\n"
+    host = host_of(f"{lines}<Location /s/>\n{line}\n</Location>\n<Location />\n{line}\n</Location>")
+    assert [(one.status, one.pattern, one.target) for one in host.redirects] == [
+        (status, "^/", target),
+        (status, "^/s/", target),
+        (status, "^/a(?:/|$)", target),
+        (302, "^/a(?:/|$)", "http://first/"),
+        (302, "/a/b", "/c"),
+    ]
+    for section in ("<LocationMatch ^/a>", "<Location /a*>", "<Directory /a>", "<Files a>"):
+        end = f"</{section[1:].partition(' ')[0]}>"
+        settings = section_of(f"{section}\nRedirect /a/b /c\n{line}\n{end}").settings
+        assert [one.pattern for one in settings.redirects] == ["^", "/a/b"]
+        assert settings.redirects[0] == Redirect(status, "^", target, is_regex=True)
+
+
+def test_a_redirect_for_all_of_a_section_refers_to_no_groups() -> None:
+    result = loaded("Listen 80\n<LocationMatch ^/a(.*)>\nRedirect http://h/$1x\n</LocationMatch>\n")
+    assert [problem.text.partition(";")[0] for problem in result.problems] == [
+        "$1 and its like are empty here, as under httpd"
+    ]
+    assert result.required().main.sections[0].settings.redirects[0].target == "http://h/x"
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("Header set X-A b", HeaderRule(False, "set", "X-A", "b")),
@@ -812,6 +848,12 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("Redirect 200 /a /b", "200 is no status for a redirect"),
         ("Redirect 301 /a", "needs a URL to go to"),
         ("Redirect gone /a /b", "status 410 takes no URL"),
+        ("Redirect http://h/", "a redirect with status 302 needs a URL to go to"),
+        ("Redirect gone", "which URL path?"),
+        ("<Location />\nRedirect permanent\n</Location>", "which URL path?"),
+        ("<Location />\nRedirect http://%{HTTP_HOST}/\n</Location>", "expressions (%{…}) are not supported; write a"),
+        ("<Location />\nRedirect there\n</Location>", "'there' is neither a URL nor an URL path"),
+        ("<Location />\nRedirectTemp http://h/\n</Location>", "takes 2 arguments, not 1: RedirectTemp URL-PATH URL"),
         ("RewriteRule a", "takes two or three arguments"),
         ("RewriteRule (a b", "(a"),
         ("RewriteRule a b [P]", "there is no proxy here"),

@@ -17,6 +17,7 @@ _OPTION_NAMES = {name.lower(): name for name in (*_OPTIONS, "All", "None")}
 # "All options except for MultiViews".
 _ALL = frozenset({"indexes", "followsymlinks", "execcgi", "includes"})
 _STATUSES = {"permanent": 301, "temp": 302, "seeother": 303, "gone": 410}
+_REFERENCE = re.compile(r"\$[0-9]")
 _TYPE = re.compile(r"[\w.+*-]+/[\w.+*-]+(\s*;.*)?", re.ASCII)
 
 
@@ -171,6 +172,7 @@ def _force_language_priority(line: Line) -> None:
 
 
 def _redirect(line: Line) -> None:
+    """`Redirect` and its like; in a section the path may be missing, and then everything there goes to one URL."""
     words = list(line.words)
     is_regex = line.row.name == "RedirectMatch"
     fixed = {"RedirectPermanent": 301, "RedirectTemp": 302}.get(line.row.name)
@@ -180,14 +182,17 @@ def _redirect(line: Line) -> None:
         if named is not None:
             status = named
             words.pop(0)
+    if not 300 <= status < 600:
+        raise BadValueError(f"{status} is no status for a redirect; give 300 to 599")
+    is_redirect = status < 400 and status != 304
+    if line.row.name == "Redirect" and line.place.sections is not None and len(words) == is_redirect:
+        _redirect_all(line, status, words[0] if is_redirect else None)
+        return
     if not words:
         raise BadValueError("which URL path?")
     pattern, target = words[0], words[1] if len(words) > 1 else None
     if len(words) > 2:
         raise BadValueError(f"{line.words[0]!r} is no status; give a number, permanent, temp, seeother or gone")
-    if not 300 <= status < 600:
-        raise BadValueError(f"{status} is no status for a redirect; give 300 to 599")
-    is_redirect = status < 400 and status != 304
     if is_redirect != (target is not None):
         raise BadValueError(
             f"a redirect with status {status} needs a URL to go to" if is_redirect else f"status {status} takes no URL"
@@ -196,10 +201,31 @@ def _redirect(line: Line) -> None:
         check_pattern(pattern)
     elif not pattern.startswith("/"):
         raise BadValueError(f"{pattern!r} is no URL path; it must begin with /")
-    if target is not None and not re.match(r"/|[A-Za-z][\w+.-]*:|\$", target):
-        raise BadValueError(f"{target!r} is neither a URL nor an URL path that begins with /")
+    _check_target(target)
     redirect = Redirect(status, pattern, target, is_regex, line.position)
     (line.place.host if line.place.sections is None else line.place.settings).lists["redirects"].append(redirect)
+
+
+def _check_target(target: str | None) -> None:
+    if target is not None and not re.match(r"/|[A-Za-z][\w+.-]*:|\$", target):
+        raise BadValueError(f"{target!r} is neither a URL nor an URL path that begins with /")
+
+
+def _redirect_all(line: Line, status: int, target: str | None) -> None:
+    """Send whoever comes for anything in a section to one URL, as it is written."""
+    if target is not None:
+        if "%{" in target:
+            raise BadValueError("expressions (%{…}) are not supported; write a RedirectMatch outside of the section")
+        if _REFERENCE.search(target):
+            line.warn("$1 and its like are empty here, as under httpd; write a RedirectMatch outside of the section")
+            target = _REFERENCE.sub("", target)
+        _check_target(target)
+    # httpd asks for these before it asks for those with a path, and the last of them counts. Those of a <Location>
+    # count before access is looked at, as the host's do.
+    location = line.place.location
+    place = line.place.settings if location is None else line.place.host
+    pattern = "^" if location is None else f"^{re.escape(location)}{'' if location.endswith('/') else '(?:/|$)'}"
+    place.lists["redirects"].insert(0, Redirect(status, pattern, target, is_regex=True, position=line.position))
 
 
 ROWS = (
@@ -347,8 +373,9 @@ ROWS = (
     Row(
         "Redirect",
         ANYWHERE,
-        "[STATUS] URL-PATH [URL]",
-        "Sends clients elsewhere: permanent, temp, seeother, gone or a number; what follows the path is kept.",
+        "[STATUS] URL-PATH|URL [URL]",
+        "Sends clients elsewhere: permanent, temp, seeother, gone or a number; what follows the path is kept. "
+        "In a section URL-PATH may be missing: everything there goes to URL, and nothing is appended to it.",
         _redirect,
         "temp",
     ),
