@@ -152,10 +152,6 @@ def _listeners_of(hosts: tuple[Host, ...], draft: Draft) -> tuple[Listener, ...]
                 found.setdefault(address, Listener(address, host.position))
     every = {address.port for address in found if not address.host}
     listeners = tuple(listener for address, listener in found.items() if not address.host or address.port not in every)
-    if not listeners:
-        draft.problems.error(
-            draft.main.position, "Listen", "there is none, and no <VirtualHost> names a port; write Listen 8000"
-        )
     for listener in listeners:
         draft.problems.info(
             listener.position, "Listen", f"there is none, so the <VirtualHost> here says where: {listener.address}"

@@ -14,13 +14,15 @@ from pydaemonwsgi.errors import ConfigurationError
 
 __all__ = ["Loaded", "in_order", "load"]
 
+_LISTENERS = frozenset({"Listen", "<VirtualHost>"})
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What a configuration file says.
 
     Attributes:
-        server: None if there is an error.
+        server: None if an error may have left something out of it; without a listener it is whole.
         problems: everything that was found, by file and line.
         draft: the model as far as it could be made, for those who look for more errors; None if nothing was read.
     """
@@ -39,8 +41,8 @@ class Loaded:
         Raises:
             ConfigurationError: with a line for every error.
         """
-        if self.server is None:
-            errors = self.of(Severity.ERROR)
+        errors = self.of(Severity.ERROR)
+        if self.server is None or errors:
             count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
             raise ConfigurationError("\n".join([f"the configuration has {count}", *map(str, errors)]))
         return self.server
@@ -77,7 +79,12 @@ def load(
     if reader.passed_over and server is not None and not any(map(_answers, server.hosts)):
         text = "nothing is left to serve, so every request gets 404"
         problems.warning(reader.passed_over[0], "<IfModule>", text)
-    return Loaded(None if problems.of(Severity.ERROR) else server, in_order(problems.found), server)
+    errors = problems.of(Severity.ERROR)
+    # What is wrong already may have been the listener.
+    if server is not None and not server.listeners and not any(error.directive in _LISTENERS for error in errors):
+        text = "there is none, and no <VirtualHost> names a port; write Listen 8000"
+        problems.error(server.main.position, "Listen", text)
+    return Loaded(None if errors else server, in_order(problems.found), server)
 
 
 def _answers(host: Host) -> bool:

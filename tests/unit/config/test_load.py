@@ -1031,6 +1031,21 @@ def test_a_directive_that_does_not_matter_costs_one_line_however_often_it_is_wri
     ]
 
 
+def test_a_fragment_without_listen_is_an_error_and_is_checked_all_the_same() -> None:
+    """A file of conf.d/ is right but for the listener, which stands elsewhere."""
+    result = loaded("WSGIScriptAlias / /gone.wsgi\n")
+    assert result.server is not None
+    found = check(result.server, FakeMachine(missing=frozenset({"/gone.wsgi"})))
+    assert "there is no script /gone.wsgi" in [problem.text for problem in found]
+    with pytest.raises(ConfigurationError, match="Listen: there is none"):
+        result.required()
+
+
+@pytest.mark.parametrize("line", ["Listen 443 https", "<VirtualHost 1.2.3>\n</VirtualHost>"])
+def test_a_listener_that_is_written_wrong_is_no_missing_one_besides(line: str) -> None:
+    assert "there is none" not in error_of(line + "\n")
+
+
 PASSED_OVER = "<IfModule mod_ssl.c>\nWSGIScriptAlias / /a.wsgi\n</IfModule>\n"
 
 

@@ -382,7 +382,7 @@ class Reader:
                 section.position,
                 f"<{section.name}>",
                 f"there is no module {section.arguments} here, so this is passed over: {found}; "
-                "what is to be served must stand outside",
+                "write outside of it what is to count",
             )
         if section.macro is not None:
             return  # its end is missing

@@ -201,7 +201,7 @@ def test_a_host_that_a_missing_module_takes_away_is_told_once() -> None:
     (problem,) = read(text)[1]
     assert problem == (
         "/etc/a.conf:2: warning: <IfModule>: there is no module mod_ssl.c here, so this is passed over: <VirtualHost> "
-        "(line 3), WSGIProcessGroup (line 5); what is to be served must stand outside"
+        "(line 3), WSGIProcessGroup (line 5); write outside of it what is to count"
     )
 
 
