@@ -389,6 +389,14 @@ def test_error_documents_are_of_four_kinds(line: str, kind: str, value: str) -> 
     assert (document.kind, document.value) == (kind, value)
 
 
+def test_an_index_that_is_not_redirected_to_is_warned_of() -> None:
+    assert warnings_of("Listen 80\nDirectoryIndexRedirect Off\n") == []
+    for word in ("On", "permanent", "303"):
+        [warning] = warnings_of(f"Listen 80\nDirectoryIndexRedirect {word}\n")
+        assert warning.startswith("it has no effect: a directory's index is sent at the directory's own URL")
+    assert "'maybe' is not supported" in error_of("Listen 80\nDirectoryIndexRedirect maybe\n")
+
+
 @pytest.mark.parametrize(
     ("line", "warning"),
     [

@@ -79,10 +79,10 @@ ROWS = (
     *noted(
         "IndexOptions IndexIgnore IndexIgnoreReset IndexOrderDefault IndexStyleSheet "
         "IndexHeadInsert AddIcon AddIconByType "
-        "AddIconByEncoding AddAlt AddAltByType AddAltByEncoding AddDescription DefaultIcon HeaderName ReadmeName "
-        "DirectoryCheckHandler DirectoryIndexRedirect",
+        "AddIconByEncoding AddAlt AddAltByType AddAltByEncoding AddDescription DefaultIcon HeaderName ReadmeName",
         "listings of directories have one plain form",
     ),
+    *noted("DirectoryCheckHandler", "a directory's slash and index are looked for whatever its handler is"),
     *noted(
         "TypesConfig MIMEMagicFile DefaultType DefaultLanguage CacheNegotiatedDocs ModMimeUsePathInfo",
         "media types are Python's own and those of AddType",

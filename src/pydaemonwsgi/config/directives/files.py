@@ -106,6 +106,17 @@ def _directory_index(line: Line) -> None:
     line.place.settings.put("directory_index", (*earlier, *names) if names else (), line.position)
 
 
+def _index_redirect(line: Line) -> None:
+    word = line.words[0].lower()
+    if word == "off":
+        return
+    if word not in ("on", "permanent", "temp", "seeother") and not re.fullmatch("3[0-9]{2}", word):
+        raise BadValueError(f"{line.words[0]!r} is not supported; give On, Off, permanent, temp, seeother or 3xx")
+    line.warn(
+        "it has no effect: a directory's index is sent at the directory's own URL, and nobody is redirected to it"
+    )
+
+
 _ATTRIBUTES = {
     "Handler": "handler",
     "Type": "type",
@@ -281,6 +292,14 @@ ROWS = (
         "What is served for a directory: the first of these that there is; `disabled` for nothing.",
         _directory_index,
         "index.html",
+    ),
+    Row(
+        "DirectoryIndexRedirect",
+        ANYWHERE,
+        "On|Off|permanent|temp|seeother|3xx",
+        "Without effect: the index is sent at the directory's own URL, as with Off; anything else is warned of.",
+        _index_redirect,
+        "Off",
     ),
     setting(
         "DirectorySlash",
