@@ -47,7 +47,9 @@ def build(
     draft = Draft(problems, server_root, main)
     if lookup is not None:
         draft.lookup = lookup
-    _Builder(draft).walk(tuple(nodes), Place(main, main.settings, is_server=True), Context.SERVER)
+    builder = _Builder(draft)
+    builder.walk(tuple(nodes), Place(main, main.settings, is_server=True), Context.SERVER)
+    builder.tell_refused()
     return finish(draft)
 
 
@@ -59,6 +61,7 @@ class _Builder:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._noted: set[str] = set()
+        self._refused: dict[tuple[str, str], list[tuple[Position, str]]] = {}
 
     def walk(self, nodes: tuple[Node, ...], place: Place, context: Context) -> None:
         """Obey every directive, in order; what is wrong is noted."""
@@ -70,7 +73,7 @@ class _Builder:
             elif row.support is Support.REFUSED and node.arguments.strip().lower() in _NOTHING_ASKED:
                 self._note(node.position, row)
             elif row.support is Support.REFUSED:
-                problems.error(node.position, row.name, f"not supported: {row.meaning}")
+                self._refused.setdefault((node.position.file, row.meaning), []).append((node.position, row.name))
             elif row.support is Support.NOTED:
                 self._note(node.position, row)
             elif context not in row.contexts:
@@ -84,6 +87,14 @@ class _Builder:
                 rewrite.conditions[-1].position, "RewriteCond", "no RewriteRule follows, so it has no effect"
             )
             rewrite.conditions.clear()
+
+    def tell_refused(self) -> None:
+        """One error for each reason and file: one decision mends them all."""
+        for (_, why), found in self._refused.items():
+            (position, name), *more = found
+            likewise = ", ".join(dict.fromkeys(f"{other} (line {place.line})" for place, other in more))
+            text = f"not supported: {why}{f'; likewise {likewise}' if likewise else ''}"
+            self._draft.problems.error(position, name, text)
 
     def _note(self, position: Position, row: Row) -> None:
         """One line for each directive, however often it is written."""

@@ -871,6 +871,8 @@ def test_request_read_timeout_becomes_the_fronts_options() -> None:
         ("Header sett X-A b", "there is no action 'sett'; did you mean set?"),
         ("Header set X-A b c", "'c' is no condition"),
         ("Header set X-A b expr=true", "expressions are not supported; write SetEnvIf, and env= with its variable"),
+        ("RequestHeader set X-A expr=%{REQUEST_SCHEME}", "expressions are not supported; give a text, in which"),
+        ("Header edit X-A a expr=%{REQUEST_SCHEME}", "expressions are not supported; give a text, in which"),
         ("Header set X-A %q", "'%q' is no item of a header's value"),
         ("CustomLog /a comon", "no LogFormat has the nickname 'comon'; did you mean common?"),
         ("CustomLog /a common expr=x", "'expr=x' is no condition"),
@@ -988,6 +990,19 @@ def test_what_authenticates_is_refused_as_such_whichever_module_it_is_of(name: s
     assert error_of(f"Listen 80\n{name} x\n") == (
         f"2: {name}: not supported: the server authenticates nobody; let the application or the proxy in front do it"
     )
+
+
+def test_what_is_refused_for_the_same_reason_is_one_error_for_each_file() -> None:
+    text = (
+        "Listen 80\nSSLEngine On\nSSLProtocol all\nProxyVia On\nInclude b\n<Location /a>\nSSLEngine On\n</Location>\n"
+    )
+    tls = "there is no TLS here; let nginx or HAProxy terminate it (see conf/), and keep the rest of the host"
+    proxy = "there is no proxy here; let nginx or HAProxy in front of the server route these URLs"
+    assert list(map(str, loaded(text, {"/etc/b": "SSLEngine On\n"}).of(Severity.ERROR))) == [
+        f"/etc/site.conf:2: error: SSLEngine: not supported: {tls}; likewise SSLProtocol (line 3), SSLEngine (line 7)",
+        f"/etc/site.conf:4: error: ProxyVia: not supported: {proxy}",
+        f"/etc/b:1: error: SSLEngine: not supported: {tls}",
+    ]
 
 
 def test_a_directive_with_a_row_of_its_own_is_not_refused_for_how_it_begins() -> None:

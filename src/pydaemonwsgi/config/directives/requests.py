@@ -101,6 +101,8 @@ def _header(line: Line) -> None:
             raise BadValueError("expressions are not supported; write SetEnvIf, and env= with its variable")
         if kind.lower() != "env" or not equals or condition in ("", "!"):
             raise BadValueError(f"{rest[0]!r} is no condition; give env=NAME or env=!NAME, or quote the value")
+    if values and values[-1].startswith("expr="):
+        raise BadValueError("expressions are not supported; give a text, in which %{NAME}e is a variable (SetEnvIf)")
     if action.startswith("edit"):
         check_pattern(values[0])
     else:
