@@ -1005,6 +1005,20 @@ def test_what_is_refused_for_the_same_reason_is_one_error_for_each_file() -> Non
     ]
 
 
+def test_what_cgi_scripts_would_answer_is_not_found() -> None:
+    """Neither another alias nor DocumentRoot, which would send a script's source, has it."""
+    text = "Listen 80\nDocumentRoot /srv\nScriptAlias /cgi-bin/ /srv/cgi-bin/\nWSGIScriptAlias / /a.wsgi\n"
+    assert server_of(text).main.redirects == (Redirect(404, "/cgi-bin/", None),)
+    assert warnings_of(text) == ["CGI scripts are not run, so /cgi-bin/ is answered with 404; run them elsewhere"]
+
+
+@pytest.mark.parametrize(
+    "line", ["ScriptAlias / /srv/hgweb.cgi/", "ScriptAliasMatch ^/(.*) /srv/$1", "ScriptAlias x /y"]
+)
+def test_a_site_of_cgi_scripts_is_refused(line: str) -> None:
+    assert len(errors_of(f"Listen 80\n{line}\n")) == 1
+
+
 def test_a_directive_with_a_row_of_its_own_is_not_refused_for_how_it_begins() -> None:
     assert errors_of("Listen 80\n<Location />\nAuthMerging Or\nAuthzSendForbiddenOnFailure On\n</Location>\n") == []
 

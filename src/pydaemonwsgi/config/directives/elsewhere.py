@@ -158,7 +158,7 @@ ROWS = (
         "RemoteIPProxyProtocol RemoteIPProxyProtocolExceptions",
         "the PROXY protocol is not spoken; let the proxy send X-Forwarded-For",
     ),
-    *refused("ScriptAlias ScriptAliasMatch Action Script", "there are no CGI scripts; run them elsewhere"),
+    *refused("ScriptAliasMatch Action Script", "there are no CGI scripts; run them elsewhere"),
     *refused(
         "php_value php_flag php_admin_value php_admin_flag",
         "there is no PHP here; take it out, or put it into <IfModule mod_php.c>",

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from pydaemonwsgi.config.directives import (
     access,
+    cgi,
     connections,
     elsewhere,
     expiry,
@@ -49,7 +50,7 @@ _SUBJECTS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     ("Server and hosts", hosts.ROWS),
     ("Process groups and Python", (*processes.ROWS, *telemetry.ROWS)),
     ("Scripts", wsgi.ROWS),
-    ("Files and URLs", files.ROWS),
+    ("Files and URLs", (*files.ROWS, *cgi.ROWS)),
     ("Rewriting", rewriting.ROWS),
     ("Access", access.ROWS),
     ("Requests and answers", (*requests.ROWS, *expiry.ROWS)),
