@@ -23,6 +23,7 @@ import time
 from dataclasses import dataclass, field
 
 from pydaemonwsgi.errors import ConfigurationError
+from pydaemonwsgi.system.writing import write_within
 
 __all__ = [
     "ERROR_LOG",
@@ -71,6 +72,9 @@ _second: tuple[int, str] = (-1, "")  # the second last formatted; swapped whole,
 _lost = 0
 _missing = 0  # of those, how many the log has not been told of
 _cut = False  # the record last written has lost its end, so that the next one must begin a line
+_stalled = False  # the reader did not take the record last written: it is not waited for again until it takes one
+# Seconds that a reader of the error log is waited for.
+_PATIENCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -137,15 +141,24 @@ def error_line(
 
 
 def write_record(record: bytes, descriptor: int = ERROR_LOG) -> bool:
-    """Write a record with one write; False if it or its end was lost, which is counted."""
-    global _lost, _missing, _cut
+    """Write a record, with one write if there is room; False if it or its end was lost, which is counted.
+
+    Who reads the error log may stop to do so (a pager, a container's runtime): it is waited for a little, once.
+    """
+    global _lost, _missing, _cut, _stalled
     before = b""
     if descriptor == ERROR_LOG and (_missing or _cut):
         before = _amends(time.time())
     try:
-        lacking = len(before) + len(record) - os.write(descriptor, before + record)
+        if descriptor == ERROR_LOG:
+            taken = write_within(descriptor, before + record, 0.0 if _stalled else _PATIENCE)
+        else:
+            taken = os.write(descriptor, before + record)
+        lacking = len(before) + len(record) - taken if taken else -1
     except OSError:  # ENOSPC, EPIPE, EAGAIN, EBADF: the log is gone, the requests are not
         lacking = -1
+    if descriptor == ERROR_LOG:
+        _stalled = lacking != 0
     if before and 0 <= lacking <= len(record):
         _missing, _cut = 0, False
     if not lacking:

@@ -183,7 +183,7 @@ def test_request_line_gives_its_variables(
 @pytest.mark.parametrize(
     ("fields", "name", "port"),
     [
-        pytest.param([b"Host: Example.com:8080"], "Example.com", "8080", id="with-port"),
+        pytest.param([b"Host: Example.com:8080"], "example.com", "8080", id="with-port"),
         pytest.param([b"Host: example.com"], "example.com", "80", id="without-port"),
         pytest.param([b"Host: [::1]:81"], "[::1]", "81", id="ipv6"),
         pytest.param([b"Host:"], "127.0.0.1", "(its own)", id="empty"),

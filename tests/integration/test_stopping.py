@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pydaemonwsgi.system.writing import write_within
 from tests.helpers.command import started
-from tests.helpers.server import APPS, Answer, Server, read_all, serving, wait_for
+from tests.helpers.server import APPS, PATIENCE, Answer, Server, read_all, serving, wait_for
+from tests.helpers.site import free_port
 
 SCRIPT = APPS / "life_gate.py"
 
@@ -181,3 +184,48 @@ def test_an_application_that_ignores_its_end_is_killed(tmp_path: Path) -> None:
         processes = family(server)
         assert server.stop() == 0
         assert_all_gone(processes)
+
+
+def test_a_reader_of_the_error_log_that_has_stopped_stops_nothing(tmp_path: Path) -> None:
+    """A pager, a container's runtime: processes are replaced, requests that log are answered, SIGTERM ends it."""
+    script = tmp_path / "site.wsgi"
+    script.write_text(
+        "def application(environ, start_response):\n"
+        "    print('a line for the log', file=environ['wsgi.errors'])\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'yes']\n"
+    )
+    reading, writing = os.pipe()
+    port = free_port()
+    command = (sys.executable, "-m", "pydaemonwsgi", "serve", str(script), "--port", str(port), "--processes", "1")
+    with subprocess.Popen([*command, "--control-socket", "off"], stderr=writing, stdout=subprocess.DEVNULL) as process:
+        try:
+
+            def ask() -> bytes:
+                with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+                    sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+                    return Answer(read_all(sock)).body
+
+            def daemons() -> set[int]:
+                children = psutil.Process(process.pid).children()
+                return {child.pid for child in children if child.name().startswith("(wsgi:")}
+
+            def answers() -> bool:
+                try:
+                    return ask() == b"yes"
+                except ConnectionRefusedError:
+                    return False
+
+            wait_for(answers, "the server")
+            while write_within(writing, b"x" * 4096, 0.0):
+                pass
+            before = daemons()
+            os.kill(next(iter(before)), signal.SIGKILL)
+            wait_for(lambda: daemons() and not daemons() & before, "a new daemon process")
+            assert ask() == b"yes"
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+    os.close(reading)
+    os.close(writing)

@@ -71,10 +71,12 @@ class ErrorStream:
         if self.ended:
             raise RuntimeError("wsgi.errors was used after its request had ended")
         *lines, rest = (self._partial + text).split("\n")
-        self._partial = rest
         if len(rest) > _LONGEST_LINE:
-            lines.append(rest)
-            self._partial = ""
+            # Something is kept: the end of the line, when it comes, must not be a line of its own.
+            whole = (len(rest) - 1) // _LONGEST_LINE * _LONGEST_LINE
+            lines.append(rest[:whole])
+            rest = rest[whole:]
+        self._partial = rest
         for line in lines:
             self._record(line)
         return len(text)

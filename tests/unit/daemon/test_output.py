@@ -65,6 +65,19 @@ def test_a_line_is_a_record(capfd: pytest.CaptureFixture[str]) -> None:
     assert parsed(capfd) == [("error", "00ff", "hello")]
 
 
+@pytest.mark.parametrize("length", [8192, 8193, 16384, 20000])
+def test_a_long_line_is_several_records_and_its_end_is_none(log: Log, length: int) -> None:
+    """However long it is, and whether its end comes with it or later, as with print."""
+    stream = ErrorStream("1")
+    for parts in (("L" * length, "\n"), ("L" * length + "\n",)):
+        for part in parts:
+            stream.write(part)
+        stream.write("after\n")
+        *pieces, after = log()
+        assert ("".join(pieces), after) == ("L" * length, "after")
+        assert all(pieces)
+
+
 def test_lines_wait_for_their_end(log: Log) -> None:
     """Parts of a line become one record when the line ends; several lines become several records."""
     stream = ErrorStream("1")
