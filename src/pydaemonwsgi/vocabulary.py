@@ -21,10 +21,12 @@ import signal
 from enum import Enum, IntEnum
 from typing import Final
 
-__all__ = ["DUMP_SIGNAL", "ProcessRole", "ShutdownReason", "StartFailure"]
+__all__ = ["DUMP_SIGNAL", "LARGEST_GROUP", "ProcessRole", "ShutdownReason", "StartFailure"]
 
 # On this signal a child writes the stacks of its threads to the error log, whatever it is doing.
 DUMP_SIGNAL: Final = signal.SIGQUIT
+# So many daemon processes a process group has at most; more are a slip of the pen, for which a machine has no memory.
+LARGEST_GROUP: Final = 1024
 
 
 class ProcessRole(Enum):

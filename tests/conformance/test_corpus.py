@@ -186,6 +186,7 @@ def cases() -> Iterator[tuple[str, Case]]:
     yield "17-other", Case(request(b"Expect: 200-ok"), frozenset({417}))
     yield "17-other-with-body", Case(post(b"Expect: x", b"Content-Length: 5", body=b"hello"), frozenset({417}))
     yield "17-too-large", Case(post(b"Content-Length: 99999999", body=b"hello"), frozenset({413}))
+    yield "17-too-large-chunk-announced", Case(chunked(b"7fffffffffffffff\r\nabc"), frozenset({413}))
     yield "17-too-large-chunked", Case(chunked(b"200000\r\n" + b"x" * 0x200000 + b"\r\n0\r\n\r\n"), frozenset({413}))
 
     yield "24-version-1", Case(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + request(), bad)

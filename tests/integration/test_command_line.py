@@ -56,6 +56,7 @@ REFUSALS = {
     "listen-and-port": ("app.wsgi --listen 127.0.0.1:0 --port 81", "without effect beside --listen"),
     "wrong-umask": ("app.wsgi --umask 9", "--umask: '9' is not an octal mask"),
     "wrong-log-level": ("app.wsgi --log-level loud", "--log-level: 'loud'"),
+    "too-many-processes": ("app.wsgi --processes 99999999999", "--processes: '99999999999' is too large"),
     "wrong-mount-point": ("app.wsgi --mount-point app", "--mount-point: 'app'"),
     "wrong-format": ("app.wsgi --access-log-format %{x}Q", "'%{x}Q' at character 1"),
     "wrong-callable": ("app.wsgi --callable-object 1st", "--callable-object: '1st'"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydaemonwsgi.config import values
 from pydaemonwsgi.config.option import option, timeout
+from pydaemonwsgi.vocabulary import LARGEST_GROUP
 
 __all__ = ["GroupOptions"]
 
@@ -79,7 +80,7 @@ class GroupOptions:
     processes: int | None = option(
         None,
         "Daemon processes in the process group; if given, even as 1, wsgi.multiprocess is true.",
-        values.whole_number(1),
+        values.whole_number(1, LARGEST_GROUP),
         heading="Processes",
         unset="1, and wsgi.multiprocess is false",
     )

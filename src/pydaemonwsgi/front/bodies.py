@@ -78,7 +78,7 @@ class BodyReader:
         pieces, rest = self._decoder.feed(data)
         if pieces:
             self.body.append(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if self._limit and self.body.length > self._limit:
+        if self._limit and self.body.length + self._decoder.announced > self._limit:
             raise HttpError(413, "the body is longer than the limit")
         self.complete = self._decoder.complete
         return rest

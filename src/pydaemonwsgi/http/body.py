@@ -85,6 +85,11 @@ class ChunkedBody:
         """Whether the last chunk, the trailers and the final line end have been read."""
         return self._phase is _Phase.DONE
 
+    @property
+    def announced(self) -> int:
+        """How many bytes of the chunk that has begun have not come yet."""
+        return self._left if self._phase is _Phase.DATA else 0
+
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         """Return the pieces of body that `data` completes, and what follows the body in `data`.
 

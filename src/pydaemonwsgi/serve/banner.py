@@ -3,6 +3,7 @@
 import os
 import shlex
 from typing import Final
+from urllib.parse import quote
 
 from pydaemonwsgi import __version__
 from pydaemonwsgi.config.log_targets import write_log_target
@@ -41,7 +42,7 @@ def _url(address: ListenAddress, mount_point: str) -> str:
         return f"unix:{address.path}"
     host = address.host or "localhost"
     host = f"[{host}]" if ":" in host else host
-    mount = "/" if mount_point == "/" else f"{mount_point}/"
+    mount = "/" if mount_point == "/" else f"{quote(mount_point)}/"
     return f"http://{host}:{address.port}{mount}"
 
 

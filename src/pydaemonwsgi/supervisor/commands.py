@@ -16,10 +16,10 @@ from pydaemonwsgi.supervisor.groups import ProcessGroup
 from pydaemonwsgi.supervisor.lifecycle import State
 from pydaemonwsgi.supervisor.replacement import Progress
 from pydaemonwsgi.supervisor.report import HEALTHY, report_group, report_interpreter
-from pydaemonwsgi.supervisor.rollover import LARGEST_GROUP
 from pydaemonwsgi.supervisor.stacks import Stacks
 from pydaemonwsgi.system.memory import create_shared
 from pydaemonwsgi.system.usage import usage_of
+from pydaemonwsgi.vocabulary import LARGEST_GROUP
 
 __all__ = ["Commands"]
 

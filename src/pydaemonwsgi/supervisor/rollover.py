@@ -22,7 +22,6 @@ events does not matter, and any number of them may come between two plans.
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from pydaemonwsgi.supervisor import leaving
 from pydaemonwsgi.supervisor.actions import Action, Attach, Keep, Kill, Resume, Spawn
@@ -33,11 +32,10 @@ from pydaemonwsgi.supervisor.replacement import Replacement
 from pydaemonwsgi.supervisor.roster import Roster
 from pydaemonwsgi.supervisor.timeouts import Timeouts
 from pydaemonwsgi.supervisor.trouble import Trouble
-from pydaemonwsgi.vocabulary import ShutdownReason
+from pydaemonwsgi.vocabulary import LARGEST_GROUP, ShutdownReason
 
-__all__ = ["LARGEST_GROUP", "Group", "Timeouts"]
+__all__ = ["Group", "Timeouts"]
 
-LARGEST_GROUP: Final = 1024
 """Processes of a group that may be asked for while it runs: a typing error, or a script that sends SIGTTIN without
 end, must not fork until the machine stands still."""
 

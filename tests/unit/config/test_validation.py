@@ -20,7 +20,7 @@ def test_defaults_are_valid() -> None:
     [
         ({"threads": -1}, "--threads: '-1' is too small; give 0 to 65534"),
         ({"threads": 65535}, "--threads: '65535' is too large"),
-        ({"processes": 0}, "--processes: '0' is too small; give 1 or more"),
+        ({"processes": 0}, "--processes: '0' is too small; give 1 to 1024"),
         ({"port": 65536}, "--port: '65536' is too large; give 0 to 65535"),
         ({"queue_timeout": -1.0}, "--queue-timeout: '-1s' is not a duration"),
         ({"queue_timeout": float("inf")}, "--queue-timeout: 'infs' is not a duration"),

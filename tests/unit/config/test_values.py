@@ -69,6 +69,9 @@ MEANINGS: list[tuple[ValueKind[Any], str, object]] = [
     (values.mount_point(), "/", "/"),
     (values.mount_point(), "///", "/"),
     (values.mount_point(), "/app/", "/app"),
+    (values.mount_point(), "/a%20b", "/a b"),
+    (values.mount_point(), "/a b/%C3%A9", "/a b/é"),
+    (values.mount_point(), "/.hidden/..x", "/.hidden/..x"),
     (values.file_name("a file"), "-", "-"),
     (values.file_name("a file"), "logs/error log", "logs/error log"),
     (values.absolute_directory(), "/srv/site", "/srv/site"),
@@ -153,7 +156,12 @@ REFUSALS: list[tuple[ValueKind[Any], str, str]] = [
     (values.callable_name(), "class", "is not a Python name"),
     (values.mount_point(), "app", "does not begin with /"),
     (values.mount_point(), "/a?b", "is not a URL path"),
-    (values.mount_point(), "/a b", "is not a URL path"),
+    (values.mount_point(), "/a%0ab", "is not a URL path"),
+    (values.mount_point(), "/%ff", "is not UTF-8 when it is decoded"),
+    *(
+        (values.mount_point(), text, "is no path that a request has: there //, /./ and /../ are resolved")
+        for text in ("//x", "/a/../b", "/a/.", "/a//b", "/%2e")
+    ),
     (values.file_name("a file"), "", "is empty"),
     (values.file_name("a file"), "a\0", "holds a NUL character"),
     (values.file_name("a file", standard_stream=False), "-", "is not a file name"),

@@ -1,6 +1,7 @@
 """Paths: of files, of directories, of URLs. Sans-I/O."""
 
 import re
+from urllib.parse import unquote
 
 from pydaemonwsgi.config.values.kinds import BadValueError, ValueKind, has_control, parse_path
 
@@ -8,14 +9,21 @@ __all__ = ["absolute_directory", "directories", "file_name", "mount_point"]
 
 
 def mount_point() -> ValueKind[str]:
-    """A URL path; trailing slashes are dropped, except for the root itself."""
+    """A URL path, as clients write it or decoded; trailing slashes are dropped, except for the root itself."""
 
     def parse(text: str) -> str:
         if not text.startswith("/"):
             raise BadValueError("does not begin with /")
-        if has_control(text) or re.search(r"[\s?#]", text):
+        try:
+            decoded = unquote(text, errors="strict")
+        except UnicodeDecodeError:
+            raise BadValueError("is not UTF-8 when it is decoded") from None
+        if has_control(decoded) or re.search("[?#]", text):
             raise BadValueError("is not a URL path")
-        return text.rstrip("/") or "/"
+        path = decoded.rstrip("/") or "/"
+        if re.search(r"//|/\.{1,2}(/|$)", path):
+            raise BadValueError("is no path that a request has: there //, /./ and /../ are resolved")
+        return path
 
     return ValueKind("PATH", "a URL path such as / or /app", parse, str)
 
