@@ -140,7 +140,8 @@ def _expanded(server: Server, host: Host, form: str | None, resource: str) -> li
     """The form as far as it can be expanded without a request: a name for each port that the host is reached by."""
     if form not in {None, "%{SERVER}", "%{RESOURCE}"}:
         return [form or ""]
-    name = host.server_name or "localhost"
+    inherits = any(address.is_everywhere for address in host.addresses)
+    name = host.server_name or (server.main.server_name if inherits else None) or "localhost"
     servers = dict.fromkeys(name if port in _STANDARD_PORTS else f"{name}:{port}" for port in _ports(server, host))
     return list(servers) if form == "%{SERVER}" else [f"{one}|{resource}" for one in servers]
 

@@ -2,6 +2,7 @@
 
 import sys
 import types
+from importlib.machinery import PathFinder
 
 from pydaemonwsgi.daemon.environ import APACHE_VERSION, MOD_WSGI_VERSION
 from pydaemonwsgi.daemon.events import Events
@@ -13,6 +14,18 @@ from pydaemonwsgi.daemon.recorder import Recorder
 from pydaemonwsgi.daemon.requests import RunningRequests
 
 __all__ = ["install_modules", "tell_application_group"]
+
+
+class _ModWsgi(types.ModuleType):
+    """The module, and whatever package of its name pip has installed for this interpreter: `mod_wsgi.express`."""
+
+    @property
+    def __path__(self) -> list[str]:
+        """Where its submodules are; looked for whenever one is imported, for `sys.path` may have grown."""
+        found = PathFinder.find_spec("mod_wsgi")
+        if found is None or not found.submodule_search_locations:
+            raise AttributeError("no package mod_wsgi is installed")
+        return list(found.submodule_search_locations)
 
 
 def install_modules(
@@ -37,7 +50,7 @@ def install_modules(
         inquiry: asks about the whole server.
     """
     recorder = Recorder(events, requests, threads)
-    mod_wsgi = types.ModuleType("mod_wsgi", "What the server says about itself.")
+    mod_wsgi = _ModWsgi("mod_wsgi", "What the server says about itself.")
     mod_wsgi.__dict__.update(
         version=MOD_WSGI_VERSION,
         process_group=group,
@@ -60,9 +73,6 @@ def install_modules(
         active_requests=requests,
         request_data=requests.request_data,
     )
-    installed = sys.modules.get("mod_wsgi")
-    if installed is not None and hasattr(installed, "__path__"):
-        mod_wsgi.__path__ = installed.__path__
     sys.modules["mod_wsgi"] = mod_wsgi
     apache = types.ModuleType("apache", "What the web server says about itself.")
     apache.__dict__.update(

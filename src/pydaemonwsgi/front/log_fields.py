@@ -95,7 +95,7 @@ def _host(record: "AccessRecord") -> str:
     """The name of the virtual host, whatever the client called it."""
     if record.decision is None:
         return _named_host(record)
-    return record.decision.common.site.host.server_name or _escaped(record.local_addr) or "-"
+    return record.decision.common.site.server_name or _escaped(record.local_addr) or "-"
 
 
 def _used_host(record: "AccessRecord") -> str:

@@ -173,8 +173,9 @@ def _frame(decision: Script) -> _Frame:
     target, common = decision.target, decision.common
     settings, host = common.context.settings, common.site.host
     before: dict[str, str] = {}
-    if host.server_name is not None:
-        before["SERVER_NAME"] = host.server_name  # for a client that names no host
+    named = common.site.server_name
+    if named is not None:
+        before["SERVER_NAME"] = named  # for a client that names no host
     before |= {name: value for name, value in common.environment if name not in _RESERVED and "\0" not in value}
     after = {
         "DOCUMENT_ROOT": common.site.document_root,
@@ -196,8 +197,8 @@ def _frame(decision: Script) -> _Frame:
     if host.server_admin is not None:
         after["SERVER_ADMIN"] = host.server_admin
     own_port = common.site.port
-    if settings.use_canonical_name == "on" and host.server_name is not None:
-        after["SERVER_NAME"] = host.server_name
+    if settings.use_canonical_name == "on" and named is not None:
+        after["SERVER_NAME"] = named
         after["SERVER_PORT"] = str(own_port or _STANDARD_PORTS[host.scheme or "http"])
         own_port = None
     edits = bool(common.request_headers) or common.context.proxies is not None
@@ -221,7 +222,7 @@ def _before_rewriting(head: RequestHead, frame: _Frame, facts: Facts) -> bytes:
     scheme = host.scheme or "http"
     name, port = head.host, head.port
     if common.context.settings.use_canonical_name == "on" or not name:
-        name, port = as_bytes(host.server_name or facts.local_address), None
+        name, port = as_bytes(common.site.server_name or facts.local_address), None
     port = port or common.site.port or _STANDARD_PORTS[scheme]
     try:
         uri = read_uri(facts.path, merge=host.merge_slashes, encoded_slashes=host.allow_encoded_slashes)[0]

@@ -23,7 +23,7 @@ def _port(request: Request) -> str:
 
 
 def _server(request: Request) -> str:
-    return (request.site.host.server_name or "localhost") + _port(request)
+    return (request.site.server_name or "localhost") + _port(request)
 
 
 def _variable(name: str, request: Request) -> str | None:
@@ -51,7 +51,7 @@ def expand_group(value: str, request: Request, script_name: str) -> str:
         case "%{SERVER}":
             return _server(request)
         case "%{HOST}":
-            return (request.fact("host") or request.site.host.server_name or "localhost") + _port(request)
+            return (request.fact("host") or request.site.server_name or "localhost") + _port(request)
         case "%{RESOURCE}":
             name = f"{_server(request)}|{script_name}"
             return name if request.site.case_sensitive else name.lower()

@@ -9,13 +9,10 @@ Names are looked up in a dictionary; only aliases with wildcards are walked.
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import Final
 
 from pydaemonwsgi.config.model import Host, HostAddress
 
 __all__ = ["HostTable", "is_named"]
-
-_WILDCARDS: Final = ("*", "_default_", "")
 
 
 def _canonical(address: str) -> str:
@@ -58,7 +55,7 @@ class _Names:
         for rank, (index, host, address) in enumerate(hosts):
             if self._first < 0:
                 self._first = index
-            names = [address.address] if address.address not in _WILDCARDS else []
+            names = [] if address.is_everywhere else [address.address]
             if host.server_name is not None:
                 names.append(host.server_name.lower())
             for alias in host.server_aliases:
@@ -92,7 +89,7 @@ class HostTable:
         grouped: dict[tuple[str, int | None], list[tuple[int, Host, HostAddress]]] = {}
         for index, host in enumerate(hosts):
             for address in host.addresses:
-                text = "*" if address.address in _WILDCARDS else _canonical(address.address)
+                text = "*" if address.is_everywhere else _canonical(address.address)
                 grouped.setdefault((text, address.port), []).append((index, host, address))
         self._addresses = {address: _Names(members) for address, members in grouped.items()}
         self._remembered: dict[tuple[str, int], _Names | None] = {}

@@ -211,7 +211,7 @@ class Request:
             named = self.fact("host")
             if named:
                 return named
-        return self.site.host.server_name or self.fact("local_address") or "localhost"
+        return self.site.server_name or self.fact("local_address") or "localhost"
 
     def server_port(self) -> int:
         """Return the port that URLs of this server have, by UseCanonicalName."""

@@ -51,7 +51,14 @@ class Router:
         case = server.python.case_sensitive
         texts: dict[str, TextFile] = {}
         self.sites = tuple(
-            Site(number, host, environment, case_sensitive=case, texts=texts)
+            Site(
+                number,
+                host,
+                environment,
+                main_name=server.main.server_name,
+                case_sensitive=case,
+                texts=texts,
+            )
             for number, host in enumerate(server.hosts)
         )
         self._memories = tuple(Memory() for _ in self.sites)

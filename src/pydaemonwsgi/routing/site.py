@@ -21,10 +21,12 @@ class Site:
     Args:
         number: its index among the server's hosts.
         process_environment: for PassEnv and `%{ENV:NAME}`.
+        main_name: ServerName of the main server, which hosts for every address have that are given none.
         texts: files of rewrite maps by their paths, which hosts share.
         case_sensitive: whether `%{RESOURCE}` tells upper from lower case.
 
     Attributes:
+        server_name: None if nobody has said it.
         port: that URLs of this host have where the client names none; None is the scheme's.
         is_direct: a path alone tells whether anything comes before its script alias.
 
@@ -38,6 +40,7 @@ class Site:
         host: Host,
         process_environment: Mapping[str, str],
         *,
+        main_name: str | None = None,
         case_sensitive: bool = True,
         texts: dict[str, TextFile] | None = None,
     ) -> None:
@@ -46,7 +49,11 @@ class Site:
         self.host: Host = host
         self.process_environment = process_environment
         self.document_root: str = (host.document_root or "").rstrip("/") or (host.document_root or "")
-        self.port = host.server_port
+        inherits = host.server_name is None and any(address.is_everywhere for address in host.addresses)
+        self.server_name = main_name if inherits else host.server_name
+        # ServerName without a port means the scheme's, also where the host is for another one.
+        ports = [address.port for address in host.addresses if host.server_name is None and address.port is not None]
+        self.port = host.server_port or (ports[0] if ports else None)
         settings = merge_settings(DEFAULT_SETTINGS, host.settings)
         self.settings: Settings = settings
         self.tests = tuple(EnvironmentTest(test) for test in settings.environment_conditions)

@@ -155,6 +155,11 @@ class HostAddress:
     address: str
     port: int | None
 
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it is every address of the machine; as in httpd those are, too, that mean every interface."""
+        return self.address in {"*", "_default_", "", "0.0.0.0", "::"}
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
