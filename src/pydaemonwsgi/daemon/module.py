@@ -2,6 +2,7 @@
 
 import sys
 import types
+from collections.abc import MutableSequence
 from importlib.machinery import PathFinder
 
 from pydaemonwsgi.daemon.environ import APACHE_VERSION, MOD_WSGI_VERSION
@@ -20,7 +21,7 @@ class _ModWsgi(types.ModuleType):
     """The module, and whatever package of its name pip has installed for this interpreter: `mod_wsgi.express`."""
 
     @property
-    def __path__(self) -> list[str]:
+    def __path__(self) -> MutableSequence[str]:  # type: ignore[override]  # typeshed has an attribute
         """Where its submodules are; looked for whenever one is imported, for `sys.path` may have grown."""
         found = PathFinder.find_spec("mod_wsgi")
         if found is None or not found.submodule_search_locations:
