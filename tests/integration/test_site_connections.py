@@ -63,6 +63,8 @@ RequestReadTimeout header=1 body=15
     ServerName names.example
     HostnameLookups On
     CustomLog {site}/names.log "%h %a %{c}h %U"
+    CustomLog {site}/times.log "%D %U"
+    Header set X-Took %D
 </VirtualHost>
 <VirtualHost *:{port}>
     ServerName ported.example:8080
@@ -330,3 +332,13 @@ def test_only_hosts_that_want_names_look_them_up(site: SiteServer) -> None:
     """The others do not wait for a name server."""
     told = Answer(site.exchange(request("first.example", "/app/", "Connection: close"))).text
     assert "REMOTE_HOST" not in told
+
+
+def test_what_the_front_answers_itself_takes_time_too(site: SiteServer) -> None:
+    """%D of a file, in the log and in a header, is not 0."""
+    answer = Answer(site.exchange(request("names.example", "/private/a.txt", "Connection: close")))
+    assert int((answer.header("X-Took") or "").removeprefix("D=")) > 0
+    log = site.directory / "times.log"
+    wait_for(lambda: "/private/a.txt" in log.read_text(), "the record")
+    took = [line.split()[0] for line in log.read_text().splitlines() if line.endswith(" /private/a.txt")]
+    assert int(took[0]) > 0

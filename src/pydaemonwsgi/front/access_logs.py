@@ -126,6 +126,7 @@ def access_record(
     decision: Decision | None = None,
     document_of: int = 0,
     refused_line: bytes = b"",
+    began: float = 0.0,
     remote_host: str = "",
 ) -> AccessRecord:
     """Return what there is to say about a request.
@@ -142,10 +143,11 @@ def access_record(
         decision: of the configuration, if there is one.
         document_of: the status of the error that is shown so, 0 for what the client asked for.
         refused_line: the first line of a head that was refused, as it came.
+        began: when a request began that no daemon process has answered, seconds since the epoch; 0 for now.
         remote_host: the client's name, "" if nobody knows it.
     """
     now = time.time()
-    started = exchange.request_start if exchange is not None else now
+    started = exchange.request_start if exchange is not None else began or now
     lines = response.lines + server_lines if response is not None else b""
     return AccessRecord(
         remote_addr=addresses[0],

@@ -42,6 +42,7 @@ class Answering(Writing):
     """A connection on which answers are written.
 
     Attributes:
+        began: when the head of a request for a configured site had been read, seconds since the epoch; 0 for others.
         exchange: the request that a daemon process has; None if the front answers itself, or nobody does.
         head: of the request; None between requests and for one that could not be read.
         keep: whether the connection goes on after this answer.
@@ -51,6 +52,7 @@ class Answering(Writing):
 
     __slots__ = (
         "_response_head",
+        "began",
         "exchange",
         "head",
         "keep",
@@ -61,6 +63,7 @@ class Answering(Writing):
     def __init__(self, front: "FrontServer", sock: socket.socket, addresses: tuple[str, int, str, int]) -> None:
         super().__init__(front, sock, addresses)
         self._response_head: ResponseHead | None = None
+        self.began = 0.0
         self.exchange: Exchange | None = None
         self.head: RequestHead | None = None
         self.keep = True
@@ -207,7 +210,7 @@ class Answering(Writing):
         """Write an answer that no application gave, as the configuration changes its head."""
         now = time.time()
         try:
-            response = edited(self.route, response, now, now, error_page=is_error)
+            response = edited(self.route, response, self.began or now, now, error_page=is_error)
         except OvertimeError as error:
             self._give_up(error)
             return
@@ -227,7 +230,7 @@ class Answering(Writing):
         """
         now = time.time()
         try:
-            response = edited(self.route, response, now, now)
+            response = edited(self.route, response, self.began or now, now)
         except OvertimeError as error:
             os.close(descriptor)
             self._give_up(error)
@@ -360,6 +363,7 @@ class Answering(Writing):
             decision=route.decision,
             document_of=route.document_of,
             refused_line=self.refused_line,
+            began=self.began,
             remote_host="" if route.facts is None else route.facts.remote_host,
         )
         self._front.access_logs.add(route.host.logs, record)

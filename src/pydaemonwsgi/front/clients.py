@@ -211,6 +211,7 @@ class Client(Receiving):
             self._refuse_head(error, head_bytes)
             return False
         self.head = head
+        self.began = 0.0
         self.requests += 1
         if head.refusal or head.path == b"*":
             return self._answer_at_once(head)
@@ -243,6 +244,7 @@ class Client(Receiving):
     def _refuse(self, error: HttpError) -> None:
         """Answer a request that is not acceptable; nothing after it is read as a request."""
         if self.head is None:
+            self.began = 0.0
             # What the request before it was for has nothing to do with this one.
             self.route = self._front.configuration.unrouted(self.addresses, None)
         extra = self._front.log_of(self.route)
@@ -259,6 +261,7 @@ class Client(Receiving):
         """Have a request go where the configuration says; return whether the next may be read."""
         sites = self._front.configuration.sites
         assert sites is not None
+        self.began = time.time()
         self._lingers = head.has_body
         if not sites.needs_names:
             return self.enter(sites.find(head, self.addresses))

@@ -227,7 +227,7 @@ class HeadReader:
             expects_continue=minor == 1 and fields.expectation is not None,
             environ=fields.environ + environ,
             block=block,
-            host=host_name.lower(),
+            host=host_name.lower().removesuffix(b"."),
             port=int(port) if port else None,
             raw_path=raw_path,
             query=query if mark else None,

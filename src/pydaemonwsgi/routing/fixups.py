@@ -74,7 +74,10 @@ def _rewrite(request: Request, program: Program) -> Request | None:
     if request.trace is not None:
         request.trace.note("rewrite", f"internal redirect to {uri}", program.position)
     request.environment.update(request.context.variables)
-    return request.successor(uri, request.query)
+    after = request.successor(uri, request.query)
+    # httpd forgets these on the way, and sends the source of the script that a rule has named a handler for.
+    after.handler, after.content_type = request.handler, request.content_type
+    return after
 
 
 def _with_slash(path: str) -> str:

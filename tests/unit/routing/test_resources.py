@@ -617,6 +617,29 @@ def test_a_media_type_may_be_a_handler(request_line: str, answer: str) -> None:
     assert asked(SITE % A_MEDIA_TYPE_MAY_BE_A_HANDLER, request_line) == answer
 
 
+A_RULE_MAY_NAME_A_HANDLER = r"""
+<Directory /site/htdocs>
+Options ExecCGI FollowSymLinks
+RewriteEngine On
+RewriteRule ^run/(.*)$ other.wsgi/$1 [H=wsgi-script,L]
+RewriteRule ^type$ other.wsgi [T=application/x-httpd-wsgi,L]
+</Directory>
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_line", "answer"),
+    [
+        ("/run/x", "run /site/htdocs/other.wsgi /other.wsgi /x"),
+        ("/type", "run /site/htdocs/other.wsgi /other.wsgi -"),
+        ("/other.wsgi", "file /site/htdocs/other.wsgi"),
+    ],
+)
+def test_a_rule_may_name_the_handler_of_what_it_leads_to(request_line: str, answer: str) -> None:
+    """httpd forgets it on the way there, and sends the source."""
+    assert asked(SITE % A_RULE_MAY_NAME_A_HANDLER, request_line) == answer
+
+
 A_SCRIPT_ALIAS_MAY_BE_TAKEN_BACK = r"""
 WSGIScriptAlias / /site/htdocs/site.wsgi
 <Location /none>
