@@ -246,7 +246,9 @@ def _edited(encoded: bytes, decision: Script, facts: Facts, *, internal: bool) -
     if internal:
         variables.pop(b"CONTENT_LENGTH", None)
         variables.pop(b"CONTENT_TYPE", None)
-        if variables[b"REQUEST_METHOD"] != b"HEAD":
+        if variables[b"REQUEST_METHOD"] == b"HEAD":
+            variables[b"mod_wsgi.x-map-head"] = b"1"  # it is asked for with GET, and nobody sees the page
+        else:
             variables[b"REQUEST_METHOD"] = b"GET"
     for name, value in common.request_headers:
         if value is None:

@@ -493,3 +493,32 @@ def test_what_is_appended_goes_to_the_first_of_several_lines(action: str, value:
     cookies = [("Set-Cookie", "a=1"), ("X", "y"), ("Set-Cookie", "b=2")]
     after = apply_edits(common.response_edits, cookies, Occasion({}))
     assert after == [("Set-Cookie", first), ("X", "y"), ("Set-Cookie", "b=2")]
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "answers"),
+    [
+        ("", "", ["404", "302 http://www.site.com/inner"]),
+        ("InheritDown", "", ["302 http://www.site.com/outer", "302 http://www.site.com/inner"]),
+        ("InheritDownBefore", "", ["302 http://www.site.com/outer", "302 http://www.site.com/both"]),
+        ("InheritDown", "IgnoreInherit", ["404", "302 http://www.site.com/inner"]),
+        ("", "InheritBefore", ["302 http://www.site.com/outer", "302 http://www.site.com/both"]),
+    ],
+)
+def test_rules_may_be_given_to_hosts(outer: str, inner: str, answers: list[str]) -> None:
+    """Behind those of the host or before them, unless it wants none."""
+    text = f"""
+Listen 80
+RewriteEngine On
+{f"RewriteOptions {outer}" if outer else ""}
+RewriteRule ^/old$ /outer [R,L]
+RewriteRule ^/two$ /both [R,L]
+<VirtualHost *:80>
+ServerName www.site.com
+RewriteEngine On
+{f"RewriteOptions {inner}" if inner else ""}
+RewriteRule ^/two$ /inner [R,L]
+</VirtualHost>
+"""
+    asked = router(text, {})
+    assert [ask(asked, target) for target in ("/old", "/two")] == answers

@@ -41,7 +41,9 @@ _OPTIONS = frozenset(
     legacyprefixdocroot unsafeprefixstat unsafeallow3f allowanyuri longurloptimization
     """.split()
 )
-_OBEYED_OPTIONS = frozenset({"inherit", "inheritbefore", "mergebase"})
+_OBEYED_OPTIONS = frozenset(
+    {"inherit", "inheritbefore", "inheritdown", "inheritdownbefore", "ignoreinherit", "mergebase"}
+)
 
 
 def check_pattern(text: str, *, ignore_case: bool = False) -> None:
@@ -253,5 +255,11 @@ ROWS = (
         "`int:escape`, `int:unescape`.",
         _map,
     ),
-    Row("RewriteOptions", ANYWHERE, "OPTION ...", "Inherit or InheritBefore: use the outer rules too.", _options),
+    Row(
+        "RewriteOptions",
+        ANYWHERE,
+        "OPTION ...",
+        "Inherit or InheritBefore: use the outer rules too; InheritDown or InheritDownBefore: give one's own to what lies inside, unless that says IgnoreInherit.",
+        _options,
+    ),
 )

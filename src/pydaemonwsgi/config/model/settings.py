@@ -300,11 +300,13 @@ def _merge_require(below: RequireBlock, above: RequireBlock) -> RequireBlock:
 def _merge_rewrite(below: Rewrite, above: Rewrite) -> Rewrite:
     engine = below.engine if above.engine is None else above.engine
     base = below.base if above.base is None else above.base
-    options, rules = above.options, above.rules
-    if "inherit" in options:
-        options, rules = below.options | options, above.rules + below.rules
-    elif "inheritbefore" in options:
-        options, rules = below.options | options, below.rules + above.rules
+    options, rules = above.options or below.options, above.rules
+    # What lies below may give its rules to all above it, who may refuse them.
+    given = frozenset() if "ignoreinherit" in options else below.options
+    if "inherit" in options or "inheritdown" in given:
+        rules = above.rules + below.rules
+    elif "inheritbefore" in options or "inheritdownbefore" in given:
+        rules = below.rules + above.rules
     return Rewrite(engine, base, options, rules, above.directory, above.position)
 
 
