@@ -259,7 +259,8 @@ ROWS = (
         "RewriteOptions",
         ANYWHERE,
         "OPTION ...",
-        "Inherit or InheritBefore: use the outer rules too; InheritDown or InheritDownBefore: give one's own to what lies inside, unless that says IgnoreInherit.",
+        "Inherit or InheritBefore: use the outer rules too. InheritDown or InheritDownBefore: give one's own to what "
+        "lies inside, unless that says IgnoreInherit.",
         _options,
     ),
 )
