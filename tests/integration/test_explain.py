@@ -152,7 +152,18 @@ def test_explain_gives_up_where_the_server_would(tmp_path: Path) -> None:
 
 def test_check_finds_what_only_routing_can_tell(tmp_path: Path) -> None:
     file = tmp_path / "site.conf"
-    file.write_text("Listen 80\nRewriteEngine On\nRewriteCond %{NONSENSE} x\nRewriteRule ^ - [F]\n", encoding="ascii")
+    file.write_text("Listen 80\nRewriteEngine On\nRewriteCond %{LA-U:X} x\nRewriteRule ^ - [F]\n", encoding="ascii")
     result = run("check", str(file))
     assert result.returncode == 2
-    assert f"{file}:3: error: RewriteCond: there is no server variable %{{NONSENSE}}" in result.stdout
+    assert f"{file}:3: error: RewriteCond: %{{LA-U:X}} looks ahead" in result.stdout
+
+
+def test_a_variable_that_there_is_not_is_empty_as_under_httpd(tmp_path: Path) -> None:
+    """Whoever has it in a configuration is told what to write, and served."""
+    file = tmp_path / "site.conf"
+    condition = "RewriteCond %{HTTP_X_FORWARDED_PROTO} !https"
+    file.write_text(f"Listen 80\nRewriteEngine On\n{condition}\nRewriteRule ^ - [F]\n", encoding="ascii")
+    text = "there is no variable %{HTTP_X_FORWARDED_PROTO}, so it is empty, as under httpd"
+    result = run("check", str(file))
+    assert f"{file}:3: warning: RewriteCond: {text}; for the header write %{{HTTP:X-Forwarded-Proto}}" in result.stdout
+    assert "403" in run("explain", str(file), "/", "-H", "X-Forwarded-Proto: https").stdout

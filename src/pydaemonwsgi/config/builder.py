@@ -28,6 +28,7 @@ def build(
     server_root: str,
     place: Position,
     lookup: Callable[[str], Sequence[str]] | None = None,
+    variables: frozenset[str] | None = None,
 ) -> Server | None:
     """The model of a configuration.
 
@@ -37,6 +38,7 @@ def build(
         server_root: what relative file names are completed with.
         place: where what is not written should have been, in a file with nothing in it.
         lookup: the addresses of a host name in `<VirtualHost>`; without it such a name is an error.
+        variables: what `%{NAME}` may name in rules; None where nobody knows.
 
     Returns:
         The model, as far as it could be made: `problems` say whether it is whole. None if nothing could be read.
@@ -44,7 +46,7 @@ def build(
     if not nodes and problems.of(Severity.ERROR):
         return None  # the file could not be read; what is not in it is no second error
     main = HostDraft(nodes[0].position if nodes else place)
-    draft = Draft(problems, server_root, main)
+    draft = Draft(problems, server_root, main, variables=variables)
     if lookup is not None:
         draft.lookup = lookup
     builder = _Builder(draft)

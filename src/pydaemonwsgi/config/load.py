@@ -55,6 +55,7 @@ def load(
     defined: Iterable[str] = (),
     environment: Mapping[str, str] | None = None,
     lookup: Callable[[str], Sequence[str]] | None = None,
+    variables: Iterable[str] | None = None,
 ) -> Loaded:
     """Read a configuration; nothing is raised for what is wrong in it.
 
@@ -64,6 +65,7 @@ def load(
         defined: names that `<IfDefine>` finds.
         environment: what `${NAME}` means where the file does not define it.
         lookup: the addresses of a host name in `<VirtualHost>`.
+        variables: what `%{NAME}` may name in rules and their conditions; whoever reads the rules refuses others.
     """
     problems = Problems()
     reader = Reader(
@@ -75,7 +77,14 @@ def load(
         knows=knows,
     )
     nodes = reader.read(path)
-    server = build(nodes, problems, server_root=reader.server_root, place=Position(path, 1), lookup=lookup)
+    server = build(
+        nodes,
+        problems,
+        server_root=reader.server_root,
+        place=Position(path, 1),
+        lookup=lookup,
+        variables=None if variables is None else frozenset(variables),
+    )
     if reader.passed_over and server is not None and not any(map(_answers, server.hosts)):
         text = "nothing is left to serve, so every request gets 404"
         problems.warning(reader.passed_over[0], "<IfModule>", text)

@@ -13,6 +13,7 @@ from pydaemonwsgi.errors import ConfigurationError
 from pydaemonwsgi.front.access_log import compile_format
 from pydaemonwsgi.inspection.machine import LocalMachine
 from pydaemonwsgi.routing.checking import check_routing
+from pydaemonwsgi.routing.templates import variable_names
 from pydaemonwsgi.system.files import LocalFiles
 
 __all__ = ["read_configuration"]
@@ -33,6 +34,7 @@ def read_configuration(path: str, defined: Sequence[str] = (), machine: LocalMac
         defined=defined,
         environment=os.environ,
         lookup=_lookup,
+        variables=variable_names(),
     )
     if loaded.draft is None:
         return loaded

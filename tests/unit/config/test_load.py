@@ -523,6 +523,34 @@ def test_a_condition_without_a_rule_is_a_warning() -> None:
     assert warnings_of("Listen 80\nRewriteCond %{HTTPS} on\n") == ["no RewriteRule follows, so it has no effect"]
 
 
+@pytest.mark.parametrize(
+    ("text", "left", "warning"),
+    [
+        (
+            "%{HTTP_X_REAL_IP}|%{https}",
+            "|%{https}",
+            "%{HTTP_X_REAL_IP}, so it is empty, as under httpd; for the header",
+        ),
+        ("%{REQEST_URI}x", "x", "%{REQEST_URI}, so it is empty, as under httpd; did you mean REQUEST_URI?"),
+        ("a%{REDIRECT_STATUS}", "a", "an environment variable %{ENV:REDIRECT_STATUS}"),
+        ("${m:%{NONE}}", "${m:}", "there is no variable %{NONE}"),
+        ("%{}", "", "there is no variable %{}"),
+        (r"\%{NONE}%{ENV:x}%{HTTP:Y}%{LA-U:z}%{SCRIPT_USER}", r"\%{NONE}%{ENV:x}%{HTTP:Y}%{LA-U:z}%{SCRIPT_USER}", ""),
+    ],
+)
+def test_variables_that_there_are_not_are_left_out_with_a_warning(text: str, left: str, warning: str) -> None:
+    """As httpd does it in silence; what it knows and we do not is refused by whoever reads the rules."""
+    lines = f"Listen 80\nRewriteCond {text} x\nRewriteRule a {text} [E=v:{text}]\n"
+    result = load("/a.conf", FilesInMemory({"/a.conf": lines}), variables=["HTTPS", "REQUEST_URI"])
+    texts = [problem.text for problem in result.of(Severity.WARNING)]
+    assert [warning in found for found in texts] == ([True] * 3 if warning else [])
+    assert not result.of(Severity.ERROR)
+    rewrite = result.required().main.rewrite
+    assert rewrite is not None
+    [rule] = rewrite.rules
+    assert (rule.conditions[0].test, rule.substitution, rule.flags[0].value) == (left, left, f"v:{left}")
+
+
 @pytest.mark.parametrize("rule", ["^/a /b [Lats]", "( /b", "^/a"])
 def test_a_condition_before_a_rule_that_cannot_be_meant_is_no_second_mistake(rule: str) -> None:
     result = loaded(f"Listen 80\nRewriteCond %{{HTTPS}} on\nRewriteRule {rule}\n")

@@ -174,6 +174,7 @@ class Draft:
     Attributes:
         server_root: absolute.
         lookup: the addresses of a host name; OSError says why there are none.
+        variables: what `%{NAME}` may name in rules and their conditions; None where nobody knows.
         single: fields of `Server`.
         clients: fields of `ClientOptions` that were written.
         python: fields of `Python`.
@@ -185,6 +186,7 @@ class Draft:
     server_root: str
     main: HostDraft
     lookup: Callable[[str], Sequence[str]] = _no_lookup
+    variables: frozenset[str] | None = None
     single: dict[str, Any] = field(default_factory=dict)
     clients: dict[str, Any] = field(default_factory=dict)
     python: dict[str, Any] = field(default_factory=dict)

@@ -83,6 +83,34 @@ def _flag_texts(text: str | None) -> list[str]:
     return [part.strip(BLANKS) for part in text[1:-1].split(",") if part.strip(BLANKS)]
 
 
+_VARIABLE = re.compile(r"(?P<escaped>\\.)|%\{(?P<name>[^{}]*)\}", re.DOTALL)
+# Headers and the like, which nobody can enumerate, and what is refused by name.
+_OPEN_NAMES = ("HTTP:", "ENV:", "SSL:", "LA-U:", "LA-F:")
+_REFUSED_NAMES = frozenset({"SCRIPT_USER", "SCRIPT_GROUP"})
+
+
+def _without_unknown(line: Line, text: str) -> str:
+    """Leave out variables that there are not: they are empty, as under httpd, and whoever wrote them is told."""
+
+    def known(match: "re.Match[str]") -> str:
+        name = match["name"]
+        if name is None or line.draft.variables is None:
+            return match[0]
+        upper = name.upper()
+        if upper in line.draft.variables or upper in _REFUSED_NAMES or upper.startswith(_OPEN_NAMES):
+            return match[0]
+        if upper.startswith("HTTP_"):
+            header = upper.removeprefix("HTTP_").replace("_", "-").title()
+            hint = f"; for the header write %{{HTTP:{header}}}"
+        else:
+            meant = f"; for a header write %{{HTTP:Name}}, for an environment variable %{{ENV:{name}}}"
+            hint = nearest(name, line.draft.variables) or meant
+        line.warn(f"there is no variable %{{{name}}}, so it is empty, as under httpd{hint}")
+        return ""
+
+    return _VARIABLE.sub(known, text)
+
+
 def _condition(line: Line) -> None:
     test, pattern, *flags = _arguments(line)
     names = set()
@@ -96,6 +124,7 @@ def _condition(line: Line) -> None:
     if test.strip().lower() == "expr":
         raise BadValueError("expressions (RewriteCond expr …) are not supported; use a server variable and a pattern")
     _check_condition(pattern, ignore_case=ignore_case)
+    test = _without_unknown(line, test)
     draft = line.place.settings.rewrite
     draft.position = draft.position or line.position
     draft.conditions.append(
@@ -150,6 +179,8 @@ def _rule(line: Line) -> None:
     check_pattern(pattern, ignore_case=any(given.name == "NC" for given in flags))
     if negated and re.search(r"\$[0-9]", substitution):
         line.warn("$1 and its like are empty in a rule whose pattern is negated")
+    substitution = _without_unknown(line, substitution)
+    flags = tuple(RewriteFlag(given.name, _without_unknown(line, given.value)) for given in flags)
     draft.position = draft.position or line.position
     draft.rules.append(RewriteRule(pattern, substitution, negated, flags, conditions, line.position))
 
