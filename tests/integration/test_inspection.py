@@ -38,7 +38,7 @@ def test_check_with_errors_prints_all_of_them_and_ends_with_status_2(tmp_path: P
     assert result.stdout.splitlines() == [
         f"{file}:4: error: Lisen: there is no such directive; did you mean Listen?",
         f"{file}:5: error: ServerNme: there is no such directive; did you mean ServerName?",
-        f"{file}: 2 errors, 0 warnings",
+        f"{file}: 2 errors, 0 warnings; what is likely to be regretted is looked for when the errors are mended",
     ]
 
 
@@ -47,7 +47,7 @@ def test_check_finds_what_is_wrong_in_patterns_and_formats_beside_other_errors(t
     file = site(tmp_path, more="Lisen 80\nRedirectMatch (x /y\nCustomLog log %Z\n<LocationMatch [>\n</LocationMatch>")
     lines = run("check", file).stdout.splitlines()
     assert [line.removeprefix(file).partition(": ")[0] for line in lines] == [":4", ":5", ":6", ":7", ""]
-    assert lines[-1] == f"{file}: 4 errors, 0 warnings"
+    assert lines[-1].startswith(f"{file}: 4 errors, 0 warnings; ")
 
 
 def test_check_finds_what_is_wrong_in_a_format_where_it_is_defined(tmp_path: Path) -> None:
@@ -66,7 +66,20 @@ def test_check_finds_what_is_wrong_in_a_format_where_it_is_defined(tmp_path: Pat
 
 def test_check_counts_one_error_as_one(tmp_path: Path) -> None:
     file = site(tmp_path, more="Lisen 80")
-    assert run("check", file).stdout.splitlines()[-1] == f"{file}: 1 error, 0 warnings"
+    assert run("check", file).stdout.splitlines()[-1].startswith(f"{file}: 1 error, 0 warnings")
+
+
+def test_check_says_whether_everything_has_been_looked_for(tmp_path: Path) -> None:
+    """An error of the machine's keeps nobody from looking further; a line that cannot be meant does."""
+    looked_for = []
+    for line in ("Lisen 80", "User nobody-of-this-name"):
+        file = site(tmp_path, more=line, options="shutdown-timeout=0")
+        last = run("check", file).stdout.splitlines()[-1]
+        content = json.loads(run("check", "--json", file).stdout)
+        assert content["complete"] is ("when the errors are mended" not in last)
+        assert content["complete"] is ("never killed" in str(content["problems"]))
+        looked_for.append(content["complete"])
+    assert looked_for == [False, True]
 
 
 def test_check_with_warnings_ends_with_status_1_only_if_it_is_strict(tmp_path: Path) -> None:

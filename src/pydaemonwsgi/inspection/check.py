@@ -34,7 +34,12 @@ def run(arguments: Sequence[str]) -> int:
     if loaded.server is not None:
         problems += check(loaded.server, machine)
         groups = application_groups(loaded.server)
-    text = _as_json(problems, groups) if given.json else _as_text(given.file, problems, groups, quiet=given.quiet)
+    # Where a line could not be understood, whatever else is said may be wrong for want of it.
+    is_whole = loaded.server is not None
+    if given.json:
+        text = _as_json(problems, groups, is_whole=is_whole)
+    else:
+        text = _as_text(given.file, problems, groups, is_whole=is_whole, quiet=given.quiet)
     write_out(f"{text}\n")
     if any(problem.severity is Severity.ERROR for problem in problems):
         return _ERRORS
@@ -54,13 +59,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parse(parser, arguments)
 
 
-def _as_text(file: str, problems: list[Problem], groups: list[ApplicationGroup], *, quiet: bool) -> str:
+def _as_text(file: str, problems: list[Problem], groups: list[ApplicationGroup], *, is_whole: bool, quiet: bool) -> str:
     shown = [problem for problem in problems if not quiet or problem.severity is not Severity.INFO]
     lines = [printable(str(problem)) for problem in shown]
     if not quiet:
         lines += [printable(f"{group.position}: info: {group}") for group in groups]
     errors, warnings = (_count(problems, severity) for severity in (Severity.ERROR, Severity.WARNING))
-    return "\n".join([*lines, f"{file}: {errors}, {warnings}"])
+    rest = "" if is_whole else "; what is likely to be regretted is looked for when the errors are mended"
+    return "\n".join([*lines, f"{file}: {errors}, {warnings}{rest}"])
 
 
 def _count(problems: list[Problem], severity: Severity) -> str:
@@ -68,8 +74,9 @@ def _count(problems: list[Problem], severity: Severity) -> str:
     return f"{count} {severity.value}{'' if count == 1 else 's'}"
 
 
-def _as_json(problems: list[Problem], groups: list[ApplicationGroup]) -> str:
+def _as_json(problems: list[Problem], groups: list[ApplicationGroup], *, is_whole: bool) -> str:
     content = {
+        "complete": is_whole,
         "problems": [
             {
                 "severity": problem.severity.value,
