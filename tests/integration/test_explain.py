@@ -97,6 +97,30 @@ def test_explain_of_a_refused_request_ends_with_status_1(site: str) -> None:
     assert result.stdout.splitlines()[-1].startswith("  because")
 
 
+@pytest.mark.parametrize(
+    ("document", "shown"),
+    [
+        ("/a.txt", "/a.txt: file {root}/a.txt"),
+        ("/site.wsgi/oops", "/site.wsgi/oops: script {root}/site.wsgi, process group 'jack-1'"),
+        ("/gone.html", "/gone.html: an error as well, so the server's own page is shown; explain that path to see why"),
+        ("/away", "/away: a redirect to http://elsewhere.example/"),
+        ("https://help.example/", "https://help.example/: 302 https://help.example/"),
+        ('"Back soon"', "Back soon: this text"),
+        ("default", "default: the server's own page"),
+    ],
+)
+def test_explain_says_which_page_an_error_has(tmp_path: Path, site: str, document: str, shown: str) -> None:
+    """The last that counts, with its line; a path is followed as the server follows it."""
+    lines = f"ErrorDocument 410 /never\nErrorDocument 410 {document}\nRedirect /away http://elsewhere.example/\n"
+    text = Path(site).read_text(encoding="utf-8").replace("RewriteRule ^(.*)$", "RewriteRule ^nothing$")
+    Path(site).write_text(text.replace("</VirtualHost>", f"Redirect gone /old\n{lines}</VirtualHost>", 1))
+    result = run("explain", site, "/old")
+    steps = [line for line in result.stdout.splitlines() if not line.startswith("  ")]
+    assert steps[-1] == f"document     ErrorDocument 410 {shown.format(root=tmp_path / 'htdocs')}"
+    assert result.stdout.splitlines()[result.stdout.splitlines().index(steps[-1]) + 1].strip() == f"{site}:16"
+    assert result.returncode == 1
+
+
 def test_explain_takes_the_client_and_the_method(site: str) -> None:
     result = run("explain", site, "http://other.com/private/x", "--from", "10.1.2.3", "-X", "POST")
     assert "Require ip 10.0.0.0/8: granted" in result.stdout

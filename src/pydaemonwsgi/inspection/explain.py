@@ -1,21 +1,22 @@
 """`pydaemonwsgi explain FILE URL`: what the server would do with a request, step by step. Shell."""
 
 import argparse
+import contextlib
 import ipaddress
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from pydaemonwsgi.config.application_groups import runs_as
-from pydaemonwsgi.config.model import EMBEDDED, Server
+from pydaemonwsgi.config.model import EMBEDDED, ErrorDocument, Server
 from pydaemonwsgi.errors import ConfigurationError, HttpError, OvertimeError
 from pydaemonwsgi.front.files import LocalFiles
 from pydaemonwsgi.http.targets import read_target, split_host
 from pydaemonwsgi.inspection.configuration import read_configuration
 from pydaemonwsgi.inspection.terminal import make_parser, parse, printable
-from pydaemonwsgi.routing.decisions import Decision, Redirection, Refusal, Script, Static
+from pydaemonwsgi.routing.decisions import Decision, Listing, Redirection, Refusal, Script, Static
 from pydaemonwsgi.routing.request import Facts
 from pydaemonwsgi.routing.router import Router
 from pydaemonwsgi.routing.trace import Step, Trace
@@ -41,7 +42,10 @@ def run(arguments: Sequence[str]) -> int:
     meant = facts.port or (80 if given.url.lower().startswith("http://") else facts.local_port)
     if meant != facts.local_port:
         trace.note("listener", f"nobody listens on port {meant}; taken as for port {facts.local_port}")
-    decision = _decide(Router(server, LocalFiles(), os.environ), facts, trace)
+    router = Router(server, LocalFiles(), os.environ)
+    decision = _decide(router, facts, trace)
+    if isinstance(decision, Refusal):
+        _look_at_document(router, facts, decision, trace)
     details = _details(decision, server)
     write_out(f"{_as_json(trace, decision, details) if given.json else _as_text(trace, details)}\n")
     return 1 if isinstance(decision, Refusal) else 0
@@ -49,17 +53,58 @@ def run(arguments: Sequence[str]) -> int:
 
 def _decide(router: Router, facts: Facts, trace: Trace) -> Decision:
     """Return what the front would decide, within the time that it has."""
+    try:
+        with _limited():
+            return router.explain(facts, trace)
+    except OvertimeError as error:
+        trace.note("answer", f"500 {error}")
+        return router.unrouted(facts)._replace(status=500, reason=str(error))
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Take no longer than the front; OvertimeError otherwise."""
     overtime = Overtime()
     overtime.start()
     try:
         overtime.begin()
-        return router.explain(facts, trace)
-    except OvertimeError as error:
-        trace.note("answer", f"500 {error}")
-        return router.unrouted(facts)._replace(status=500, reason=str(error))
+        yield
     finally:
         overtime.end()
         overtime.stop()
+
+
+def _look_at_document(router: Router, facts: Facts, refusal: Refusal, trace: Trace) -> None:
+    """Note which ErrorDocument the client gets, and what that is, if there is one for the status."""
+    documents = reversed(refusal.common.context.settings.error_documents)
+    document = next((one for one in documents if one.status == refusal.status), None)
+    if document is None:
+        return
+    try:
+        with _limited():
+            shown = router.error_document(facts, refusal.common, refusal.status)
+    except OvertimeError:
+        shown = None
+    written = f"ErrorDocument {document.status} {document.value or document.kind}"
+    trace.note("document", f"{written}: {_shown(document, shown)}", document.position)
+
+
+def _shown(document: ErrorDocument, shown: Decision | str | None) -> str:
+    match shown:
+        case str():
+            return "this text"
+        case Script(target=target):
+            return f"script {target.filename or target.module}, process group {target.process_group or EMBEDDED!r}"
+        case Static(filename=filename):
+            return f"file {filename}"
+        case Redirection(location=location):
+            return f"302 {location}" if document.kind == "url" else f"a redirect to {location}"
+        case Listing(directory=directory):
+            return f"list of {directory}"
+        case _ if document.kind == "path":
+            return "an error as well, so the server's own page is shown; explain that path to see why"
+        case _:
+            return "the server's own page"
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
