@@ -13,7 +13,7 @@ from pydaemonwsgi.config.model import Alias, Redirect, ScriptAlias
 from pydaemonwsgi.config.patterns import compile_pattern, expand_groups
 from pydaemonwsgi.errors import ConfigurationError, OvertimeError
 from pydaemonwsgi.routing.mistakes import MistakeError
-from pydaemonwsgi.routing.paths import absolute_prefix, escape_path, escape_url, merge_slashes
+from pydaemonwsgi.routing.paths import absolute_prefix, escape_controls, escape_path, escape_url, merge_slashes
 from pydaemonwsgi.routing.request import Request
 
 __all__ = ["AliasMatch", "AliasTable", "RedirectTable", "Redirection", "match_prefix"]
@@ -185,11 +185,17 @@ def _target(redirect: Redirect, regex: "re.Pattern[str] | None", path: str) -> s
         found = regex.search(path)
         if found is None:
             return None
-        return escape_url(expand_groups(redirect.target or "", found))
+        return _escaped(expand_groups(redirect.target or "", found))
     matched = match_prefix(redirect.pattern, path)
     if not matched:
         return None
     return (redirect.target or "") + escape_path(path[matched:])
+
+
+def _escaped(url: str) -> str:
+    """Return a URL whose path is escaped; query and fragment stay as they were written, as in httpd."""
+    end = next((place for place, character in enumerate(url) if character in "?#"), len(url))
+    return escape_url(url[:end]) + escape_controls(url[end:])
 
 
 def _complete(location: str, request: Request) -> str:
@@ -199,5 +205,7 @@ def _complete(location: str, request: Request) -> str:
     if "?" not in location:
         query = request.query_string()
         if query is not None:
-            location += "?" + query
+            # httpd appends it to a fragment, where no server sees it.
+            url, mark, fragment = location.partition("#")
+            location = f"{url}?{query}{mark}{fragment}"
     return location

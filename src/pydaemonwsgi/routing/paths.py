@@ -15,6 +15,7 @@ __all__ = [
     "absolute_prefix",
     "as_bytes",
     "as_text",
+    "escape_controls",
     "escape_path",
     "escape_reference",
     "escape_url",
@@ -104,6 +105,11 @@ def escape_path(path: str) -> str:
     if _PLAIN_PATH.fullmatch(path):
         return path
     return "".join([_ESCAPED[byte] for byte in as_bytes(path)])
+
+
+def escape_controls(text: str) -> str:
+    """Return a part of a URL with only that escaped which may not stand in a header at all."""
+    return "".join([chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02x}" for byte in as_bytes(text)])
 
 
 def escape_url(url: str) -> str:

@@ -6,7 +6,7 @@ differ, the test says so.
 
 import pytest
 
-from tests.helpers.routing import asked
+from tests.helpers.routing import ask, asked, router
 
 SITE = """
 Listen 80
@@ -239,3 +239,24 @@ Redirect /old http://new.example/base
 )
 def test_a_redirect_sends_the_client_elsewhere(request_line: str, answer: str) -> None:
     assert asked(SITE % A_REDIRECT_SENDS_THE_CLIENT_ELSEWHERE, request_line) == answer
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ("/a?b%20c", "http://www.site.com/a?b%20c"),
+        ("/a?b=$1#f", "http://www.site.com/a?b=x%0d%0ay#f"),
+        ("/$1#f", "http://www.site.com/x%0d%0ay#f"),
+        ("http://else.test/a b?c=d%26", "http://else.test/a%20b?c=d%26"),
+    ],
+)
+def test_query_and_fragment_of_a_redirect_stay_as_they_were_written(target: str, location: str) -> None:
+    """But for what could begin another header; the path is escaped."""
+    text = f'Listen 80\nRedirectMatch "^/from/(?s)(.*)$" "{target}"\n'
+    assert ask(router(text), "/from/x%0d%0ay") == f"302 {location}"
+
+
+def test_the_clients_query_comes_before_a_fragment() -> None:
+    """Behind it, it would be part of it."""
+    asked = router("Listen 80\nRedirectMatch ^/from$ /to#f\n")
+    assert ask(asked, "/from?a=b") == "302 http://www.site.com/to?a=b#f"
