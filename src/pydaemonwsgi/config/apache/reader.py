@@ -5,13 +5,13 @@ conditions `<IfModule>` and its kin, and matching `</Section>` with `<Section>`.
 problem and goes on where the file most probably means to, so that one run shows them all.
 """
 
-import fnmatch
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydaemonwsgi.config.apache.files import FileSystem
+from pydaemonwsgi.config.apache.includes import included
 from pydaemonwsgi.config.apache.lines import LogicalLine, logical_lines
 from pydaemonwsgi.config.apache.macros import Macro, Macros
 from pydaemonwsgi.config.apache.modules import has_module, has_version
@@ -29,7 +29,6 @@ DEEPEST_SECTION = 64
 LARGEST_FILE = 64 << 20
 MOST_FILES = 10_000  # ten files that each include the next ten times over would keep the reader busy for ever
 
-_GLOB = re.compile(r"[*?\[]")
 _END = re.compile(r"</\s*([^\s>]*)\s*(>?)(.*)", re.DOTALL)
 # What a site is made of, and what it would not be served as it was meant without.
 _MISSED = re.compile(r"<VirtualHost\b|WSGI\w+|XSendFile\b|AuthType\b|RemoteIPHeader\b", re.IGNORECASE)
@@ -135,7 +134,7 @@ class Reader:
             return
         wanted = posixpath.normpath(posixpath.join(self.server_root, words[0]))
         try:
-            paths = self._matching(wanted, optional=optional)
+            paths = included(self._files, wanted, optional=optional)
         except OSError as error:
             self._problems.error(line.position, name, f"{error.filename or wanted}: {error.strerror or error}")
             return
@@ -145,48 +144,6 @@ class Reader:
                 self._problems.error(line.position, name, f"the file includes itself: {chain}")
                 continue
             stack[-1].children += self._read_file(path, (line.position, name))
-
-    def _matching(self, wanted: str, *, optional: bool) -> list[str]:
-        """The files that an Include means: itself, all below a directory, all that fit a pattern; sorted by name."""
-        if _GLOB.search(wanted):
-            found = self._glob(wanted)
-            if not found and not optional:
-                raise FileNotFoundError(2, "nothing matches this pattern; use IncludeOptional if that is right", wanted)
-        elif self._files.is_directory(wanted):
-            found = [wanted]
-        elif optional and not self._files.exists(wanted):
-            found = []
-        else:
-            return [wanted]
-        return [file for path in found for file in self._below(path, 0)]
-
-    def _below(self, path: str, depth: int) -> list[str]:
-        if not self._files.is_directory(path):
-            return [path]
-        if depth > DEEPEST_INCLUDE:
-            raise OSError(40, "the directories are nested too deeply", path)
-        names = sorted(self._files.names(path))
-        return [file for name in names for file in self._below(posixpath.join(path, name), depth + 1)]
-
-    def _glob(self, pattern: str) -> list[str]:
-        paths = ["/"]
-        for part in filter(None, pattern.split("/")):
-            if not _GLOB.search(part):
-                paths = [posixpath.join(path, part) for path in paths]
-                continue
-            found = []
-            for path in paths:
-                if not self._files.is_directory(path):
-                    continue
-                names = self._files.names(path)
-                # As with a shell's, a pattern finds names with a dot in front only if it has one itself.
-                found += [
-                    posixpath.join(path, name)
-                    for name in sorted(names)
-                    if fnmatch.fnmatchcase(name, part) and name.startswith(".") == part.startswith(".")
-                ]
-            paths = found
-        return [path for path in paths if self._files.exists(path)]
 
     # --- Lines
 
