@@ -18,6 +18,8 @@ __all__ = ["write_within"]
 _ATOMIC = select.PIPE_BUF
 # Linux before 6.5 for pipes, terminals of any version: it cannot be told not to wait.
 _CANNOT_TELL = frozenset((errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS))
+# Another Python, of a python-home, may have been built where this was not known.
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 # Seconds until the next attempt where there was room, and somebody else has taken it.
 _PAUSE = 0.001
 
@@ -53,9 +55,12 @@ def write_within(descriptor: int, data: bytes, seconds: float) -> int:
 
 
 def _write_now(descriptor: int, data: memoryview) -> int:
-    try:
-        return os.pwritev(descriptor, [data], -1, os.RWF_NOWAIT)
-    except OSError as error:
-        if error.errno not in _CANNOT_TELL:
-            raise
+    if _NOWAIT:
+        try:
+            return os.pwritev(descriptor, [data], -1, _NOWAIT)
+        except NotImplementedError:
+            pass
+        except OSError as error:
+            if error.errno not in _CANNOT_TELL:
+                raise
     return os.write(descriptor, data[:_ATOMIC])

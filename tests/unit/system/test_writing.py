@@ -26,13 +26,16 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
     os.close(writing_end)
 
 
-@pytest.fixture(params=[True, False], ids=["told not to wait", "asked before"])
+@pytest.fixture(
+    params=[None, OSError(95, "Operation not supported"), NotImplementedError("pwritev2")],
+    ids=["told not to wait", "old kernel", "old build"],
+)
 def _told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a kernel that can be told not to wait, and with one that cannot."""
-    if not request.param:
+    """With a kernel that can be told not to wait, with one that cannot, and with a Python that does not know how."""
+    if request.param is not None:
 
         def refuse(*_: object) -> int:
-            raise OSError(95, "Operation not supported")
+            raise request.param
 
         monkeypatch.setattr(os, "pwritev", refuse)
 
